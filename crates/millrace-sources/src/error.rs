@@ -1,0 +1,45 @@
+//! What can be wrong with a request for data.
+
+/// Every error a source can give. None depends on the generated data: a request that was accepted
+/// generates without error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No source of that name.
+    #[error("source \"{name}\" does not exist")]
+    UnknownSource {
+        /// The name asked for.
+        name: String,
+        /// The sources there are.
+        known: Vec<&'static str>,
+    },
+    /// A scale factor that is not finite or out of range.
+    #[error("scale factor {0} is out of range")]
+    ScaleFactor(f64),
+    /// A part outside `1..=parts`, or no parts at all.
+    #[error("part {part} of {parts} does not exist")]
+    Part {
+        /// The part asked for, which should count from 1.
+        part: i64,
+        /// How many there are.
+        parts: i64,
+    },
+    /// Options that are not of the source's form, or an unknown key.
+    #[error("invalid options for source \"{source_name}\": {message}")]
+    Options {
+        /// Whose options.
+        source_name: &'static str,
+        /// What is wrong with them.
+        message: String,
+    },
+    /// A column number the source does not have.
+    #[error("source \"{source_name}\" has no column {column}")]
+    Column {
+        /// The source.
+        source_name: &'static str,
+        /// The number of the column, counted from 0.
+        column: usize,
+    },
+    /// Arrow refused to put a batch together.
+    #[error(transparent)]
+    Arrow(#[from] arrow::error::ArrowError),
+}

@@ -1,0 +1,61 @@
+//! Splitting a table as dbgen does.
+
+use crate::Error;
+use std::ops::Range;
+
+/// One part of a table: dbgen's `-S part -C parts`, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    part: u64,
+    parts: u64,
+}
+
+impl Part {
+    /// The whole table.
+    pub const WHOLE: Part = Part { part: 1, parts: 1 };
+
+    /// Part `part` of `parts`, counted from 1.
+    pub fn new(part: i64, parts: i64) -> Result<Self, Error> {
+        if part < 1 || part > parts {
+            return Err(Error::Part { part, parts });
+        }
+        Ok(Self { part: part as u64, parts: parts as u64 })
+    }
+
+    /// The units of this part in a table of `total` units.
+    ///
+    /// All parts are of equal size but for the last, which also takes what is left over, as in dbgen.
+    pub fn units(self, total: u64) -> Range<u64> {
+        let size = total / self.parts;
+        let start = size * (self.part - 1);
+        let end = if self.part == self.parts { total } else { start + size };
+        start..end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_join_to_the_whole() {
+        for total in [0, 1, 5, 24, 1_500_000] {
+            for parts in [1, 2, 7, 25, 1000] {
+                let mut next = 0;
+                for part in 1..=parts {
+                    let units = Part::new(part, parts).unwrap().units(total);
+                    assert_eq!(units.start, next);
+                    next = units.end;
+                }
+                assert_eq!(next, total);
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_outside_its_parts_is_refused() {
+        for (part, parts) in [(0, 1), (2, 1), (-1, 3), (1, 0), (1, -5)] {
+            assert!(matches!(Part::new(part, parts), Err(Error::Part { .. })), "{part} of {parts}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `lineitem`: one to seven lines for each order, so a unit is an order.
+
+use super::lines::{self, Lines, MAX_LINES};
+use super::random::Stream;
+use super::{Scale, Table, array};
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+use std::ops::Range;
+use tpchgen::distribution::{Distribution, Distributions};
+use tpchgen::generators::PartSuppGeneratorIterator;
+use tpchgen::text::TextPool;
+use tpchgen_arrow::LineItemArrow;
+
+const SUPPLIER: Stream = Stream::new(2_095_021_727, MAX_LINES);
+const COMMIT_DATE: Stream = Stream::new(904_914_315, MAX_LINES);
+const RECEIPT_DATE: Stream = Stream::new(373_135_028, MAX_LINES);
+const RETURN_FLAG: Stream = Stream::new(717_419_739, MAX_LINES);
+const INSTRUCTION: Stream = Stream::new(1_371_272_478, MAX_LINES);
+const MODE: Stream = Stream::new(675_466_456, MAX_LINES);
+const COMMENT: Stream = Stream::new(1_095_462_486, 2 * MAX_LINES);
+
+/// Counting up to so many orders' lines takes no longer than a planner may.
+const QUICKLY_COUNTED: u64 = 2_000_000;
+
+pub struct LineItem {
+    scale: Scale,
+}
+
+impl Table for LineItem {
+    const NAME: &'static str = "lineitem";
+    const ABOUT: &'static str = "TPC-H order lines: about 6,000,000 rows per scale factor";
+    const ROWS_PER_UNIT: f64 = lines::MEAN;
+
+    type Rows = Lines;
+
+    fn schema() -> SchemaRef {
+        LineItemArrow::schema_ref()
+    }
+
+    fn new(scale: Scale) -> Self {
+        Self { scale }
+    }
+
+    fn units(&self) -> u64 {
+        lines::orders(self.scale)
+    }
+
+    fn count(&self, units: Range<u64>) -> u64 {
+        lines::count(units)
+    }
+
+    fn estimate(&self, units: Range<u64>) -> u64 {
+        let orders = units.end - units.start;
+        if orders <= QUICKLY_COUNTED { self.count(units) } else { (orders as f64 * lines::MEAN) as u64 }
+    }
+
+    fn rows(&self, units: Range<u64>) -> Lines {
+        Lines::new(units, self.scale)
+    }
+
+    fn column(&self, name: &str, lines: &Lines) -> ArrayRef {
+        let words = Distributions::static_default();
+        match name {
+            "l_orderkey" => array::int64(lines.repeat(lines.order_keys())),
+            "l_partkey" => array::int64(lines.part_keys().iter().copied()),
+            "l_suppkey" => array::int64(self.suppliers(lines)),
+            "l_linenumber" => array::int32(lines.counts().iter().flat_map(|&count| 1..=i64::from(count))),
+            "l_quantity" => array::decimal(lines.quantities().iter().map(|quantity| quantity * 100)),
+            "l_extendedprice" => array::decimal(lines.extended_prices()),
+            "l_discount" => array::decimal(lines.discounts()),
+            "l_tax" => array::decimal(lines.taxes()),
+            "l_returnflag" => array::strings(return_flags(lines)),
+            "l_linestatus" => array::strings(
+                lines.ship_dates().iter().map(|&date| if lines::is_past(date) { "F" } else { "O" }),
+            ),
+            "l_shipdate" => array::date(lines.ship_dates().iter().copied()),
+            "l_commitdate" => array::date(commit_dates(lines)),
+            "l_receiptdate" => array::date(receipt_dates(lines)),
+            "l_shipinstruct" => array::strings(line_words(lines, INSTRUCTION, words.ship_instructions())),
+            "l_shipmode" => array::strings(line_words(lines, MODE, words.ship_modes())),
+            "l_comment" => {
+                let pool = TextPool::get_or_init_default();
+                array::strings(lines.draw(COMMENT, |draws| array::text(draws, pool, 27.0)))
+            }
+            _ => unreachable!("lineitem has no column {name}"),
+        }
+    }
+}
+
+impl LineItem {
+    /// One of the four suppliers of the line's part.
+    fn suppliers(&self, lines: &Lines) -> impl Iterator<Item = i64> {
+        let sf = self.scale.factor();
+        lines
+            .part_keys()
+            .iter()
+            .zip(lines.draw(SUPPLIER, |draws| draws.number(0, 3)))
+            .map(move |(&part, number)| PartSuppGeneratorIterator::select_part_supplier(part, number, sf))
+    }
+}
+
+fn line_words(lines: &Lines, stream: Stream, words: &'static Distribution) -> Vec<&'static str> {
+    lines.draw(stream, |draws| array::word(draws, words))
+}
+
+fn commit_dates(lines: &Lines) -> impl Iterator<Item = i64> {
+    let days = lines.draw(COMMIT_DATE, |draws| draws.number(30, 90));
+    lines.repeat(lines.order_dates().iter().copied()).zip(days).map(|(date, days)| date + days)
+}
+
+fn receipt_dates(lines: &Lines) -> impl Iterator<Item = i64> {
+    let days = lines.draw(RECEIPT_DATE, |draws| draws.number(1, 30));
+    lines.ship_dates().iter().zip(days).map(|(date, days)| date + days)
+}
+
+/// Drawn for lines that were received, `N` for the others, which leave their draw unused.
+fn return_flags(lines: &Lines) -> Vec<&'static str> {
+    let flags = Distributions::static_default().return_flags();
+    let mut receipts = receipt_dates(lines);
+    lines.draw(RETURN_FLAG, |draws| {
+        let received = receipts.next().is_some_and(lines::is_past);
+        if received { array::word(draws, flags) } else { "N" }
+    })
+}

@@ -1,0 +1,139 @@
+//! The lines of a range of orders: what `lineitem` consists of and what order totals are summed from.
+
+use super::random::{Draws, Stream};
+use super::{ORDERS, PARTS, Scale, array};
+use std::cell::OnceCell;
+use std::ops::Range;
+use tpchgen::dates::{MIN_GENERATE_DATE, TPCHDate};
+use tpchgen::generators::{OrderGenerator, PartGeneratorIterator};
+
+/// The most lines an order can have; each order owns this many draws in each stream of lines.
+pub const MAX_LINES: u32 = 7;
+
+const LINE_COUNT: Stream = Stream::new(1_434_868_289, 1);
+const ORDER_DATE: Stream = Stream::new(1_066_728_069, 1);
+const QUANTITY: Stream = Stream::new(209_208_115, MAX_LINES);
+const DISCOUNT: Stream = Stream::new(554_590_007, MAX_LINES);
+const TAX: Stream = Stream::new(721_958_466, MAX_LINES);
+const PART_KEY: Stream = Stream::new(1_808_217_256, MAX_LINES);
+const SHIP_DATE: Stream = Stream::new(1_769_349_045, MAX_LINES);
+
+/// 1992-01-01 to 1998-08-02 in dbgen's day numbers: no line is received after 1998-12-31.
+const ORDER_DATES: (i64, i64) = (MIN_GENERATE_DATE as i64, MIN_GENERATE_DATE as i64 + 2405);
+
+/// The number of lines in a range of orders.
+pub fn count(orders: Range<u64>) -> u64 {
+    line_counts(&orders).sum::<i64>() as u64
+}
+
+/// The mean number of lines of an order: they are drawn evenly from 1 to 7.
+pub const MEAN: f64 = 4.0;
+
+fn line_counts(orders: &Range<u64>) -> impl Iterator<Item = i64> + use<> {
+    array::numbers(LINE_COUNT, orders, 1, i64::from(MAX_LINES))
+}
+
+pub fn orders(scale: Scale) -> u64 {
+    scale.rows(ORDERS)
+}
+
+/// Whether a day, in dbgen's numbers, is not after 1995-06-17, the specification's current date.
+pub fn is_past(day: i64) -> bool {
+    TPCHDate::is_in_past(day as i32)
+}
+
+/// A range of orders and their lines. What several columns need is drawn once.
+pub struct Lines {
+    pub orders: Range<u64>,
+    scale: Scale,
+    counts: OnceCell<Vec<u32>>,
+    order_dates: OnceCell<Vec<i64>>,
+    quantities: OnceCell<Vec<i64>>,
+    part_keys: OnceCell<Vec<i64>>,
+    ship_dates: OnceCell<Vec<i64>>,
+}
+
+impl Lines {
+    pub fn new(orders: Range<u64>, scale: Scale) -> Self {
+        Self {
+            orders,
+            scale,
+            counts: OnceCell::new(),
+            order_dates: OnceCell::new(),
+            quantities: OnceCell::new(),
+            part_keys: OnceCell::new(),
+            ship_dates: OnceCell::new(),
+        }
+    }
+
+    /// The number of lines of each order.
+    pub fn counts(&self) -> &[u32] {
+        self.counts.get_or_init(|| line_counts(&self.orders).map(|count| count as u32).collect())
+    }
+
+    /// One value per line, drawn from the draws its order owns in `stream`.
+    pub fn draw<V>(&self, stream: Stream, mut value: impl FnMut(&mut Draws) -> V) -> Vec<V> {
+        let counts = self.counts();
+        let mut values = Vec::with_capacity(counts.len() * MAX_LINES as usize);
+        for (&count, mut draws) in counts.iter().zip(stream.rows(self.orders.start)) {
+            values.extend((0..count).map(|_| value(&mut draws)));
+        }
+        values
+    }
+
+    /// Each order's value, repeated for each of its lines.
+    pub fn repeat<V: Copy>(&self, per_order: impl IntoIterator<Item = V>) -> impl Iterator<Item = V> {
+        self.counts().iter().zip(per_order).flat_map(|(&count, value)| std::iter::repeat_n(value, count as usize))
+    }
+
+    /// One date per order, in dbgen's day numbers.
+    pub fn order_dates(&self) -> &[i64] {
+        let (first, last) = ORDER_DATES;
+        self.order_dates
+            .get_or_init(|| array::numbers(ORDER_DATE, &self.orders, first, last).collect())
+    }
+
+    pub fn quantities(&self) -> &[i64] {
+        self.quantities.get_or_init(|| self.draw(QUANTITY, |draws| draws.number(1, 50)))
+    }
+
+    /// In hundredths.
+    pub fn discounts(&self) -> Vec<i64> {
+        self.draw(DISCOUNT, |draws| draws.number(0, 10))
+    }
+
+    /// In hundredths.
+    pub fn taxes(&self) -> Vec<i64> {
+        self.draw(TAX, |draws| draws.number(0, 8))
+    }
+
+    pub fn part_keys(&self) -> &[i64] {
+        self.part_keys.get_or_init(|| {
+            let parts = self.scale.rows(PARTS) as i64;
+            if self.scale.draws_64_bits() {
+                self.draw(PART_KEY, |draws| draws.number_64_bits(1, parts))
+            } else {
+                self.draw(PART_KEY, |draws| draws.number(1, parts))
+            }
+        })
+    }
+
+    /// Quantity times the part's price, in hundredths.
+    pub fn extended_prices(&self) -> impl Iterator<Item = i64> {
+        let price = |&part| PartGeneratorIterator::calculate_part_price(part);
+        self.quantities().iter().zip(self.part_keys().iter().map(price)).map(|(quantity, price)| quantity * price)
+    }
+
+    /// In dbgen's day numbers.
+    pub fn ship_dates(&self) -> &[i64] {
+        self.ship_dates.get_or_init(|| {
+            let days = self.draw(SHIP_DATE, |draws| draws.number(1, 121));
+            let dates = self.repeat(self.order_dates().iter().copied());
+            days.into_iter().zip(dates).map(|(days, date)| days + date).collect()
+        })
+    }
+
+    pub fn order_keys(&self) -> impl Iterator<Item = i64> + use<> {
+        array::keys(&self.orders).map(OrderGenerator::make_order_key)
+    }
+}

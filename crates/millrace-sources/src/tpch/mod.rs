@@ -1,0 +1,191 @@
+//! TPC-H: the eight tables, row for row as dbgen makes them.
+//!
+//! Words, texts, dates and key formulas are `tpchgen`'s. The rows are drawn here, a column at a time
+//! and from any row on ([`random`]), because `tpchgen` makes whole rows of a fixed split only: a column
+//! nobody reads costs nothing, and any range of rows is as near as any other.
+
+mod array;
+mod customer;
+mod lineitem;
+mod lines;
+mod nation;
+mod orders;
+mod part;
+mod partsupp;
+mod random;
+mod region;
+mod supplier;
+
+use crate::registry::{Definition, OptionHelp};
+use crate::{Error, Source};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use serde::Deserialize;
+use serde_json::Value;
+use std::ops::Range;
+use tpchgen::text::TextPool;
+
+/// The eight tables, each after those it refers to.
+pub(crate) static SOURCES: [Definition; 8] = [
+    definition::<region::Region>(),
+    definition::<nation::Nation>(),
+    definition::<part::Part>(),
+    definition::<supplier::Supplier>(),
+    definition::<partsupp::PartSupp>(),
+    definition::<customer::Customer>(),
+    definition::<orders::Orders>(),
+    definition::<lineitem::LineItem>(),
+];
+
+const OPTIONS: [OptionHelp; 1] = [OptionHelp {
+    name: "sf",
+    about: "scale factor, a number from 0.0001 to 100000, default 1; 1 is about 1 GB for all tables",
+}];
+
+const fn definition<T: Table>() -> Definition {
+    Definition {
+        name: T::NAME,
+        about: T::ABOUT,
+        options: &OPTIONS,
+        schema: T::schema,
+        open: open::<T>,
+    }
+}
+
+/// Options of every TPC-H source.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    #[serde(default = "Options::default_sf")]
+    sf: f64,
+}
+
+impl Options {
+    fn default_sf() -> f64 {
+        1.0
+    }
+}
+
+fn open<T: Table>(options: Value) -> Result<Box<dyn Source>, Error> {
+    let options: Options = serde_json::from_value(options)
+        .map_err(|error| Error::Options { source_name: T::NAME, message: error.to_string() })?;
+    Ok(Box::new(Tpch(T::new(Scale::new(options.sf)?))))
+}
+
+/// The names of the eight tables, each after those it refers to.
+pub fn tables() -> impl Iterator<Item = &'static str> {
+    SOURCES.iter().map(|definition| definition.name)
+}
+
+/// Builds the pool that all texts are cut from: 300 MiB, the better part of a second, once per process.
+///
+/// Without this call the first batch that needs it ([`Source::needs_text_pool`]) builds it.
+pub fn build_text_pool() {
+    TextPool::get_or_init_default();
+}
+
+/// A checked scale factor.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale(f64);
+
+impl Scale {
+    /// Below this, supplier has no row and its keys cannot be drawn.
+    pub const MIN: f64 = 0.0001;
+    /// The largest the TPC-H specification names.
+    pub const MAX: f64 = 100_000.0;
+
+    /// Checks a scale factor.
+    pub fn new(sf: f64) -> Result<Self, Error> {
+        if (Self::MIN..=Self::MAX).contains(&sf) { Ok(Self(sf)) } else { Err(Error::ScaleFactor(sf)) }
+    }
+
+    /// The number of rows of a table that has `base` rows at scale factor 1.
+    fn rows(self, base: u32) -> u64 {
+        (f64::from(base) * self.0) as u64
+    }
+
+    fn factor(self) -> f64 {
+        self.0
+    }
+
+    /// From here on dbgen draws customer and part keys with 64 bits.
+    fn draws_64_bits(self) -> bool {
+        self.0 >= 30_000.0
+    }
+}
+
+const PARTS: u32 = 200_000;
+const SUPPLIERS: u32 = 10_000;
+const CUSTOMERS: u32 = 150_000;
+const ORDERS: u32 = 1_500_000;
+
+/// One table: how many units it has, and how a column is made for a range of them.
+trait Table: Send + Sync + 'static {
+    const NAME: &'static str;
+    const ABOUT: &'static str;
+    const ROWS_PER_UNIT: f64 = 1.0;
+
+    /// What the columns of one batch share.
+    type Rows;
+
+    fn schema() -> SchemaRef;
+    fn new(scale: Scale) -> Self;
+    fn units(&self) -> u64;
+
+    fn count(&self, units: Range<u64>) -> u64 {
+        (units.end - units.start) * Self::ROWS_PER_UNIT as u64
+    }
+
+    fn estimate(&self, units: Range<u64>) -> u64 {
+        self.count(units)
+    }
+
+    fn rows(&self, units: Range<u64>) -> Self::Rows;
+    fn column(&self, name: &str, rows: &Self::Rows) -> ArrayRef;
+}
+
+struct Tpch<T>(T);
+
+impl<T: Table> Source for Tpch<T> {
+    fn schema(&self) -> SchemaRef {
+        T::schema()
+    }
+
+    fn units(&self) -> u64 {
+        self.0.units()
+    }
+
+    fn rows_per_unit(&self) -> f64 {
+        T::ROWS_PER_UNIT
+    }
+
+    fn rows(&self, units: Range<u64>) -> u64 {
+        self.0.count(units)
+    }
+
+    fn estimated_rows(&self, units: Range<u64>) -> u64 {
+        self.0.estimate(units)
+    }
+
+    fn needs_text_pool(&self, columns: &[usize]) -> bool {
+        let schema = T::schema();
+        columns
+            .iter()
+            .filter_map(|&column| schema.fields().get(column))
+            .any(|field| field.name().ends_with("_comment"))
+    }
+
+    fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error> {
+        let schema = T::schema();
+        if let Some(&column) = columns.iter().find(|&&column| column >= schema.fields().len()) {
+            return Err(Error::Column { source_name: T::NAME, column });
+        }
+        let units = units.start.min(self.units())..units.end.min(self.units());
+        let options =
+            RecordBatchOptions::new().with_row_count(Some(self.0.count(units.clone()) as usize));
+        let rows = self.0.rows(units);
+        let arrays =
+            columns.iter().map(|&column| self.0.column(schema.field(column).name(), &rows)).collect();
+        Ok(RecordBatch::try_new_with_options(schema.project(columns)?.into(), arrays, &options)?)
+    }
+}

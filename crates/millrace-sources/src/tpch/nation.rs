@@ -1,0 +1,48 @@
+//! `nation`: 25 rows at every scale.
+
+use super::random::Stream;
+use super::{Scale, Table, array};
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+use std::ops::Range;
+use tpchgen::distribution::Distributions;
+use tpchgen_arrow::NationArrow;
+
+const COMMENT: Stream = Stream::new(606_179_079, 2);
+
+pub struct Nation;
+
+impl Table for Nation {
+    const NAME: &'static str = "nation";
+    const ABOUT: &'static str = "TPC-H nations: 25 rows";
+
+    type Rows = Range<u64>;
+
+    fn schema() -> SchemaRef {
+        NationArrow::schema_ref()
+    }
+
+    fn new(_: Scale) -> Self {
+        Self
+    }
+
+    fn units(&self) -> u64 {
+        Distributions::static_default().nations().size() as u64
+    }
+
+    fn rows(&self, units: Range<u64>) -> Range<u64> {
+        units
+    }
+
+    fn column(&self, name: &str, units: &Range<u64>) -> ArrayRef {
+        let nations = Distributions::static_default().nations();
+        match name {
+            "n_nationkey" => array::int64(units.clone().map(|key| key as i64)),
+            "n_name" => array::strings(units.clone().map(|key| nations.get_value(key as usize))),
+            // dbgen's word list gives each nation its region as a weight.
+            "n_regionkey" => array::int64(units.clone().map(|key| i64::from(nations.get_weight(key as usize)))),
+            "n_comment" => array::texts(array::draws(COMMENT, units), 72.0),
+            _ => unreachable!("nation has no column {name}"),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! dbgen's random streams, from any row on.
+//!
+//! Each random column has a stream of its own, and each row of the table owns a fixed number of draws
+//! in it whether it uses them or not. So the state at a row is a power of the multiplier, and no row
+//! depends on those before it.
+//!
+//! From scale factor 30,000 dbgen draws customer and part keys with another, 64-bit generator that it
+//! reseeds from the 32-bit stream when a part begins, so its rows there depend on how the table is
+//! split. Here every row is what dbgen makes when a part begins with that row.
+
+const MODULUS: u64 = (1 << 31) - 1;
+const MULTIPLIER: u64 = 16_807;
+
+/// A random column: its seed and the number of draws each row owns.
+#[derive(Debug, Clone, Copy)]
+pub struct Stream {
+    seed: u64,
+    draws_per_row: u32,
+}
+
+impl Stream {
+    pub const fn new(seed: u64, draws_per_row: u32) -> Self {
+        Self { seed, draws_per_row }
+    }
+
+    /// The draws of each row, from row `start` on.
+    pub fn rows(self, start: u64) -> impl Iterator<Item = Draws> {
+        let step = power(MULTIPLIER, u64::from(self.draws_per_row));
+        let first = self.seed * power(step, start) % MODULUS;
+        std::iter::successors(Some(first), move |state| Some(state * step % MODULUS)).map(Draws)
+    }
+}
+
+fn power(mut base: u64, mut exponent: u64) -> u64 {
+    let mut result = 1;
+    while exponent > 0 {
+        if exponent % 2 == 1 {
+            result = result * base % MODULUS;
+        }
+        base = base * base % MODULUS;
+        exponent /= 2;
+    }
+    result
+}
+
+/// The draws that belong to one row of a stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Draws(u64);
+
+impl Draws {
+    /// The next number from `low` to `high`, both included.
+    #[inline]
+    pub fn number(&mut self, low: i64, high: i64) -> i64 {
+        self.0 = self.0 * MULTIPLIER % MODULUS;
+        let range = (high - low + 1) as f64;
+        low + (self.0 as f64 / MODULUS as f64 * range) as i64
+    }
+
+    /// The next number from `low` to `high` by dbgen's 64-bit generator.
+    #[inline]
+    pub fn number_64_bits(&mut self, low: i64, high: i64) -> i64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        low + (self.0 as i64).wrapping_abs() % (high - low + 1)
+    }
+
+    /// Passes over `count` draws.
+    #[inline]
+    pub fn skip(&mut self, count: u32) {
+        for _ in 0..count {
+            self.0 = self.0 * MULTIPLIER % MODULUS;
+        }
+    }
+
+    /// The state from which `tpchgen`'s own generators go on.
+    pub fn state(self) -> i64 {
+        self.0 as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tpchgen::random::RowRandomInt;
+
+    #[test]
+    fn any_row_is_reached_as_tpchgen_reaches_it() {
+        for start in [0, 1, 2, 1_000, 6_000_000_000] {
+            let mut theirs = RowRandomInt::new(209_208_115, 7);
+            theirs.advance_rows(start as i64);
+            for mut ours in Stream::new(209_208_115, 7).rows(start).take(5) {
+                for _ in 0..3 {
+                    assert_eq!(ours.number(1, 50), i64::from(theirs.next_int(1, 50)));
+                }
+                theirs.row_finished();
+            }
+        }
+    }
+}
