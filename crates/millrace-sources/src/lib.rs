@@ -19,6 +19,8 @@
 //! # Ok::<(), millrace_sources::Error>(())
 //! ```
 
+#![deny(missing_docs, unsafe_code)]
+
 mod error;
 mod part;
 mod plan;

@@ -14,7 +14,15 @@ pub struct Definition {
     pub options: &'static [OptionHelp],
     /// Its columns.
     pub schema: fn() -> SchemaRef,
+    pub(crate) normalize: fn(Value) -> Result<Value, Error>,
     pub(crate) open: fn(Value) -> Result<Box<dyn Source>, Error>,
+}
+
+impl Definition {
+    /// Checks options, a JSON object, and fills in the defaults: equal options give equal objects.
+    pub fn normalize(&self, options: Value) -> Result<Value, Error> {
+        (self.normalize)(options)
+    }
 }
 
 /// One option of a source.
@@ -60,6 +68,13 @@ mod tests {
     fn an_unknown_option_is_refused_by_name() {
         let error = open("orders", json!({"scale": 1})).err().unwrap().to_string();
         assert!(error.contains("orders") && error.contains("scale"), "{error}");
+    }
+
+    #[test]
+    fn equal_options_are_equal_when_normalized() {
+        let normalize = |options| find("orders").unwrap().normalize(options).unwrap();
+        assert_eq!(normalize(json!({})), normalize(json!({"sf": 1})));
+        assert_ne!(normalize(json!({})), normalize(json!({"sf": 2})));
     }
 
     #[test]

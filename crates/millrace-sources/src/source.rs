@@ -53,11 +53,6 @@ impl dyn Source {
         let units_per_batch = ((ROWS_PER_BATCH / self.rows_per_unit()) as u64).max(1);
         Batches { source: self, units, columns, units_per_batch }
     }
-
-    /// The number of the column of that name.
-    pub fn column(&self, name: &str) -> Option<usize> {
-        self.schema().index_of(name).ok()
-    }
 }
 
 /// A range of a source as a stream of batches; memory is that of one batch.

@@ -20,8 +20,8 @@ use crate::registry::{Definition, OptionHelp};
 use crate::{Error, Source};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::ops::Range;
 use tpchgen::text::TextPool;
 
@@ -48,12 +48,16 @@ const fn definition<T: Table>() -> Definition {
         about: T::ABOUT,
         options: &OPTIONS,
         schema: T::schema,
-        open: open::<T>,
+        normalize: |options| Ok(json!(Options::read::<T>(options)?)),
+        open: |options| {
+            let scale = Scale::new(Options::read::<T>(options)?.sf)?;
+            Ok(Box::new(Tpch(T::new(scale))))
+        },
     }
 }
 
 /// Options of every TPC-H source.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Options {
     #[serde(default = "Options::default_sf")]
@@ -64,12 +68,11 @@ impl Options {
     fn default_sf() -> f64 {
         1.0
     }
-}
 
-fn open<T: Table>(options: Value) -> Result<Box<dyn Source>, Error> {
-    let options: Options = serde_json::from_value(options)
-        .map_err(|error| Error::Options { source_name: T::NAME, message: error.to_string() })?;
-    Ok(Box::new(Tpch(T::new(Scale::new(options.sf)?))))
+    fn read<T: Table>(options: Value) -> Result<Self, Error> {
+        serde_json::from_value(options)
+            .map_err(|error| Error::Options { source_name: T::NAME, message: error.to_string() })
+    }
 }
 
 /// The names of the eight tables, each after those it refers to.

@@ -1,0 +1,113 @@
+-- Functions that return generated rows.
+
+CREATE FUNCTION millrace.generate_support(internal) RETURNS internal
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'generate_support_wrapper';
+COMMENT ON FUNCTION millrace.generate_support(internal) IS
+'Planner support of the generating functions: how many rows a call returns';
+
+CREATE FUNCTION tpch_region(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF tpch_region
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+COMMENT ON FUNCTION tpch_region(double precision, integer, integer) IS
+'Rows of TPC-H table region at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+
+CREATE FUNCTION tpch_nation(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF tpch_nation
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+COMMENT ON FUNCTION tpch_nation(double precision, integer, integer) IS
+'Rows of TPC-H table nation at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+
+CREATE FUNCTION tpch_part(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF tpch_part
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+COMMENT ON FUNCTION tpch_part(double precision, integer, integer) IS
+'Rows of TPC-H table part at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+
+CREATE FUNCTION tpch_supplier(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF tpch_supplier
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+COMMENT ON FUNCTION tpch_supplier(double precision, integer, integer) IS
+'Rows of TPC-H table supplier at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+
+CREATE FUNCTION tpch_partsupp(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF tpch_partsupp
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+COMMENT ON FUNCTION tpch_partsupp(double precision, integer, integer) IS
+'Rows of TPC-H table partsupp at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+
+CREATE FUNCTION tpch_customer(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF tpch_customer
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+COMMENT ON FUNCTION tpch_customer(double precision, integer, integer) IS
+'Rows of TPC-H table customer at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+
+CREATE FUNCTION tpch_orders(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF tpch_orders
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+COMMENT ON FUNCTION tpch_orders(double precision, integer, integer) IS
+'Rows of TPC-H table orders at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+
+CREATE FUNCTION tpch_lineitem(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF tpch_lineitem
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+COMMENT ON FUNCTION tpch_lineitem(double precision, integer, integer) IS
+'Rows of TPC-H table lineitem at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+
+-- Stable, not immutable: what they return depends on the definition of the row type.
+CREATE FUNCTION tpch_gen(
+    table_name text, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    row_type anyelement DEFAULT NULL::tpch_lineitem
+) RETURNS SETOF anyelement
+LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_gen_by_name_wrapper';
+COMMENT ON FUNCTION tpch_gen(text, double precision, integer, integer, anyelement) IS
+'Rows of a TPC-H table at scale factor sf, as dbgen makes them, in the row type given (its value is ignored); part of parts, counted from 1, or all';
+
+CREATE FUNCTION tpch_gen(
+    row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF anyelement
+LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'tpch_gen_by_type_wrapper';
+COMMENT ON FUNCTION tpch_gen(anyelement, double precision, integer, integer) IS
+'Rows of the TPC-H table named as the row type is (tpch_orders, or any table called orders), columns matched by name; part of parts, counted from 1, or all';
+
+CREATE FUNCTION tpch_tables(
+    sf double precision DEFAULT 1, exact boolean DEFAULT false,
+    OUT name text, OUT rows bigint, OUT columns text[]
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 8
+AS 'MODULE_PATHNAME', 'tpch_tables_wrapper';
+COMMENT ON FUNCTION tpch_tables(double precision, boolean) IS
+'The TPC-H tables with their number of rows at scale factor sf; lineitem''s is within 0.1% unless exact';
+
+CREATE FUNCTION stream_sources(
+    OUT name text, OUT about text, OUT columns text[], OUT options text[]
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 10
+AS 'MODULE_PATHNAME', 'stream_sources_wrapper';
+COMMENT ON FUNCTION stream_sources() IS
+'What can be streamed into tables: every source with its columns and its options';
+
+CREATE FUNCTION millrace.source_rows(
+    source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement
+) RETURNS SETOF anyelement
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'source_rows_wrapper';
+COMMENT ON FUNCTION millrace.source_rows(text, jsonb, bigint, bigint, anyelement) IS
+'Rows of any source from one unit (counted from 0) up to but not including another, in the row type given; null in the columns the source does not have';

@@ -1,0 +1,239 @@
+-- Streaming into tables. The loops are procedures because only they can commit; they have no SET clause
+-- and are not SECURITY DEFINER, which would take that right away, so every name is qualified.
+
+CREATE FUNCTION millrace.check_no_transaction_block(statement text) RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'check_no_transaction_block_wrapper';
+COMMENT ON FUNCTION millrace.check_no_transaction_block(text) IS
+'Refuses a statement that commits inside a transaction block';
+
+CREATE FUNCTION millrace.open_run(
+    target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
+    run text, variants regclass[], options jsonb
+) RETURNS text
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'open_run_wrapper';
+COMMENT ON FUNCTION millrace.open_run(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
+'Begins a run or finds the unfinished one, takes its lock for this session and returns its name';
+
+CREATE FUNCTION millrace.reopen_run(run text, adopt boolean) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
+COMMENT ON FUNCTION millrace.reopen_run(text, boolean) IS
+'Takes the lock of an existing run for this session; adopt: its targets are right as they are now';
+
+CREATE FUNCTION millrace.close_run() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'close_run_wrapper';
+COMMENT ON FUNCTION millrace.close_run() IS 'Releases the run this session holds';
+
+CREATE FUNCTION millrace.ingest_batch(run text, batch bigint) RETURNS bigint
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'ingest_batch_wrapper';
+COMMENT ON FUNCTION millrace.ingest_batch(text, bigint) IS
+'Inserts one batch of a run and notes it in the ledger; returns the number of rows, 0 if it was there';
+
+CREATE FUNCTION millrace.note_commit(run text, batch bigint, commit_ms double precision) RETURNS void
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    UPDATE millrace.batch b SET commit_ms = note_commit.commit_ms
+    WHERE b.run = note_commit.run AND b.batch = note_commit.batch;
+    UPDATE millrace.batch_unlogged b SET commit_ms = note_commit.commit_ms
+    WHERE b.run = note_commit.run AND b.batch = note_commit.batch;
+$$;
+COMMENT ON FUNCTION millrace.note_commit(text, bigint, double precision) IS
+'Notes how long the commit of a batch took, which only the next transaction can know';
+
+CREATE FUNCTION millrace.first_missing_batch(run text) RETURNS bigint
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    -- Batches are counted from 1, so a batch has its rank for a number as long as none before it is missing.
+    SELECT 1 + min(coalesce(done.prefix, 0))
+    FROM millrace.target t
+    LEFT JOIN (
+        SELECT target, count(*) FILTER (WHERE batch = rank) AS prefix
+        FROM (
+            SELECT b.target, b.batch, row_number() OVER (PARTITION BY b.target ORDER BY b.batch) AS rank
+            FROM millrace.batches() b WHERE b.run = first_missing_batch.run
+        ) ranked
+        GROUP BY target
+    ) done USING (target)
+    WHERE t.run = first_missing_batch.run
+$$;
+COMMENT ON FUNCTION millrace.first_missing_batch(text) IS 'The first batch of a run that some target does not have';
+
+CREATE FUNCTION millrace.progress_line(
+    run text, rows_done bigint, rows_total bigint, rows_per_second double precision
+) RETURNS text
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT format(
+        '%s: %s of %s rows (%s%%), %s rows/s, ETA %s',
+        run, rows_done, rows_total, round(100.0 * rows_done / greatest(rows_total, rows_done, 1), 1),
+        round(rows_per_second),
+        make_interval(secs => round(greatest(rows_total - rows_done, 0) / nullif(rows_per_second, 0)))
+    )
+$$;
+COMMENT ON FUNCTION millrace.progress_line(text, bigint, bigint, double precision) IS
+'What stream_ingest reports about once a second';
+
+CREATE FUNCTION millrace.stop_requested(run text) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    -- A run that was dropped meanwhile has nothing left to do either.
+    SELECT coalesce((SELECT r.stop_requested FROM millrace.run r WHERE r.name = stop_requested.run), true)
+$$;
+COMMENT ON FUNCTION millrace.stop_requested(text) IS 'Whether the session ingesting the run should stop';
+
+-- The loop: one batch, one commit. Between two batches no snapshot is held, so vacuum is not held back.
+CREATE PROCEDURE millrace.ingest(run text) LANGUAGE plpgsql AS $$
+DECLARE
+    batches bigint;
+    rows_total bigint;
+    rows_before bigint;
+    rate float8;
+    batch bigint;
+    rows bigint := 0;
+    started timestamptz;
+    shown timestamptz;
+    commit_started timestamptz;
+    commit_ms float8;
+    committed bigint;
+    elapsed float8;
+    stop boolean := false;
+BEGIN
+    SELECT r.batches, r.rows_estimated, r.rate INTO batches, rows_total, rate
+    FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) ingest.run;
+    SELECT p.rows_done INTO rows_before
+    FROM @extschema@.stream_progress p WHERE p.run OPERATOR(pg_catalog.=) ingest.run;
+    batch := millrace.first_missing_batch(run);
+    -- Makes the run visible to others. The lock is the session's and stays.
+    COMMIT;
+    IF batch <= batches THEN
+        RAISE NOTICE 'run "%": % at batch % of %', run,
+            CASE WHEN batch = 1 THEN 'starting' ELSE 'going on' END, batch, batches;
+    END IF;
+    started := pg_catalog.clock_timestamp();
+    shown := started;
+    WHILE batch <= batches AND NOT stop LOOP
+        IF committed IS NOT NULL THEN
+            PERFORM millrace.note_commit(run, committed, commit_ms);
+        END IF;
+        rows := rows + millrace.ingest_batch(run, batch);
+        commit_started := pg_catalog.clock_timestamp();
+        COMMIT;
+        commit_ms := 1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - commit_started);
+        committed := batch;
+        batch := batch + 1;
+        LOOP
+            elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
+            IF pg_catalog.clock_timestamp() >= shown + pg_catalog.make_interval(secs => 1) THEN
+                RAISE NOTICE '%', millrace.progress_line(run, rows_before + rows, rows_total, rows / elapsed);
+                shown := pg_catalog.clock_timestamp();
+            END IF;
+            stop := millrace.stop_requested(run);
+            EXIT WHEN stop OR rate IS NULL OR batch > batches OR elapsed >= rows / rate;
+            -- Ahead of the pace asked for. Each nap is a transaction, to hold no snapshot for long.
+            PERFORM pg_catalog.pg_sleep(CASE WHEN rows / rate - elapsed < 0.25 THEN rows / rate - elapsed ELSE 0.25 END);
+            COMMIT;
+        END LOOP;
+    END LOOP;
+    IF committed IS NOT NULL THEN
+        PERFORM millrace.note_commit(run, committed, commit_ms);
+    END IF;
+    PERFORM millrace.close_run();
+    COMMIT;
+    IF batch <= batches THEN
+        RAISE NOTICE 'run "%" stopped after batch % of %, as asked', run, batch - 1, batches
+            USING HINT = 'CALL stream_resume() to go on.';
+    ELSIF committed IS NOT NULL THEN
+        elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
+        RAISE NOTICE 'run "%" done: % rows in % s, % rows/s', run, rows_before + rows,
+            pg_catalog.round(elapsed::numeric, 1), pg_catalog.round(rows / elapsed);
+    END IF;
+END
+$$;
+COMMENT ON PROCEDURE millrace.ingest(text) IS 'Ingests the missing batches of the run this session holds';
+
+CREATE PROCEDURE stream_ingest(
+    target regclass,
+    source text DEFAULT NULL,
+    sf double precision DEFAULT NULL,
+    rows bigint DEFAULT NULL,
+    batch_rows integer DEFAULT 100000,
+    workers integer DEFAULT 1,
+    run text DEFAULT NULL,
+    variants regclass[] DEFAULT NULL,
+    options jsonb DEFAULT '{}'
+) LANGUAGE plpgsql AS $$
+DECLARE
+    opened text;
+BEGIN
+    PERFORM millrace.check_no_transaction_block('CALL stream_ingest');
+    -- Fails here, before any work, where the caller cannot commit for another reason.
+    COMMIT;
+    opened := millrace.open_run(target, source, sf, rows, batch_rows, workers, run, variants, options);
+    CALL millrace.ingest(opened);
+END
+$$;
+COMMENT ON PROCEDURE stream_ingest(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
+'Loads a source into a table, one commit per batch. Cancelled or crashed, the same call goes on where it stopped';
+
+CREATE PROCEDURE stream_resume(run text, adopt boolean DEFAULT false) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM millrace.check_no_transaction_block('CALL stream_resume');
+    COMMIT;
+    PERFORM millrace.reopen_run(run, adopt);
+    CALL millrace.ingest(run);
+END
+$$;
+COMMENT ON PROCEDURE stream_resume(text, boolean) IS
+'Goes on with an interrupted run. adopt: its target was rewritten or restored since, and its rows are still there';
+
+CREATE FUNCTION stream_stop(run text) RETURNS boolean
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'stream_stop_wrapper';
+COMMENT ON FUNCTION stream_stop(text) IS
+'Asks a run to stop after the batch in flight; false if no session is ingesting it';
+
+CREATE FUNCTION stream_drop(run text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
+COMMENT ON FUNCTION stream_drop(text) IS 'Forgets a run that is not running; the rows it loaded stay';
+
+CREATE FUNCTION stream_verify(
+    run text,
+    OUT target text, OUT batches bigint, OUT rows_expected bigint, OUT rows_found bigint,
+    OUT matches boolean, OUT detail text
+) RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 1
+AS 'MODULE_PATHNAME', 'stream_verify_wrapper';
+COMMENT ON FUNCTION stream_verify(text) IS
+'Makes the committed batches of a run again and compares them with the target''s rows, by content';
+
+CREATE FUNCTION stream_report(
+    run text,
+    OUT target text, OUT batches bigint, OUT rows bigint, OUT seconds numeric,
+    OUT rows_per_second bigint, OUT rows_per_second_min bigint, OUT rows_per_second_max bigint,
+    OUT generate_seconds numeric, OUT insert_seconds numeric, OUT commit_seconds numeric,
+    OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric
+) RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+    WITH timed AS (
+        SELECT b.*, (b.generate_ms + b.insert_ms + coalesce(b.commit_ms, 0)) / 1000 AS total
+        FROM millrace.batches() b WHERE b.run = stream_report.run
+    )
+    SELECT t.name, count(b.batch), coalesce(sum(b.rows), 0)::bigint, round(sum(b.total)::numeric, 3),
+           round(sum(b.rows) / sum(b.total))::bigint,
+           round(min(b.rows / b.total))::bigint,
+           round(max(b.rows / b.total))::bigint,
+           round(sum(b.generate_ms)::numeric / 1000, 3),
+           round(sum(b.insert_ms)::numeric / 1000, 3),
+           round(sum(b.commit_ms)::numeric / 1000, 3),
+           sum(b.wal_bytes)::bigint, round(sum(b.wal_bytes) / nullif(sum(b.rows), 0), 1),
+           size.bytes, round(size.bytes / nullif(sum(b.rows), 0), 1)
+    FROM millrace.target t
+    LEFT JOIN timed b ON b.target = t.target,
+    LATERAL (
+        SELECT sum(pg_total_relation_size(c.oid))::bigint AS bytes
+        FROM unnest(t.leaves) leaf JOIN pg_class c ON c.oid = leaf
+    ) size
+    WHERE t.run = stream_report.run
+    GROUP BY t.target, t.name, size.bytes
+    ORDER BY t.target
+$$;
+COMMENT ON FUNCTION stream_report(text) IS
+'Summary of a run, one row per target: speed of its batches, where the time went, WAL and size (with indexes and TOAST, in bytes)';

@@ -1,0 +1,247 @@
+//! Every error a user can meet: its SQLSTATE, its message and its hint.
+
+use millrace_sources::{Error as SourceError, registry, tpch};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::PgSqlErrorCode as Code;
+
+/// The functions of the extension return this as their error; pgrx raises it.
+pub type Result<T> = std::result::Result<T, ErrorReport>;
+
+/// What can be wrong, beyond what a source refuses.
+#[derive(Debug)]
+pub enum Error {
+    /// A source refused the request.
+    Source(SourceError),
+    /// No TPC-H table of that name.
+    UnknownTable(String),
+    /// An argument that needs a value has none.
+    Null(&'static str),
+    /// `parts` was given without `part`.
+    PartsWithoutPart,
+    /// The rows asked for are not of a composite type.
+    NotComposite,
+    /// The row type has columns the source does not have.
+    NoSuchColumns { source: String, row: String, columns: Vec<String> },
+    /// The table has no column of the source.
+    NoCommonColumn { source: String, row: String },
+    /// A column of the row type cannot hold the source's values.
+    ColumnType { column: String, to: String, from: &'static str },
+    /// A value does not fit its column.
+    ValueTooLong { column: String, limit: usize },
+    /// An integer does not fit its column.
+    IntegerRange { column: String, value: i64 },
+    /// A procedure that commits was called inside a transaction block.
+    TransactionBlock(String),
+    /// An argument out of its range.
+    Argument { name: &'static str, value: String, hint: &'static str },
+    /// Something the design has and this version does not.
+    NotSupported { what: &'static str, hint: &'static str },
+    /// A relation that cannot be ingested into.
+    NotATable(String),
+    /// The caller may not insert into the target.
+    NoInsertRight(String),
+    /// The caller does not own the run.
+    NotOwner(String),
+    /// No run of that name.
+    UnknownRun(String),
+    /// Another session holds the run.
+    RunBusy { run: String, pid: Option<i32> },
+    /// The run exists with other parameters.
+    RunDiffers { run: String, differences: Vec<String> },
+    /// The target is not the one the run began with.
+    TargetChanged { run: String, target: String, how: &'static str },
+    /// The server failed in a way no query of ours should.
+    Spi(pgrx::spi::Error),
+}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
+        Error::Source(error)
+    }
+}
+
+impl From<pgrx::spi::Error> for Error {
+    fn from(error: pgrx::spi::Error) -> Self {
+        Error::Spi(error)
+    }
+}
+
+impl From<Error> for ErrorReport {
+    fn from(error: Error) -> Self {
+        let Described { code, message, detail, hint } = error.describe();
+        let mut report = ErrorReport::new(code, message, "millrace");
+        if let Some(detail) = detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = hint {
+            report = report.set_hint(hint);
+        }
+        report
+    }
+}
+
+/// An error as PostgreSQL reports it.
+struct Described {
+    code: Code,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+}
+
+impl Described {
+    fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), detail: None, hint: None }
+    }
+
+    fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl Error {
+    fn describe(self) -> Described {
+        match self {
+            Error::Source(error) => describe_source(error),
+            Error::UnknownTable(name) => Described::new(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("TPC-H table \"{name}\" does not exist"),
+            )
+            .hint(format!("The tables are {}.", tpch::tables().collect::<Vec<_>>().join(", "))),
+            Error::Null(argument) => Described::new(
+                Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                format!("argument \"{argument}\" must not be null"),
+            ),
+            Error::PartsWithoutPart => Described::new(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "argument \"parts\" needs argument \"part\"",
+            )
+            .hint("Give the part to make, from 1 to parts, or leave out both for the whole table."),
+            Error::NotComposite => Described::new(
+                Code::ERRCODE_DATATYPE_MISMATCH,
+                "argument \"row_type\" must be of a table's row type",
+            )
+            .hint("Write NULL::tpch_orders, or NULL::t for a table t."),
+            Error::NoSuchColumns { source, row, columns } => describe_no_such_columns(&source, &row, &columns),
+            Error::NoCommonColumn { source, row } => Described::new(
+                Code::ERRCODE_DATATYPE_MISMATCH,
+                format!("row type {row} has no column that source \"{source}\" has"),
+            )
+            .hint(columns_hint(&source)),
+            Error::ColumnType { column, to, from } => Described::new(
+                Code::ERRCODE_DATATYPE_MISMATCH,
+                format!("column \"{column}\" is of type {to} but its values are of type {from}"),
+            )
+            .hint("Only types that an INSERT would convert to can hold the values."),
+            Error::ValueTooLong { column, limit } => Described::new(
+                Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+                format!("value too long for column \"{column}\" of {limit} characters"),
+            ),
+            Error::IntegerRange { column, value } => Described::new(
+                Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+                format!("value {value} is out of range for column \"{column}\" of type integer"),
+            )
+            .hint("Use a row type in which the column is a bigint."),
+            Error::TransactionBlock(statement) => Described::new(
+                Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
+                format!("{statement} cannot run inside a transaction block"),
+            )
+            .hint("It commits after each batch: call it outside BEGIN, with autocommit on."),
+            Error::Argument { name, value, hint } => Described::new(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("invalid value for argument \"{name}\": {value}"),
+            )
+            .hint(hint),
+            Error::NotSupported { what, hint } => {
+                Described::new(Code::ERRCODE_FEATURE_NOT_SUPPORTED, format!("{what} is not supported")).hint(hint)
+            }
+            Error::NotATable(name) => {
+                Described::new(Code::ERRCODE_WRONG_OBJECT_TYPE, format!("cannot ingest into relation \"{name}\""))
+                    .hint("A target is a table, a partitioned table, a foreign table or a view one can insert into.")
+            }
+            Error::NoInsertRight(name) => Described::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for table {name}"),
+            )
+            .hint("The caller needs the INSERT privilege on the target."),
+            Error::NotOwner(run) => {
+                Described::new(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, format!("must be owner of run \"{run}\""))
+            }
+            Error::UnknownRun(run) => {
+                Described::new(Code::ERRCODE_UNDEFINED_OBJECT, format!("run \"{run}\" does not exist"))
+                    .hint("View stream_progress lists the runs.")
+            }
+            Error::RunBusy { run, pid } => Described::new(
+                Code::ERRCODE_OBJECT_IN_USE,
+                match pid {
+                    Some(pid) => format!("run \"{run}\" is being ingested by process {pid}"),
+                    None => format!("run \"{run}\" is being ingested by another session"),
+                },
+            )
+            .hint("Wait for it, or ask it to stop with stream_stop()."),
+            Error::RunDiffers { run, differences } => Described::new(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("run \"{run}\" was begun with other parameters"),
+            )
+            .detail(differences.join("\n"))
+            .hint("Go on with stream_resume(), forget the run with stream_drop(), or give another run name."),
+            Error::TargetChanged { run, target, how } => Described::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("target \"{target}\" of run \"{run}\" was {how} since the run began"),
+            )
+            .hint(
+                "If its rows are still there (after VACUUM FULL, say, or pg_restore), go on with \
+                 stream_resume(run, adopt => true); if they are not, forget the run with stream_drop().",
+            ),
+            Error::Spi(error) => Described::new(Code::ERRCODE_INTERNAL_ERROR, error.to_string()),
+        }
+    }
+}
+
+fn describe_source(error: SourceError) -> Described {
+    let message = error.to_string();
+    let invalid = Described::new(Code::ERRCODE_INVALID_PARAMETER_VALUE, message);
+    match error {
+        SourceError::UnknownSource { known, .. } => invalid.hint(format!("The sources are {}.", known.join(", "))),
+        SourceError::ScaleFactor(_) => invalid.hint(format!(
+            "A scale factor is from {} to {}.",
+            tpch::Scale::MIN,
+            tpch::Scale::MAX
+        )),
+        SourceError::Part { .. } => invalid.hint("Parts are counted from 1 to parts."),
+        SourceError::Options { source_name, .. } => invalid.hint(options_hint(source_name)),
+        SourceError::Column { .. } | SourceError::Arrow(_) => {
+            Described { code: Code::ERRCODE_INTERNAL_ERROR, ..invalid }
+        }
+    }
+}
+
+fn options_hint(source: &str) -> String {
+    let options = registry::find(source).map(|definition| definition.options).unwrap_or_default();
+    let lines: Vec<_> = options.iter().map(|option| format!("{} ({})", option.name, option.about)).collect();
+    format!("Its options are {}; any source also takes rate (rows per second).", lines.join(", "))
+}
+
+fn describe_no_such_columns(source: &str, row: &str, columns: &[String]) -> Described {
+    let names = columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
+    let noun = if columns.len() == 1 { "column" } else { "columns" };
+    let described = Described::new(
+        Code::ERRCODE_DATATYPE_MISMATCH,
+        format!("row type {row} has {noun} that source \"{source}\" does not have: {names}"),
+    );
+    if row.trim_start_matches("tpch_") != source && tpch::tables().any(|table| row == format!("tpch_{table}")) {
+        return described
+            .hint(format!("Call tpch_{source}(), or give tpch_gen() a row_type => NULL::tpch_{source}."));
+    }
+    described.hint(columns_hint(source))
+}
+
+fn columns_hint(source: &str) -> String {
+    let schema = registry::find(source).map(|definition| (definition.schema)());
+    let names: Vec<_> =
+        schema.iter().flat_map(|schema| schema.fields()).map(|field| field.name().as_str()).collect();
+    format!("Columns are matched by name; the source has {}.", names.join(", "))
+}

@@ -1,0 +1,285 @@
+//! The ledger of runs, in schema `millrace`: what each run loads, and which of its batches are there.
+//!
+//! Reads and writes go through SPI with the caller's rights; policies on the tables keep runs to their
+//! owners. Names and operators are qualified throughout, because the functions that insert rows must
+//! leave the caller's `search_path` alone.
+
+use crate::error::{Error, Result};
+use pgrx::JsonB;
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+use serde_json::Value;
+
+/// A run: what it loads. Fixed when it begins.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub name: String,
+    pub owner: String,
+    pub source: String,
+    pub options: Value,
+    pub batch_rows: i32,
+    pub batches: i64,
+    pub rows_estimated: i64,
+    pub named: bool,
+    pub target: Target,
+}
+
+/// A table a run loads, as it was when the run began.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub name: String,
+    pub relation: Oid,
+    pub storage: Storage,
+}
+
+/// What tells a table's content from that of the same table emptied or made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// Whether a crash empties it.
+    pub unlogged: bool,
+    /// The table itself, or its partitions.
+    pub leaves: Vec<Oid>,
+    /// The file node of each.
+    pub filenodes: Vec<Oid>,
+}
+
+impl Storage {
+    /// Whether `now` can still hold all that `self` held: no leaf is gone or has another file. New
+    /// partitions are no harm.
+    pub fn survives_in(&self, now: &Storage) -> bool {
+        let has = |leaf, filenode| {
+            now.leaves.iter().zip(&now.filenodes).any(|(&other, &file)| (other, file) == (leaf, filenode))
+        };
+        self.unlogged == now.unlogged
+            && self.leaves.iter().zip(&self.filenodes).all(|(&leaf, &filenode)| has(leaf, filenode))
+    }
+}
+
+/// The only target's number; the ledger has room for more.
+const TARGET: i32 = 1;
+
+/// The run of that name.
+pub fn find(name: &str) -> Result<Option<Run>> {
+    let found = Spi::connect(|client| {
+        let mut rows = client.select(
+            "SELECT r.owner::text, r.source, r.options, r.batch_rows, r.batches, r.rows_estimated, r.named,
+                    t.name, t.relation, t.unlogged, t.leaves, t.filenodes
+             FROM millrace.run r
+             JOIN millrace.target t ON t.run OPERATOR(pg_catalog.=) r.name
+             WHERE r.name OPERATOR(pg_catalog.=) $1",
+            Some(1),
+            &[name.into()],
+        )?;
+        let Some(row) = rows.next() else { return Ok(None) };
+        let run = || {
+            Ok::<_, pgrx::spi::Error>(Some(Run {
+                name: name.to_owned(),
+                owner: row.get(1)?.unwrap_or_default(),
+                source: row.get(2)?.unwrap_or_default(),
+                options: row.get::<JsonB>(3)?.map(|options| options.0).unwrap_or_default(),
+                batch_rows: row.get(4)?.unwrap_or_default(),
+                batches: row.get(5)?.unwrap_or_default(),
+                rows_estimated: row.get(6)?.unwrap_or_default(),
+                named: row.get(7)?.unwrap_or_default(),
+                target: Target {
+                    name: row.get(8)?.unwrap_or_default(),
+                    relation: row.get(9)?.unwrap_or(Oid::INVALID),
+                    storage: Storage {
+                        unlogged: row.get(10)?.unwrap_or_default(),
+                        leaves: row.get(11)?.unwrap_or_default(),
+                        filenodes: row.get(12)?.unwrap_or_default(),
+                    },
+                },
+            }))
+        };
+        run()
+    });
+    Ok(found.map_err(Error::from)?)
+}
+
+/// As [`find`], but a run that does not exist is an error.
+pub fn get(name: &str) -> Result<Run> {
+    Ok(find(name)?.ok_or_else(|| Error::UnknownRun(name.to_owned()))?)
+}
+
+/// Refuses a run that belongs to a role the caller is not a member of.
+pub fn check_owner(run: &Run) -> Result<()> {
+    if !one("SELECT millrace.is_owner($1::pg_catalog.name)", &[run.owner.as_str().into()])?.unwrap_or(false) {
+        return Err(Error::NotOwner(run.name.clone()).into());
+    }
+    Ok(())
+}
+
+/// Writes a new run.
+pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
+    execute(
+        "INSERT INTO millrace.run (name, source, options, batch_rows, batches, rows_estimated, named, rate)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            run.name.as_str().into(),
+            run.source.as_str().into(),
+            JsonB(run.options.clone()).into(),
+            run.batch_rows.into(),
+            run.batches.into(),
+            run.rows_estimated.into(),
+            run.named.into(),
+            rate.into(),
+        ],
+    )?;
+    let Target { name, relation, storage } = &run.target;
+    execute(
+        "INSERT INTO millrace.target (run, target, name, relation, unlogged, leaves, filenodes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &[
+            run.name.as_str().into(),
+            TARGET.into(),
+            name.as_str().into(),
+            (*relation).into(),
+            storage.unlogged.into(),
+            storage.leaves.clone().into(),
+            storage.filenodes.clone().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Readies an existing run for another session: its pace is the new call's, and requests to stop that
+/// came before are not meant for it.
+pub fn reopen(run: &str, rate: Option<f64>) -> Result<()> {
+    execute(
+        "UPDATE millrace.run SET rate = $2, stop_requested = false WHERE name OPERATOR(pg_catalog.=) $1",
+        &[run.into(), rate.into()],
+    )?;
+    Ok(())
+}
+
+/// Takes the target as it is now for the one the run began with, and its ledger rows along.
+pub fn adopt(run: &Run, now: &Target) -> Result<()> {
+    let Target { name, relation, storage } = now;
+    execute(
+        "UPDATE millrace.target SET name = $2, relation = $3, unlogged = $4, leaves = $5, filenodes = $6
+         WHERE run OPERATOR(pg_catalog.=) $1",
+        &[
+            run.name.as_str().into(),
+            name.as_str().into(),
+            (*relation).into(),
+            storage.unlogged.into(),
+            storage.leaves.clone().into(),
+            storage.filenodes.clone().into(),
+        ],
+    )?;
+    let (from, to) = (ledger(run.target.storage.unlogged), ledger(storage.unlogged));
+    if from != to {
+        execute(
+            &format!(
+                "WITH moved AS (DELETE FROM {from} WHERE run OPERATOR(pg_catalog.=) $1 RETURNING *)
+                 INSERT INTO {to} SELECT * FROM moved"
+            ),
+            &[run.name.as_str().into()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Forgets a run; its rows in the target stay.
+pub fn delete(run: &str) -> Result<()> {
+    execute("DELETE FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+    Ok(())
+}
+
+/// Asks the session that ingests a run to stop after its batch.
+pub fn request_stop(run: &str) -> Result<()> {
+    execute("UPDATE millrace.run SET stop_requested = true WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+    Ok(())
+}
+
+/// What there is to note of a batch that was inserted.
+pub struct Batch {
+    pub number: i64,
+    pub rows: i64,
+    pub generate_ms: f64,
+    pub insert_ms: f64,
+    pub wal_bytes: i64,
+    pub path: &'static str,
+}
+
+/// Notes a batch, in the transaction that inserted its rows.
+pub fn insert_batch(run: &Run, batch: &Batch) -> Result<()> {
+    let ledger = ledger(run.target.storage.unlogged);
+    execute(
+        &format!(
+            "INSERT INTO {ledger} (run, batch, target, rows, generate_ms, insert_ms, wal_bytes, path)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+        ),
+        &[
+            run.name.as_str().into(),
+            batch.number.into(),
+            TARGET.into(),
+            batch.rows.into(),
+            batch.generate_ms.into(),
+            batch.insert_ms.into(),
+            batch.wal_bytes.into(),
+            batch.path.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Whether a batch is there.
+pub fn has_batch(run: &Run, batch: i64) -> Result<bool> {
+    let ledger = ledger(run.target.storage.unlogged);
+    let there = one(
+        &format!(
+            "SELECT true FROM {ledger} WHERE run OPERATOR(pg_catalog.=) $1
+             AND batch OPERATOR(pg_catalog.=) $2 AND target OPERATOR(pg_catalog.=) $3"
+        ),
+        &[run.name.as_str().into(), batch.into(), TARGET.into()],
+    )?;
+    Ok(there.unwrap_or(false))
+}
+
+/// The numbers of the committed batches, in order.
+pub fn batches(run: &Run) -> Result<Vec<i64>> {
+    let ledger = ledger(run.target.storage.unlogged);
+    let numbers = one(
+        &format!(
+            "SELECT pg_catalog.array_agg(batch ORDER BY batch USING OPERATOR(pg_catalog.<))
+             FROM {ledger} WHERE run OPERATOR(pg_catalog.=) $1"
+        ),
+        &[run.name.as_str().into()],
+    )?;
+    Ok(numbers.unwrap_or_default())
+}
+
+/// The key of a run's lock.
+pub fn lock_key(run: &str) -> Result<i64> {
+    Ok(one("SELECT millrace.lock_key($1)", &[run.into()])?.unwrap_or_default())
+}
+
+/// The process that holds a run's lock.
+pub fn holder(run: &str) -> Result<Option<i32>> {
+    one("SELECT pid FROM millrace.running() WHERE key OPERATOR(pg_catalog.=) millrace.lock_key($1)", &[run.into()])
+}
+
+fn ledger(unlogged: bool) -> &'static str {
+    if unlogged { "millrace.batch_unlogged" } else { "millrace.batch" }
+}
+
+/// The first column of a query's first row, or `None` if there is no row or it is null.
+pub fn one<T: FromDatum + IntoDatum>(
+    query: &str,
+    arguments: &[pgrx::datum::DatumWithOid<'_>],
+) -> Result<Option<T>> {
+    let value = Spi::connect(|client| {
+        let rows = client.select(query, Some(1), arguments)?;
+        if rows.is_empty() { Ok(None) } else { rows.first().get_one() }
+    });
+    Ok(value.map_err(Error::from)?)
+}
+
+/// Runs a statement and returns the number of rows it changed.
+pub fn execute(statement: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<usize> {
+    let changed =
+        Spi::connect_mut(|client| Ok::<_, pgrx::spi::Error>(client.update(statement, None, arguments)?.len()));
+    Ok(changed.map_err(Error::from)?)
+}

@@ -1,0 +1,50 @@
+//! Benchmark data made inside the server and streamed into tables, committing batch by batch.
+//!
+//! The data comes from [`millrace_sources`]; here is what gives it a SQL surface: [`generate`] returns
+//! rows to a query, [`ingest`] writes them to tables, [`verify`] compares the two. All that touches the
+//! server's C API is in [`pg`].
+
+#![deny(unsafe_code)]
+
+mod error;
+mod generate;
+mod ingest;
+mod ledger;
+mod pg;
+mod verify;
+
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
+
+use pgrx::prelude::*;
+
+pgrx::pg_module_magic!();
+
+extension_sql_file!("../sql/types.sql", name = "types");
+extension_sql_file!("../sql/generate.sql", name = "generate", requires = ["types"]);
+extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["types"]);
+extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate", "ledger"], finalize);
+
+/// Called when the library is loaded, by the postmaster if it is in `shared_preload_libraries`.
+#[allow(non_snake_case)]
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    if pg::process::is_preloading() {
+        // Built before the postmaster forks, the pool is shared by all backends.
+        millrace_sources::tpch::build_text_pool();
+    }
+    pg::lock::register_release_on_abort();
+}
+
+/// What `cargo pgrx test` asks for.
+#[cfg(test)]
+pub mod pg_test {
+    /// Called once, before the tests.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// Settings of the test server.
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        vec![]
+    }
+}

@@ -1,0 +1,11 @@
+//! All that touches the server's C API, and the only unsafe code.
+#![allow(unsafe_code)]
+
+pub mod activity;
+pub mod compat;
+pub mod convert;
+pub mod encode;
+pub mod lock;
+pub mod process;
+pub mod row;
+pub mod support;

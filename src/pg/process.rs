@@ -1,0 +1,57 @@
+//! The backend itself: how it was started, its interrupts, its threads.
+
+use pgrx::pg_sys;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// Whether the postmaster is loading the library, before any backend exists.
+pub fn is_preloading() -> bool {
+    // SAFETY: a plain flag of this process, read on its only thread.
+    unsafe { pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+/// Whether a transaction block (`BEGIN`) is open.
+pub fn in_transaction_block() -> bool {
+    // SAFETY: reads the state of this backend's transaction.
+    unsafe { pg_sys::IsTransactionBlock() }
+}
+
+/// Raises the error of a pending cancel or termination, if there is one.
+pub fn check_for_interrupts() {
+    pgrx::check_for_interrupts!();
+}
+
+/// How often a backend that waits for a thread looks for interrupts.
+const INTERRUPT_CHECK: Duration = Duration::from_millis(20);
+
+/// Runs `work` on a thread of its own while this one stays open to interrupts.
+///
+/// `work` must not touch the server. If an interrupt ends the wait, the thread finishes by itself.
+pub fn interruptibly(work: fn()) {
+    let (done, finished) = channel();
+    with_signals_blocked(|| {
+        std::thread::spawn(move || {
+            work();
+            // The receiver is gone if the wait was interrupted, and then nobody needs to know.
+            let _ = done.send(());
+        })
+    });
+    while finished.recv_timeout(INTERRUPT_CHECK) == Err(RecvTimeoutError::Timeout) {
+        check_for_interrupts();
+    }
+}
+
+/// A thread inherits its creator's signal mask: signals are for the backend's main thread only.
+fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
+    // SAFETY: both sets are initialised by the calls that fill them, and the mask is put back before
+    // anything can raise an error.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        let mut before = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let spawned = spawn();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        spawned
+    }
+}

@@ -1,0 +1,274 @@
+//! Rows of a composite type, filled from a source's columns by name.
+
+use super::convert::{Conversion, type_name};
+use super::encode::{Column, Layout};
+use super::{activity, process};
+use crate::error::{Error, Result};
+use arrow::datatypes::{DataType, Schema};
+use arrow::record_batch::RecordBatch;
+use millrace_sources::{Batches, Source, tpch};
+use pgrx::callconv::{BoxRet, FcInfo};
+use pgrx::pg_sys::panic::ErrorReportable;
+use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, Returns, ReturnsError, SqlMapping, SqlTranslatable,
+};
+use pgrx::{PgRelation, PgTupleDesc};
+use std::ffi::CStr;
+use std::ops::Range;
+
+/// A composite type: that of a call's result, or a table's.
+pub struct RowType {
+    descriptor: PgTupleDesc<'static>,
+    name: String,
+}
+
+/// One column of a row type that was not dropped.
+pub struct Attribute {
+    index: usize,
+    pub name: String,
+    oid: Oid,
+    typmod: i32,
+}
+
+impl RowType {
+    /// The row type a call is to return. Lives as long as the current memory context.
+    pub fn of_call(fcinfo: pg_sys::FunctionCallInfo) -> Result<Self> {
+        let mut descriptor = std::ptr::null_mut();
+        // SAFETY: `fcinfo` is this call's; the descriptor is valid for the class that is checked, and is
+        // copied because the original belongs to a cache.
+        unsafe {
+            let class = pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut descriptor);
+            if class != pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE || (*descriptor).tdtypeid == pg_sys::RECORDOID {
+                return Err(Error::NotComposite.into());
+            }
+            Ok(Self { name: relation_name((*descriptor).tdtypeid), descriptor: PgTupleDesc::from_pg_copy(descriptor) })
+        }
+    }
+
+    /// The row type of a table, which the caller has checked to exist.
+    pub fn of_table(table: Oid) -> Self {
+        // SAFETY: opens the table with a lock that is kept to the end of the transaction, so the
+        // descriptor, copied at once, is that of the table.
+        unsafe {
+            let relation = PgRelation::with_lock(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            Self {
+                name: relation.name().to_owned(),
+                descriptor: PgTupleDesc::from_pg_copy(relation.tuple_desc().as_ptr()),
+            }
+        }
+    }
+
+    /// The type's own name, without its schema.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its columns but for those that were dropped.
+    pub fn attributes(&self) -> Vec<Attribute> {
+        let attributes = self.descriptor.iter().enumerate().filter(|(_, attribute)| !attribute.is_dropped());
+        attributes
+            .map(|(index, attribute)| Attribute {
+                index,
+                name: attribute.name().to_owned(),
+                oid: attribute.type_oid().value(),
+                typmod: attribute.type_mod(),
+            })
+            .collect()
+    }
+}
+
+/// The name of a composite type's relation.
+pub(super) fn relation_name(composite: Oid) -> String {
+    // SAFETY: looks the type up in the catalogs; the name is null or a palloc'ed C string.
+    unsafe {
+        let name = pg_sys::get_rel_name(pg_sys::get_typ_typrelid(composite));
+        if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
+    }
+}
+
+/// How one column of a row gets its value.
+struct Field {
+    /// Position in the row.
+    index: usize,
+    name: String,
+    layout: Layout,
+    conversion: Option<Conversion>,
+}
+
+impl Field {
+    /// `Err` if the column's type cannot hold the values.
+    fn new(attribute: Attribute, data_type: &DataType) -> std::result::Result<Self, Error> {
+        let Attribute { index, name, oid, typmod } = attribute;
+        if let Some(layout) = Layout::direct(data_type, oid, typmod) {
+            return Ok(Self { index, name, layout, conversion: None });
+        }
+        let natural = Layout::natural(data_type);
+        let conversion = natural.and_then(|(layout, from)| Some((layout, Conversion::new(from, oid, typmod)?)));
+        match conversion {
+            Some((layout, conversion)) => Ok(Self { index, name, layout, conversion: Some(conversion) }),
+            None => Err(Error::ColumnType {
+                column: name,
+                to: type_name(oid, typmod),
+                from: natural.map_or("unknown", |(_, oid)| natural_name(oid)),
+            }),
+        }
+    }
+}
+
+fn natural_name(oid: Oid) -> &'static str {
+    match oid {
+        pg_sys::INT4OID => "integer",
+        pg_sys::INT8OID => "bigint",
+        pg_sys::NUMERICOID => "numeric",
+        pg_sys::DATEOID => "date",
+        _ => "text",
+    }
+}
+
+/// Whether columns of the row type that the source does not have are an error or null.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Unmatched {
+    Refused,
+    Null,
+}
+
+/// The fields of a row type and the source's columns that fill them, in the same order.
+fn match_columns(
+    row_type: &RowType,
+    source: &str,
+    schema: &Schema,
+    unmatched: Unmatched,
+) -> std::result::Result<(Vec<Field>, Vec<usize>), Error> {
+    let (mut fields, mut columns, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    for attribute in row_type.attributes() {
+        match schema.index_of(&attribute.name) {
+            Ok(column) => {
+                columns.push(column);
+                fields.push(Field::new(attribute, schema.field(column).data_type())?);
+            }
+            Err(_) => missing.push(attribute.name),
+        }
+    }
+    if unmatched == Unmatched::Refused && !missing.is_empty() {
+        let (source, row) = (source.to_owned(), row_type.name.clone());
+        return Err(Error::NoSuchColumns { source, row, columns: missing });
+    }
+    Ok((fields, columns))
+}
+
+/// Checks that a table's columns can hold those of the source that have the same name.
+pub fn check_table(table: &RowType, source: &str, schema: &Schema) -> Result<()> {
+    match_columns(table, source, schema, Unmatched::Null)?;
+    Ok(())
+}
+
+/// The rows of a range of a source, as datums of a row type.
+pub struct Rows {
+    row_type: RowType,
+    fields: Vec<Field>,
+    batches: Batches,
+    /// The batch being read, and the next row of it.
+    columns: Vec<Column>,
+    next: Range<usize>,
+    values: Vec<Datum>,
+    nulls: Vec<bool>,
+}
+
+impl Rows {
+    /// What it allocates lives as long as the current memory context, and so must the rows.
+    pub fn new(
+        row_type: RowType,
+        name: &str,
+        source: Box<dyn Source>,
+        units: Range<u64>,
+        unmatched: Unmatched,
+    ) -> Result<Self> {
+        let (fields, columns) = match_columns(&row_type, name, &source.schema(), unmatched)?;
+        let width = row_type.descriptor.len();
+        let batches = source.batches(units, columns);
+        if batches.needs_text_pool() {
+            activity::generating(|| process::interruptibly(tpch::build_text_pool));
+        }
+        Ok(Self {
+            row_type,
+            fields,
+            batches,
+            columns: Vec::new(),
+            next: 0..0,
+            values: vec![Datum::null(); width],
+            nulls: vec![true; width],
+        })
+    }
+
+    /// Goes on to the next batch. False at the end.
+    fn advance(&mut self) -> Result<bool> {
+        process::check_for_interrupts();
+        let Some(batch) = activity::generating(|| self.batches.next()) else { return Ok(false) };
+        let batch = batch.map_err(Error::from)?;
+        activity::add_rows(batch.num_rows());
+        self.next = 0..batch.num_rows();
+        self.columns = self.columns_of(&batch);
+        Ok(true)
+    }
+
+    fn columns_of(&self, batch: &RecordBatch) -> Vec<Column> {
+        let columns = self.fields.iter().zip(batch.columns());
+        columns.filter_map(|(field, array)| Column::new(&field.name, array, field.layout)).collect()
+    }
+
+    /// Forms the row in the current memory context.
+    fn form(&mut self, row: usize) -> std::result::Result<Row, Error> {
+        for (field, column) in self.fields.iter().zip(&self.columns) {
+            let mut value = column.datum(row)?;
+            if let Some(conversion) = &field.conversion {
+                value = conversion.convert(value);
+            }
+            self.values[field.index] = value.unwrap_or(Datum::null());
+            self.nulls[field.index] = value.is_none();
+        }
+        // SAFETY: values and nulls are as long as the descriptor, whose type is a composite one.
+        unsafe {
+            let descriptor = self.row_type.descriptor.as_ptr();
+            let tuple = pg_sys::heap_form_tuple(descriptor, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
+            Ok(Row(pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data)))
+        }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Row;
+
+    /// The next row. Raises the server's error where a value does not fit or an interrupt came.
+    fn next(&mut self) -> Option<Row> {
+        while self.next.is_empty() {
+            if !self.advance().unwrap_or_report() {
+                return None;
+            }
+        }
+        let row = self.next.next()?;
+        Some(self.form(row).map_err(pgrx::pg_sys::panic::ErrorReport::from).unwrap_or_report())
+    }
+}
+
+/// A row as the server takes it: a datum of a composite type.
+pub struct Row(Datum);
+
+// SAFETY: the datum is of the type that the call's SQL declaration returns, from which it was formed.
+unsafe impl BoxRet for Row {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
+        // SAFETY: as above.
+        unsafe { fcinfo.return_raw_datum(self.0) }
+    }
+}
+
+// SAFETY: only used as a result; the functions' SQL declarations name their types themselves.
+unsafe impl SqlTranslatable for Row {
+    fn argument_sql() -> std::result::Result<SqlMapping, ArgumentError> {
+        Err(ArgumentError::NotValidAsArgument("Row"))
+    }
+
+    fn return_sql() -> std::result::Result<Returns, ReturnsError> {
+        Ok(Returns::One(SqlMapping::literal("record")))
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests that run inside the server.
+
+#[pgrx::pg_schema]
+mod tests {}
