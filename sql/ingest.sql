@@ -1,10 +1,10 @@
 -- Streaming into tables. The loops are procedures because only they can commit; they have no SET clause
 -- and are not SECURITY DEFINER, which would take that right away, so every name is qualified.
 
-CREATE FUNCTION millrace.check_no_transaction_block(statement text) RETURNS void
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'check_no_transaction_block_wrapper';
-COMMENT ON FUNCTION millrace.check_no_transaction_block(text) IS
-'Refuses a statement that commits inside a transaction block';
+CREATE FUNCTION millrace.check_may_commit(statement text) RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'check_may_commit_wrapper';
+COMMENT ON FUNCTION millrace.check_may_commit(text) IS
+'Refuses a statement that commits inside a transaction block or where nothing can be written';
 
 CREATE FUNCTION millrace.open_run(
     target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
@@ -87,6 +87,8 @@ DECLARE
     rate float8;
     batch bigint;
     rows bigint := 0;
+    inserted bigint;
+    due timestamptz;
     started timestamptz;
     shown timestamptz;
     commit_started timestamptz;
@@ -112,7 +114,10 @@ BEGIN
         IF committed IS NOT NULL THEN
             PERFORM millrace.note_commit(run, committed, commit_ms);
         END IF;
-        rows := rows + millrace.ingest_batch(run, batch);
+        due := pg_catalog.clock_timestamp();
+        inserted := millrace.ingest_batch(run, batch);
+        rows := rows + inserted;
+        due := due + pg_catalog.make_interval(secs => inserted / rate);
         commit_started := pg_catalog.clock_timestamp();
         COMMIT;
         commit_ms := 1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - commit_started);
@@ -125,9 +130,10 @@ BEGIN
                 shown := pg_catalog.clock_timestamp();
             END IF;
             stop := millrace.stop_requested(run);
-            EXIT WHEN stop OR rate IS NULL OR batch > batches OR elapsed >= rows / rate;
-            -- Ahead of the pace asked for. Each nap is a transaction, to hold no snapshot for long.
-            PERFORM pg_catalog.pg_sleep(CASE WHEN rows / rate - elapsed < 0.25 THEN rows / rate - elapsed ELSE 0.25 END);
+            EXIT WHEN stop OR due IS NULL OR batch > batches OR pg_catalog.clock_timestamp() >= due;
+            -- Ahead of the pace asked for. Each nap is a transaction of its own, to hold no snapshot for long.
+            PERFORM pg_catalog.pg_sleep_until(LEAST(
+                due, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => 0.25)));
             COMMIT;
         END LOOP;
     END LOOP;
@@ -162,7 +168,7 @@ CREATE PROCEDURE stream_ingest(
 DECLARE
     opened text;
 BEGIN
-    PERFORM millrace.check_no_transaction_block('CALL stream_ingest');
+    PERFORM millrace.check_may_commit('CALL stream_ingest');
     -- Fails here, before any work, where the caller cannot commit for another reason.
     COMMIT;
     opened := millrace.open_run(target, source, sf, rows, batch_rows, workers, run, variants, options);
@@ -174,7 +180,7 @@ COMMENT ON PROCEDURE stream_ingest(regclass, text, double precision, bigint, int
 
 CREATE PROCEDURE stream_resume(run text, adopt boolean DEFAULT false) LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM millrace.check_no_transaction_block('CALL stream_resume');
+    PERFORM millrace.check_may_commit('CALL stream_resume');
     COMMIT;
     PERFORM millrace.reopen_run(run, adopt);
     CALL millrace.ingest(run);

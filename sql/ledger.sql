@@ -44,7 +44,7 @@ COMMENT ON COLUMN millrace.target.name IS 'The table''s qualified name when the 
 COMMENT ON COLUMN millrace.target.relation IS 'The table''s OID';
 COMMENT ON COLUMN millrace.target.unlogged IS 'Whether a crash empties the table, and so its ledger rows too';
 COMMENT ON COLUMN millrace.target.leaves IS 'The table, or the partitions it had, by OID';
-COMMENT ON COLUMN millrace.target.filenodes IS 'The file node of each leaf: another one means other content';
+COMMENT ON COLUMN millrace.target.filenodes IS 'The file node of each leaf (its OID where it has no file): another one means other content';
 
 CREATE TABLE millrace.batch (
     run text NOT NULL REFERENCES millrace.run ON DELETE CASCADE,

@@ -38,6 +38,8 @@ pub enum Error {
     NotSupported { what: &'static str, hint: &'static str },
     /// A relation that cannot be ingested into.
     NotATable(String),
+    /// The target was dropped in the meantime.
+    UnknownTarget(String),
     /// The caller may not insert into the target.
     NoInsertRight(String),
     /// The caller does not own the run.
@@ -161,6 +163,9 @@ impl Error {
             Error::NotATable(name) => {
                 Described::new(Code::ERRCODE_WRONG_OBJECT_TYPE, format!("cannot ingest into relation \"{name}\""))
                     .hint("A target is a table, a partitioned table, a foreign table or a view one can insert into.")
+            }
+            Error::UnknownTarget(name) => {
+                Described::new(Code::ERRCODE_UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
             }
             Error::NoInsertRight(name) => Described::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,

@@ -17,8 +17,10 @@ use std::time::Instant;
 /// The largest batch: one transaction should not run for hours.
 const MAX_BATCH_ROWS: i32 = 100_000_000;
 
+/// Refuses a statement that commits where it could not, before it has done anything.
 #[pg_extern(sql = false)]
-fn check_no_transaction_block(statement: &str) -> Result<()> {
+fn check_may_commit(statement: &str) -> Result<()> {
+    process::check_writable(statement);
     if process::in_transaction_block() {
         return Err(Error::TransactionBlock(statement.to_owned()).into());
     }
@@ -222,19 +224,21 @@ fn check_same(existing: &Run, wanted: &Run) -> Result<()> {
     Err(Error::RunDiffers { run: existing.name.clone(), differences }.into())
 }
 
+fn target_changed(run: &Run, how: &'static str) -> Error {
+    Error::TargetChanged { run: run.name.clone(), target: run.target.name.clone(), how }
+}
+
+/// The target as it is now, if it was not dropped.
+pub fn current_relation(run: &Run) -> Result<Relation> {
+    Ok(Relation::look_up(run.target.relation)?.ok_or_else(|| target_changed(run, "dropped"))?)
+}
+
 /// Refuses a target that may have lost what the run put there.
 fn check_storage(run: &Run) -> Result<()> {
-    let changed = |how| {
-        let (run, target) = (run.name.clone(), run.target.name.clone());
-        Error::TargetChanged { run, target, how }
-    };
-    match Relation::look_up(run.target.relation)? {
-        None => Err(changed("dropped").into()),
-        Some(relation) if !run.target.storage.survives_in(&relation.storage()?) => {
-            Err(changed("truncated, rewritten or created again").into())
-        }
-        Some(_) => Ok(()),
+    if !run.target.storage.survives_in(&current_relation(run)?.storage()?) {
+        return Err(target_changed(run, "truncated, rewritten or created again").into());
     }
+    Ok(())
 }
 
 #[pg_extern(sql = false)]
@@ -258,11 +262,7 @@ fn reopen_run(run: Option<&str>, adopt: Option<bool>) -> Result<()> {
 fn current_target(run: &Run) -> Result<Target> {
     let by_name: Option<Oid> = one("SELECT to_regclass($1)::oid", &[run.target.name.as_str().into()])?;
     let oid = by_name.unwrap_or(run.target.relation);
-    let relation = Relation::look_up(oid)?.ok_or_else(|| Error::TargetChanged {
-        run: run.name.clone(),
-        target: run.target.name.clone(),
-        how: "dropped",
-    })?;
+    let relation = Relation::look_up(oid)?.ok_or_else(|| target_changed(run, "dropped"))?;
     Ok(Target { storage: relation.storage()?, name: relation.name, relation: oid })
 }
 
@@ -273,6 +273,7 @@ fn close_run() {
 
 #[pg_extern(sql = false)]
 fn stream_stop(run: Option<&str>) -> Result<bool> {
+    process::check_writable("stream_stop()");
     let name = run.ok_or(Error::Null("run"))?;
     ledger::check_owner(&ledger::get(name)?)?;
     if ledger::holder(name)?.is_none() {
@@ -285,6 +286,7 @@ fn stream_stop(run: Option<&str>) -> Result<bool> {
 
 #[pg_extern(sql = false)]
 fn stream_drop(run: Option<&str>) -> Result<()> {
+    process::check_writable("stream_drop()");
     let name = run.ok_or(Error::Null("run"))?;
     ledger::check_owner(&ledger::get(name)?)?;
     acquire(name)?;
@@ -302,9 +304,7 @@ fn ingest_batch(run: &str, batch: i64) -> Result<i64> {
     }
     let source = registry::open(&run.source, run.options.clone()).map_err(Error::from)?;
     let units = BatchPlan::new(source.as_ref(), run.batch_rows as u64).batch(batch as u64);
-    let Some(relation) = Relation::look_up(run.target.relation)? else {
-        return check_storage(&run).map(|()| 0);
-    };
+    let relation = current_relation(&run)?;
     let columns = relation.check(&run.source, source.as_ref())?.join(", ");
     let (start, generated, wal) = (Instant::now(), activity::generated_for(), activity::wal_bytes());
     let insert = || {
@@ -395,7 +395,7 @@ impl Relation {
                 "SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
                         pg_catalog.bool_and(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
                         pg_catalog.array_agg(c.oid),
-                        pg_catalog.array_agg(COALESCE(pg_catalog.pg_relation_filenode(c.oid), 0::pg_catalog.oid))
+                        pg_catalog.array_agg(COALESCE(pg_catalog.pg_relation_filenode(c.oid), c.oid))
                  FROM pg_catalog.pg_class c
                  WHERE c.oid OPERATOR(pg_catalog.=) $1 AND c.relkind OPERATOR(pg_catalog.<>) 'p'
                     OR c.oid OPERATOR(pg_catalog.=) ANY (
@@ -428,7 +428,8 @@ impl Relation {
     /// itself. A column that neither the source nor the table has a value for is an error.
     pub fn check(&self, source_name: &str, source: &dyn Source) -> Result<Vec<String>> {
         let schema = source.schema();
-        check_table(&RowType::of_table(self.oid), source_name, &schema)?;
+        let row_type = RowType::of_table(self.oid).ok_or_else(|| Error::UnknownTarget(self.name.clone()))?;
+        check_table(&row_type, source_name, &schema)?;
         let (mut columns, mut missing) = (Vec::new(), Vec::new());
         for column in self.columns()? {
             match schema.index_of(&column.name).ok() {

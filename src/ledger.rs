@@ -39,7 +39,7 @@ pub struct Storage {
     pub unlogged: bool,
     /// The table itself, or its partitions.
     pub leaves: Vec<Oid>,
-    /// The file node of each.
+    /// The file node of each, or its OID again where it has no file.
     pub filenodes: Vec<Oid>,
 }
 

@@ -1,4 +1,223 @@
-//! Tests that run inside the server.
+//! Tests that run inside the server, one function each.
 
 #[pgrx::pg_schema]
-mod tests {}
+mod tests {
+    use millrace_sources::registry;
+    use pgrx::prelude::*;
+
+    fn one<T: FromDatum + IntoDatum>(query: &str) -> T {
+        Spi::get_one(query).unwrap().unwrap_or_else(|| panic!("{query}: null"))
+    }
+
+    /// The SQLSTATE and message of a statement's error.
+    fn error_of(statement: &str) -> String {
+        Spi::run(
+            "CREATE FUNCTION pg_temp.error_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+             BEGIN
+                 EXECUTE statement;
+                 RETURN 'none';
+             EXCEPTION WHEN OTHERS THEN
+                 RETURN SQLSTATE || ' ' || SQLERRM;
+             END $$",
+        )
+        .unwrap();
+        let error =
+            Spi::get_one_with_args("SELECT pg_temp.error_of($1)", &[statement.into()]).unwrap().unwrap();
+        Spi::run("DROP FUNCTION pg_temp.error_of").unwrap();
+        error
+    }
+
+    #[pg_extern]
+    fn the_row_types_are_the_sources_columns() {
+        for definition in registry::all() {
+            let query = format!(
+                "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+                 WHERE attrelid = 'tpch_{}'::regclass AND attnum > 0",
+                definition.name
+            );
+            let columns: Vec<String> = one(&query);
+            let schema = (definition.schema)();
+            let expected: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+            assert_eq!(columns, expected, "{}", definition.name);
+        }
+    }
+
+    #[pg_extern]
+    fn values_come_in_the_types_of_the_specification() {
+        let row: String = one("SELECT l::text FROM tpch_gen('lineitem', 0.01) l LIMIT 1");
+        assert_eq!(
+            row,
+            "(1,1552,93,1,17.00,24710.35,0.04,0.02,N,O,1996-03-13,1996-02-12,1996-03-22,\
+             \"DELIVER IN PERSON        \",\"TRUCK     \",\"egular courts above the\")"
+        );
+        let row: String = one("SELECT n::text FROM tpch_nation() n WHERE n_nationkey = 1");
+        assert!(row.starts_with("(1,\"ARGENTINA                \",1,\"al foxes"), "{row}");
+    }
+
+    #[pg_extern]
+    fn numerics_are_the_servers_own() {
+        // Every value of a numeric column equals, to the bit, what the server makes of its text.
+        for (table, column) in
+            [("customer", "c_acctbal"), ("lineitem", "l_tax"), ("part", "p_retailprice"), ("orders", "o_totalprice")]
+        {
+            let query = format!(
+                "SELECT count(*) FROM tpch_{table}(0.01)
+                 WHERE numeric_send({column}) <> numeric_send({column}::text::numeric(15,2))"
+            );
+            assert_eq!(one::<i64>(&query), 0, "{table}");
+        }
+    }
+
+    #[pg_extern]
+    fn all_three_forms_give_the_same_rows() {
+        for call in [
+            "tpch_gen('orders', 0.01, 2, 3, NULL::tpch_orders)",
+            "tpch_gen(NULL::tpch_orders, 0.01, part => 2, parts => 3)",
+            "tpch_gen(sf => 0.01, parts => 3, part => 2, table_name => 'orders', row_type => NULL::tpch_orders)",
+        ] {
+            let query = format!(
+                "SELECT count(*) FROM (TABLE expected EXCEPT ALL SELECT * FROM {call}) d",
+                call = call
+            );
+            let query = format!("WITH expected AS (SELECT * FROM tpch_orders(0.01, 2, 3)) {query}");
+            assert_eq!(one::<i64>(&query), 0, "{call}");
+        }
+        assert_eq!(one::<i64>("SELECT count(*) FROM tpch_orders(0.01, 2, 3)"), 5_000);
+    }
+
+    #[pg_extern]
+    fn a_part_without_parts_is_one_of_a_scale_factor_each() {
+        assert_eq!(one::<i64>("SELECT count(*) FROM tpch_supplier(3, 2)"), 10_000);
+        assert_eq!(one::<i64>("SELECT count(*) FROM tpch_supplier(2.5, 3)"), 8_334);
+    }
+
+    #[pg_extern]
+    fn any_row_type_is_filled_by_name_with_the_servers_casts() {
+        Spi::run(
+            "CREATE DOMAIN money_amount AS numeric(20,4) CHECK (VALUE > 0);
+             CREATE TABLE orders (
+                 o_orderdate timestamptz, o_totalprice money_amount, gone int, o_comment text,
+                 o_custkey float8, o_orderstatus \"char\", o_orderkey numeric, o_clerk varchar(15)
+             );
+             ALTER TABLE orders DROP gone",
+        )
+        .unwrap();
+        let query = "SELECT count(*) FROM tpch_gen(NULL::orders, 0.01) a JOIN tpch_orders(0.01) b
+                     USING (o_orderkey, o_comment, o_custkey, o_totalprice)
+                     WHERE a.o_orderdate::date = b.o_orderdate AND a.o_orderstatus::text = b.o_orderstatus::text
+                       AND a.o_clerk = b.o_clerk";
+        assert_eq!(one::<i64>(query), 15_000);
+        let scale: i32 = one("SELECT scale(o_totalprice) FROM tpch_gen(NULL::orders, 0.01) LIMIT 1");
+        assert_eq!(scale, 4);
+    }
+
+    #[pg_extern]
+    fn a_key_too_large_for_its_column_is_refused() {
+        Spi::run("CREATE TYPE narrow AS (o_orderkey int)").unwrap();
+        let call = "SELECT * FROM tpch_gen('orders', 1000, 400, 400, NULL::narrow)";
+        let error = error_of(call);
+        assert!(error.starts_with("22003 value ") && error.contains("\"o_orderkey\""), "{error}");
+    }
+
+    #[pg_extern]
+    fn the_planner_knows_the_rows() {
+        fn estimate(query: &str) -> f64 {
+            let plan: pgrx::Json = one(&format!("EXPLAIN (FORMAT JSON) {query}"));
+            plan.0[0]["Plan"]["Plan Rows"].as_f64().unwrap()
+        }
+        assert_eq!(estimate("SELECT * FROM tpch_lineitem(1)"), 6_001_215.0);
+        assert_eq!(estimate("SELECT * FROM tpch_gen('lineitem', 0.01)"), 60_175.0);
+        assert_eq!(estimate("SELECT * FROM tpch_gen(NULL::tpch_part, 10, part => 3, parts => 8)"), 250_000.0);
+        assert_eq!(estimate("SELECT * FROM tpch_orders(100)"), 150_000_000.0);
+        assert_eq!(estimate("SELECT * FROM tpch_nation(1, 7, 7)"), 7.0);
+        let large = estimate("SELECT * FROM tpch_lineitem(10)") / 59_986_052.0;
+        assert!((large - 1.0).abs() < 0.001, "{large}");
+        // What a wrong call would return is not known, and asking does not raise its error.
+        assert_eq!(estimate("SELECT * FROM tpch_orders(-1)"), 1000.0);
+        assert_eq!(error_of("EXPLAIN SELECT * FROM tpch_orders(sqrt(2))"), "none");
+    }
+
+    #[pg_extern]
+    fn rows_come_wherever_a_set_may_stand() {
+        let rows = |query: &str| one::<i64>(query);
+        assert_eq!(rows("SELECT count(*) FROM (SELECT tpch_nation()) s"), 25);
+        assert_eq!(rows("SELECT count(*) FROM (SELECT (tpch_nation()).n_name) s"), 25);
+        assert_eq!(rows("SELECT count(*) FROM tpch_nation() WITH ORDINALITY o WHERE o.ordinality <= 3"), 3);
+        assert_eq!(
+            rows("SELECT count(*) FROM generate_series(1, 7) p, LATERAL tpch_nation(1, p, 7)"),
+            25
+        );
+        assert_eq!(
+            rows("SELECT count(*) FROM tpch_region(), tpch_nation() WHERE r_regionkey = n_regionkey"),
+            25
+        );
+        assert_eq!(rows("SELECT count(*) FROM ROWS FROM (tpch_region(), tpch_nation()) AS r"), 25);
+        // In a select list the rows stream: this ends at once although the table has six billion rows.
+        assert_eq!(rows("SELECT count(*) FROM (SELECT (tpch_part(30000)).p_partkey LIMIT 3) s"), 3);
+        Spi::run("CREATE VIEW orders AS SELECT * FROM tpch_orders(0.001)").unwrap();
+        assert_eq!(rows("SELECT count(*) FROM orders"), 1_500);
+        Spi::run("PREPARE p(float8) AS SELECT count(*) FROM tpch_orders($1)").unwrap();
+        assert_eq!(rows("EXECUTE p(0.002)"), 3_000);
+    }
+
+    #[pg_extern]
+    fn the_tables_and_sources_are_listed() {
+        assert_eq!(one::<i64>("SELECT sum(rows)::bigint FROM tpch_tables(0.01, exact => true)"), 86_805);
+        let lineitem = "SELECT array_length(columns, 1) FROM tpch_tables() WHERE name = 'lineitem'";
+        assert_eq!(one::<i32>(lineitem), 16);
+        let options = "SELECT options[1] FROM stream_sources() WHERE name = 'orders'";
+        assert!(one::<String>(options).starts_with("sf: scale factor"), "{}", one::<String>(options));
+    }
+
+    #[pg_extern]
+    fn functions_have_the_right_properties() {
+        let wrong: Option<String> = Spi::get_one(
+            "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc
+             WHERE proname LIKE 'tpch%' AND pronamespace = 'public'::regnamespace
+               AND NOT (proparallel = 's' AND provolatile = CASE WHEN proname = 'tpch_gen' THEN 's' ELSE 'i' END)",
+        )
+        .unwrap();
+        assert_eq!(wrong, None);
+    }
+
+    #[pg_extern]
+    fn every_object_has_a_comment() {
+        let silent: Option<String> = Spi::get_one(
+            "SELECT string_agg(pg_describe_object(d.classid, d.objid, 0), ', ')
+             FROM pg_depend d
+             WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'millrace')
+               AND pg_describe_object(d.classid, d.objid, 0) !~ 'tests'
+               AND NOT EXISTS (
+                   SELECT FROM pg_description c WHERE (c.classoid, c.objoid, c.objsubid) = (d.classid, d.objid, 0))",
+        )
+        .unwrap();
+        assert_eq!(silent, None);
+        let silent: Option<String> = Spi::get_one(
+            "SELECT string_agg(a.attrelid::regclass || '.' || a.attname, ', ')
+             FROM pg_attribute a JOIN pg_depend d ON d.objid = a.attrelid AND d.classid = 'pg_class'::regclass
+             WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'millrace')
+               AND a.attnum > 0 AND NOT a.attisdropped
+               AND col_description(a.attrelid, a.attnum) IS NULL",
+        )
+        .unwrap();
+        assert_eq!(silent, None);
+    }
+
+    #[pg_extern]
+    fn text_is_only_pooled_for_those_who_read_it() {
+        // Building the pool would show in the memory of this backend, which no other test shares.
+        fn resident_kilobytes() -> u64 {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        }
+        Spi::run("CREATE TYPE keys AS (l_orderkey bigint, l_shipdate date, l_shipmode text)").unwrap();
+        let before = resident_kilobytes();
+        assert_eq!(one::<i64>("SELECT count(*) FROM tpch_gen('lineitem', 0.01, row_type => NULL::keys)"), 60_175);
+        let without = resident_kilobytes() - before;
+        assert!(without < 100_000, "{without} kB");
+        assert_eq!(one::<i64>("SELECT count(*) FROM tpch_lineitem(0.01)"), 60_175);
+        let with = resident_kilobytes() - before;
+        assert!(with > 250_000, "{with} kB");
+    }
+}

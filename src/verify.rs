@@ -4,7 +4,7 @@
 //! size changes. The expected sum is taken over the generated rows, converted to the table's types.
 
 use crate::error::{Error, Result};
-use crate::ingest::Relation;
+use crate::ingest::{Relation, current_relation};
 use crate::ledger::{self, Run};
 use crate::pg::compat;
 use millrace_sources::{BatchPlan, registry};
@@ -36,10 +36,7 @@ fn stream_verify(
     >,
 > {
     let run = ledger::get(run.ok_or(Error::Null("run"))?)?;
-    let Some(relation) = Relation::look_up(run.target.relation)? else {
-        let (run, target) = (run.name, run.target.name);
-        return Err(Error::TargetChanged { run, target, how: "dropped" }.into());
-    };
+    let relation = current_relation(&run)?;
     let batches = ledger::batches(&run)?;
     let found = found(&run, &relation)?;
     let expected = expected(&run, &relation, &batches)?;

@@ -1,6 +1,7 @@
 //! The backend itself: how it was started, its interrupts, its threads.
 
 use pgrx::pg_sys;
+use std::ffi::CString;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -14,6 +15,14 @@ pub fn is_preloading() -> bool {
 pub fn in_transaction_block() -> bool {
     // SAFETY: reads the state of this backend's transaction.
     unsafe { pg_sys::IsTransactionBlock() }
+}
+
+/// Raises the server's error if the transaction is read-only, as all are on a standby.
+pub fn check_writable(statement: &str) {
+    // A name with a zero byte in it cannot come from SQL.
+    let statement = CString::new(statement).unwrap_or_default();
+    // SAFETY: the name is a C string that lives through the call.
+    unsafe { pg_sys::PreventCommandIfReadOnly(statement.as_ptr()) };
 }
 
 /// Raises the error of a pending cancel or termination, if there is one.

@@ -13,7 +13,7 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, Returns, ReturnsError, SqlMapping, SqlTranslatable,
 };
-use pgrx::{PgRelation, PgTupleDesc};
+use pgrx::PgTupleDesc;
 use std::ffi::CStr;
 use std::ops::Range;
 
@@ -46,16 +46,22 @@ impl RowType {
         }
     }
 
-    /// The row type of a table, which the caller has checked to exist.
-    pub fn of_table(table: Oid) -> Self {
-        // SAFETY: opens the table with a lock that is kept to the end of the transaction, so the
-        // descriptor, copied at once, is that of the table.
+    /// The row type of a table, or `None` if it was dropped. The table is kept from being dropped for the
+    /// rest of the transaction.
+    pub fn of_table(table: Oid) -> Option<Self> {
+        // SAFETY: the relation is open while its name and descriptor are copied; the lock is kept.
         unsafe {
-            let relation = PgRelation::with_lock(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-            Self {
-                name: relation.name().to_owned(),
-                descriptor: PgTupleDesc::from_pg_copy(relation.tuple_desc().as_ptr()),
+            let relation = pg_sys::try_relation_open(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            if relation.is_null() {
+                return None;
             }
+            let name = CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr());
+            let row_type = Self {
+                name: name.to_string_lossy().into_owned(),
+                descriptor: PgTupleDesc::from_pg_copy((*relation).rd_att),
+            };
+            pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+            Some(row_type)
         }
     }
 

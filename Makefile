@@ -1,0 +1,48 @@
+# PG_CONFIG selects the server to build for; FEATURES adds cargo features.
+PG_CONFIG ?= pg_config
+FEATURES ?=
+STAGE ?= target/stage
+
+export PG_CONFIG
+# pgrx reads both; its home is of no use here, but it wants one.
+export PGRX_PG_CONFIG_PATH = $(shell command -v $(PG_CONFIG))
+export PGRX_HOME = $(CURDIR)/target/pgrx
+
+PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
+
+.PHONY: demo test test-pure test-server test-client test-docs install stage bench lint fmt bootstrap clean
+
+demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
+	scripts/demo
+
+test: bootstrap            ## all tests
+	scripts/test
+
+test-pure test-server test-client test-docs: bootstrap
+	scripts/test $(@:test-%=%)
+
+install: bootstrap stage   ## installs into the server that PG_CONFIG selects
+	scripts/install $(STAGE)
+
+stage:                     ## builds what is to be installed below $(STAGE)
+	@mkdir -p $(PGRX_HOME)
+	cargo pgrx package --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES)
+
+bench: bootstrap           ## criterion benchmarks of the sources
+	cargo bench -p millrace-benches
+
+lint: bootstrap
+	cargo fmt --all --check
+	cargo clippy --release --all-targets -p millrace-sources -p millrace-tests -p millrace-benches -- -D warnings
+	cargo clippy --release -p millrace --lib $(CARGO_FEATURES) -- -D warnings
+	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test" -- -D warnings
+
+fmt:
+	cargo fmt --all
+
+bootstrap:
+	@scripts/bootstrap
+
+clean:
+	cargo clean

@@ -1,0 +1,193 @@
+//! Temporary clusters for tests that need what only a client sees: commits, cancels, crashes.
+//!
+//! `scripts/test` makes a private copy of PostgreSQL with the extension in it and names it in the
+//! environment; each [`Cluster`] is a server of its own, on a socket, removed when dropped.
+#![deny(unsafe_code)]
+
+use postgres::{Client, Config, NoTls};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long anything a test waits for may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A server of a test's own.
+pub struct Cluster {
+    folder: PathBuf,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cluster {
+    /// Starts a server with the extension created in database `postgres`.
+    pub fn new() -> Self {
+        Self::with_settings(&[])
+    }
+
+    /// As [`Cluster::new`], with lines added to `postgresql.conf`.
+    pub fn with_settings(settings: &[&str]) -> Self {
+        let cluster = Self { folder: new_folder() };
+        run(&["cp", "-r", &path_of("MILLRACE_TEMPLATE"), &cluster.data()]);
+        cluster.configure(settings);
+        cluster.start();
+        cluster.connect().batch_execute("CREATE EXTENSION millrace").unwrap();
+        cluster
+    }
+
+    /// A physical standby of this server, streaming from it.
+    pub fn standby(&self) -> Self {
+        let standby = Self { folder: new_folder() };
+        let host = self.folder.to_string_lossy();
+        run(&[&program("pg_basebackup"), "-h", &host, "-U", "postgres", "-R", "-c", "fast", "-D", &standby.data()]);
+        standby.configure(&[]);
+        standby.start();
+        standby
+    }
+
+    fn configure(&self, settings: &[&str]) {
+        let folder = self.folder.display();
+        let ours = [
+            "listen_addresses = ''".to_owned(),
+            format!("unix_socket_directories = '{folder}'"),
+            "fsync = off".to_owned(),
+            "wal_level = replica".to_owned(),
+        ];
+        let lines: Vec<&str> = ours.iter().map(String::as_str).chain(settings.iter().copied()).collect();
+        let script = format!("cat >> {}/postgresql.conf <<'END'\n{}\nEND", self.data(), lines.join("\n"));
+        run(&["sh", "-c", &script]);
+    }
+
+    fn data(&self) -> String {
+        self.folder.join("data").to_string_lossy().into_owned()
+    }
+
+    /// The folder of the cluster, which the server may write to.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Starts the server and waits until it takes connections.
+    pub fn start(&self) {
+        let log = self.folder.join("log").to_string_lossy().into_owned();
+        run(&[&program("pg_ctl"), "-D", &self.data(), "-w", "-s", "-l", &log, "start"]);
+    }
+
+    /// Stops the server: `fast`, or `immediate` for what a crash leaves.
+    pub fn stop(&self, mode: &str) {
+        run(&[&program("pg_ctl"), "-D", &self.data(), "-w", "-s", "-m", mode, "stop"]);
+    }
+
+    /// What every connection needs.
+    pub fn config(&self) -> Config {
+        let mut config = Config::new();
+        config.host_path(&self.folder).user("postgres").dbname("postgres");
+        config
+    }
+
+    /// A session as superuser.
+    pub fn connect(&self) -> Client {
+        self.config().connect(NoTls).unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
+    }
+
+    /// A session as another role.
+    pub fn connect_as(&self, role: &str) -> Client {
+        self.config().user(role).connect(NoTls).unwrap()
+    }
+
+    /// Runs a client program of PostgreSQL against this server and returns what it printed.
+    pub fn client_program(&self, name: &str, arguments: &[&str]) -> String {
+        let host = self.folder.to_string_lossy();
+        let name = program(name);
+        let connection = [name.as_str(), "-h", &host, "-U", "postgres"];
+        run(&connection.iter().chain(arguments).copied().collect::<Vec<_>>())
+    }
+
+    /// The server's log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // It may have been stopped by the test.
+        let _ = as_server_user(&[&program("pg_ctl"), "-D", &self.data(), "-m", "immediate", "stop"]).output();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("{}", lines[lines.len().saturating_sub(30)..].join("\n"));
+        }
+        let _ = as_server_user(&["rm", "-rf", &self.folder.to_string_lossy()]).output();
+    }
+}
+
+fn new_folder() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{}-{number}", std::process::id());
+    let folder = Path::new(&path_of("MILLRACE_CLUSTERS")).join(name);
+    run(&["mkdir", "-p", &folder.to_string_lossy()]);
+    folder
+}
+
+fn path_of(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `make test`"))
+}
+
+fn program(name: &str) -> String {
+    format!("{}/{name}", path_of("MILLRACE_BIN"))
+}
+
+fn as_server_user(command: &[&str]) -> Command {
+    let mut run = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/as-server-user"));
+    run.args(command).current_dir("/tmp");
+    run
+}
+
+/// Runs a command as the user the server runs as and returns what it printed.
+fn run(command: &[&str]) -> String {
+    // pg_ctl's server inherits the pipes of `output()`, which would then never end.
+    if command[0].ends_with("pg_ctl") {
+        let status = as_server_user(command).stdout(std::process::Stdio::null()).status().unwrap();
+        assert!(status.success(), "{command:?}: {status}");
+        return String::new();
+    }
+    let output = as_server_user(command).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}: {printed}{}", String::from_utf8_lossy(&output.stderr));
+    printed
+}
+
+/// Waits until `condition` holds, asking again and again.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// The SQLSTATE and message of a statement's error.
+pub fn error_of(client: &mut Client, statement: &str) -> Option<(String, String)> {
+    client.batch_execute(statement).err().map(|error| match error.as_db_error() {
+        Some(error) => {
+            let hint = error.hint().map(|hint| format!(" HINT: {hint}")).unwrap_or_default();
+            let detail = error.detail().map(|detail| format!(" DETAIL: {detail}")).unwrap_or_default();
+            (error.code().code().to_owned(), format!("{}{detail}{hint}", error.message()))
+        }
+        None => ("connection".to_owned(), error.to_string()),
+    })
+}
+
+/// A hash of a table's rows that does not depend on their order.
+pub fn content(client: &mut Client, table: &str) -> (i64, Option<String>) {
+    let query = format!("SELECT count(*), sum(hashtextextended(t::text, 0))::text FROM {table} t");
+    let row = client.query_one(&query, &[]).unwrap();
+    (row.get(0), row.get(1))
+}

@@ -1,0 +1,149 @@
+//! Killed backends, crashed servers and standbys: whatever happens, each batch is there once or not at all.
+
+use millrace_tests::{Cluster, content, error_of, wait_until};
+use postgres::{Client, NoTls};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const SF: f64 = 0.2;
+const CALL: &str = "CALL stream_ingest('lineitem', sf => 0.2, batch_rows => 10000)";
+const RUN: &str = "public.lineitem";
+
+fn create(client: &mut Client, kind: &str) {
+    let create = format!("CREATE {kind} TABLE lineitem AS SELECT * FROM tpch_lineitem(1) WITH NO DATA");
+    client.batch_execute(&create).unwrap();
+}
+
+fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
+    client.query_one(query, &[]).unwrap().get(0)
+}
+
+fn batches_done(client: &mut Client) -> i64 {
+    one(client, "SELECT coalesce(max(batches_done), 0) FROM stream_progress")
+}
+
+/// A small generator, seeded by the clock; the seed is printed, so that a failure can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn new() -> Self {
+        let seed = std::env::var("MILLRACE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+        let seed = seed.unwrap_or(clock);
+        println!("MILLRACE_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// Starts or goes on with the run, and once some more batches are there, at a moment that `dice` choose,
+/// has `strike` end it. Returns the run's batches before.
+fn interrupt(cluster: &Cluster, dice: &mut Dice, strike: impl FnOnce(&mut Client)) -> i64 {
+    let mut watcher = cluster.connect();
+    let before = batches_done(&mut watcher);
+    let enough = before + dice.below(4) as i64;
+    let rows_in_flight = dice.below(3) * 4_000;
+    let mut session = cluster.connect();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(move || error_of(&mut session, CALL));
+        wait_until("the moment to strike", || {
+            let query = "SELECT p.tuples_processed FROM pg_stat_progress_copy p";
+            let in_flight: Option<i64> = watcher.query_opt(query, &[]).unwrap().map(|row| row.get(0));
+            batches_done(&mut watcher) >= enough && in_flight.is_some_and(|rows| rows >= rows_in_flight as i64)
+        });
+        strike(&mut watcher);
+        assert!(running.join().unwrap().is_some(), "the run was not interrupted");
+    });
+    before
+}
+
+/// What the interrupted run must end as: the whole table once, each batch once in the ledger.
+fn assert_complete(client: &mut Client) {
+    assert!(one::<bool>(client, "SELECT matches FROM stream_verify('public.lineitem')"));
+    let whole = content(client, &format!("tpch_lineitem({SF})"));
+    assert_eq!(content(client, "lineitem"), whole);
+    let ledger = "SELECT count(*) = count(DISTINCT batch) AND count(*) = 120 AND sum(rows) = (SELECT count(*) FROM lineitem)
+                  FROM stream_batches";
+    assert!(one::<bool>(client, ledger));
+    assert_eq!(one::<String>(client, "SELECT state FROM stream_progress"), "done");
+}
+
+#[test]
+fn killed_and_crashed_twenty_times_the_table_is_whole() {
+    let cluster = Cluster::new();
+    create(&mut cluster.connect(), "");
+    let mut dice = Dice::new();
+    for round in 0..20 {
+        let before = if round % 2 == 0 {
+            let before = interrupt(&cluster, &mut dice, |watcher| {
+                let pid: i32 = one(watcher, "SELECT pid FROM stream_progress");
+                assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+            });
+            // A killed backend has the postmaster restart all others.
+            wait_until("recovery", || cluster.config().connect(NoTls).is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok()));
+            before
+        } else {
+            let before = interrupt(&cluster, &mut dice, |_| cluster.stop("immediate"));
+            cluster.start();
+            before
+        };
+        let mut client = cluster.connect();
+        assert!(batches_done(&mut client) >= before, "committed batches are kept");
+        assert_eq!(one::<String>(&mut client, "SELECT state FROM stream_progress"), "interrupted");
+        assert!(one::<bool>(&mut client, &format!("SELECT matches FROM stream_verify('{RUN}')")), "round {round}");
+    }
+    let mut client = cluster.connect();
+    client.batch_execute(CALL).unwrap();
+    assert_complete(&mut client);
+}
+
+#[test]
+fn an_unlogged_target_emptied_by_a_crash_is_filled_again() {
+    let cluster = Cluster::new();
+    create(&mut cluster.connect(), "UNLOGGED");
+    let mut dice = Dice::new();
+    interrupt(&cluster, &mut dice, |_| cluster.stop("immediate"));
+    cluster.start();
+    let mut client = cluster.connect();
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM lineitem"), 0);
+    assert_eq!(batches_done(&mut client), 0, "the ledger rows vanished with the table's");
+    client.batch_execute(CALL).unwrap();
+    assert_complete(&mut client);
+    // Also when the run was finished.
+    cluster.stop("immediate");
+    cluster.start();
+    let mut client = cluster.connect();
+    assert_eq!(one::<String>(&mut client, "SELECT state FROM stream_progress"), "interrupted");
+    client.batch_execute(CALL).unwrap();
+    assert_complete(&mut client);
+}
+
+#[test]
+fn a_standby_ends_with_the_same_content() {
+    let cluster = Cluster::new();
+    let standby = cluster.standby();
+    let mut client = cluster.connect();
+    create(&mut client, "");
+    client.batch_execute("CREATE UNLOGGED TABLE nation AS SELECT * FROM tpch_nation() WITH NO DATA").unwrap();
+    client.batch_execute(CALL).unwrap();
+    client.batch_execute("CALL stream_ingest('nation')").unwrap();
+    let lsn: String = one(&mut client, "SELECT pg_current_wal_lsn()::text");
+    let mut replica = standby.connect();
+    wait_until("the standby to catch up", || {
+        one(&mut replica, &format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'"))
+    });
+    assert_eq!(content(&mut replica, "lineitem"), content(&mut client, "lineitem"));
+    let progress = "SELECT run, state, batches_done, rows_done FROM stream_progress WHERE run = 'public.lineitem'";
+    let on = |client: &mut Client| {
+        let row = client.query_one(progress, &[]).unwrap();
+        (row.get::<_, String>(1), row.get::<_, i64>(2), row.get::<_, i64>(3))
+    };
+    assert_eq!(on(&mut replica), on(&mut client));
+    assert!(one::<bool>(&mut replica, "SELECT matches FROM stream_verify('public.lineitem')"));
+    assert_eq!(error_of(&mut replica, CALL).unwrap().0, "25006", "a standby is read-only");
+}

@@ -1,0 +1,496 @@
+//! Ingesting from a client's view: every kind of table, resuming, stopping, privileges, dumps.
+
+use millrace_tests::{Cluster, content, error_of, wait_until};
+use postgres::{Client, NoTls};
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+
+const ORDERS: &str = "CREATE TABLE orders AS SELECT * FROM tpch_orders(1) WITH NO DATA";
+
+/// Whether the run's target holds what its committed batches should.
+fn verified(client: &mut Client, run: &str) -> bool {
+    client.query_one("SELECT matches FROM stream_verify($1)", &[&run]).unwrap().get(0)
+}
+
+fn state(client: &mut Client, run: &str) -> String {
+    let query = "SELECT state FROM stream_progress WHERE run = $1";
+    client.query_one(query, &[&run]).unwrap().get(0)
+}
+
+fn batches_done(client: &mut Client, run: &str) -> i64 {
+    let query = "SELECT coalesce(max(batches_done), 0) FROM stream_progress WHERE run = $1";
+    client.query_one(query, &[&run]).unwrap().get(0)
+}
+
+/// Runs a statement in a session of its own; the result is its error, if it has one.
+fn in_background(mut client: Client, statement: &str) -> JoinHandle<Option<(String, String)>> {
+    let statement = statement.to_owned();
+    std::thread::spawn(move || error_of(&mut client, &statement))
+}
+
+/// Starts a run so paced that it does not end by itself, and waits for its second batch.
+fn start_slow_run(cluster: &Cluster, client: &mut Client) -> (JoinHandle<Option<(String, String)>>, Client) {
+    client.batch_execute(ORDERS).unwrap();
+    let session = cluster.connect();
+    let running = in_background(
+        cluster.connect(),
+        r#"CALL stream_ingest('orders', sf => 0.02, batch_rows => 1000, options => '{"rate": 3000}')"#,
+    );
+    wait_until("two batches", || batches_done(client, "public.orders") >= 2);
+    (running, session)
+}
+
+#[test]
+fn every_kind_of_table_is_filled() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client
+        .batch_execute(
+            "CREATE TABLE expected AS SELECT * FROM tpch_orders(0.01);
+             CREATE TABLE plain (LIKE expected);
+             CREATE UNLOGGED TABLE unlogged (LIKE expected);
+             CREATE TABLE indexed (LIKE expected, PRIMARY KEY (o_orderkey));
+             CREATE INDEX ON indexed (o_orderdate);
+             CREATE TABLE partitioned (LIKE expected) PARTITION BY RANGE (o_orderdate);
+             CREATE TABLE partitioned_1 PARTITION OF partitioned FOR VALUES FROM (MINVALUE) TO ('1995-01-01');
+             CREATE TABLE partitioned_2 PARTITION OF partitioned FOR VALUES FROM ('1995-01-01') TO (MAXVALUE);
+             CREATE TABLE customer AS SELECT * FROM tpch_customer(0.01);
+             ALTER TABLE customer ADD PRIMARY KEY (c_custkey);
+             CREATE TABLE constrained (
+                 LIKE expected,
+                 CHECK (o_totalprice > 0), UNIQUE (o_orderkey),
+                 FOREIGN KEY (o_custkey) REFERENCES customer
+             );
+             CREATE TABLE reordered (
+                 id bigserial, o_comment text, dropped int, o_totalprice float8 NOT NULL, o_orderdate timestamp,
+                 year int GENERATED ALWAYS AS (extract(year FROM o_orderdate)) STORED,
+                 o_orderkey bigint, o_custkey numeric, o_orderstatus text, o_orderpriority varchar(20),
+                 o_clerk char(20), o_shippriority smallint
+             );
+             ALTER TABLE reordered DROP dropped;
+             CREATE TABLE audit (o_orderkey bigint);
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN INSERT INTO audit VALUES (NEW.o_orderkey); RETURN NEW; END';
+             CREATE TABLE triggered (LIKE expected);
+             CREATE TRIGGER note AFTER INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION note();
+             CREATE TEMP TABLE temporary (LIKE expected);
+             CREATE TABLE \"odd\"\"name; DROP TABLE plain\" (LIKE expected);
+             CREATE VIEW view AS SELECT * FROM plain;
+             CREATE TABLE remote (LIKE expected);
+             CREATE EXTENSION postgres_fdw;",
+        )
+        .unwrap();
+    let socket = cluster.folder().display();
+    client
+        .batch_execute(&format!(
+            "CREATE SERVER loopback FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{socket}', dbname 'postgres');
+             CREATE USER MAPPING FOR postgres SERVER loopback OPTIONS (user 'postgres');
+             CREATE SCHEMA far;
+             IMPORT FOREIGN SCHEMA public LIMIT TO (remote) FROM SERVER loopback INTO far;"
+        ))
+        .unwrap();
+    let expected = content(&mut client, "expected");
+    assert_eq!(expected.0, 15_000);
+    for table in [
+        "plain",
+        "unlogged",
+        "indexed",
+        "partitioned",
+        "constrained",
+        "reordered",
+        "triggered",
+        "temporary",
+        "far.remote",
+        "\"odd\"\"name; DROP TABLE plain\"",
+    ] {
+        let literal = table.replace('\'', "''");
+        let call = format!("CALL stream_ingest('{literal}', 'orders', sf => 0.01, batch_rows => 2000, run => '{literal}')");
+        client.batch_execute(&call).unwrap_or_else(|error| panic!("{table}: {error}"));
+        assert!(verified(&mut client, table), "{table}");
+        let columns = "o_orderkey::bigint, o_custkey::bigint, o_orderstatus::char(1), o_totalprice::numeric(15,2),
+             o_orderdate::date, o_orderpriority::char(15), o_clerk::char(15), o_shippriority::int, o_comment";
+        let found = content(&mut client, &format!("(SELECT {columns} FROM {table})"));
+        assert_eq!(found, expected, "{table}");
+        let batches: i64 = client
+            .query_one("SELECT count(*) FROM stream_batches WHERE run = $1", &[&table])
+            .unwrap()
+            .get(0);
+        assert_eq!(batches, 8, "{table}");
+    }
+    assert_eq!(content(&mut client, "audit").0, 15_000);
+    let ids = client.query_one("SELECT count(DISTINCT id), max(year) FROM reordered", &[]).unwrap();
+    assert_eq!((ids.get::<_, i64>(0), ids.get::<_, i32>(1)), (15_000, 1998));
+    // A view's rows go to its table.
+    client.batch_execute("CALL stream_ingest('view', 'orders', sf => 0.01, run => 'view')").unwrap();
+    assert_eq!(content(&mut client, "plain").0, 30_000);
+}
+
+#[test]
+fn all_tables_are_filled_by_name_with_their_keys() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CREATE SCHEMA tpch").unwrap();
+    for table in ["region", "nation", "part", "supplier", "partsupp", "customer", "orders", "lineitem"] {
+        client
+            .batch_execute(&format!(
+                "CREATE TABLE tpch.{table} AS SELECT * FROM tpch_{table}(1) WITH NO DATA;"
+            ))
+            .unwrap();
+        client
+            .batch_execute(&format!("CALL stream_ingest('tpch.{table}', sf => 0.01, batch_rows => 3000)"))
+            .unwrap();
+        assert!(verified(&mut client, &format!("tpch.{table}")), "{table}");
+        assert_eq!(
+            content(&mut client, &format!("tpch.{table}")),
+            content(&mut client, &format!("tpch_{table}(0.01)")),
+            "{table}"
+        );
+    }
+}
+
+#[test]
+fn a_cancel_costs_its_batch_only_and_frees_the_run() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CREATE TABLE lineitem AS SELECT * FROM tpch_lineitem(1) WITH NO DATA").unwrap();
+    let mut first = cluster.connect();
+    let cancel = first.cancel_token();
+    let call = "CALL stream_ingest('lineitem', sf => 1, batch_rows => 200000)";
+    let error = std::thread::scope(|scope| {
+        let running = scope.spawn(|| error_of(&mut first, call));
+        // In the middle of a batch, as pg_stat_progress_copy shows.
+        wait_until("rows of the third batch", || {
+            let query = "SELECT p.tuples_processed > 50000 AND s.batches_done >= 2
+                         FROM pg_stat_progress_copy p, stream_progress s WHERE p.relid = 'lineitem'::regclass";
+            client.query_opt(query, &[]).unwrap().is_some_and(|row| row.get(0))
+        });
+        cancel.cancel_query(NoTls).unwrap();
+        running.join().unwrap()
+    });
+    assert_eq!(error.unwrap().0, "57014");
+    // The session that was cancelled is still there, and yet the run is free.
+    assert_eq!(state(&mut client, "public.lineitem"), "interrupted");
+    let done = batches_done(&mut client, "public.lineitem");
+    assert!(done >= 2, "{done}");
+    assert!(verified(&mut client, "public.lineitem"), "no row of the cancelled batch is there");
+    let mut second = cluster.connect();
+    second.batch_execute(call).unwrap();
+    assert_eq!(state(&mut client, "public.lineitem"), "done");
+    assert!(verified(&mut client, "public.lineitem"));
+    assert_eq!(content(&mut client, "lineitem").0, 6_001_215);
+    first.batch_execute("SELECT 1").unwrap();
+}
+
+#[test]
+fn a_run_has_one_session_at_a_time() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let (running, mut other) = start_slow_run(&cluster, &mut client);
+    let pid: i32 = client.query_one("SELECT pid FROM stream_progress", &[]).unwrap().get(0);
+    for call in [
+        "CALL stream_ingest('orders', sf => 0.02, batch_rows => 1000)",
+        "CALL stream_resume('public.orders')",
+        "SELECT stream_drop('public.orders')",
+    ] {
+        let (code, message) = error_of(&mut other, call).unwrap();
+        assert_eq!(code, "55006", "{call}: {message}");
+        assert!(message.contains(&format!("process {pid}")), "{message}");
+    }
+    assert!(!running.is_finished());
+    client.batch_execute(&format!("SELECT pg_cancel_backend({pid})")).unwrap();
+    assert_eq!(running.join().unwrap().unwrap().0, "57014");
+    other.batch_execute("SELECT stream_drop('public.orders')").unwrap();
+}
+
+#[test]
+fn a_terminated_backend_frees_its_run() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let (running, mut other) = start_slow_run(&cluster, &mut client);
+    client.batch_execute("SELECT pg_terminate_backend(pid) FROM stream_progress").unwrap();
+    assert_eq!(running.join().unwrap().unwrap().0, "57P01");
+    wait_until("the lock to be free", || state(&mut client, "public.orders") == "interrupted");
+    other.batch_execute("CALL stream_resume('public.orders')").unwrap();
+    assert!(verified(&mut other, "public.orders"));
+}
+
+#[test]
+fn a_stop_takes_effect_after_the_batch() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let (running, mut other) = start_slow_run(&cluster, &mut client);
+    let asked: bool = client.query_one("SELECT stream_stop('public.orders')", &[]).unwrap().get(0);
+    assert!(asked);
+    assert_eq!(running.join().unwrap(), None);
+    assert_eq!(state(&mut client, "public.orders"), "interrupted");
+    assert!(verified(&mut client, "public.orders"));
+    let asked: bool = client.query_one("SELECT stream_stop('public.orders')", &[]).unwrap().get(0);
+    assert!(!asked, "nothing is running");
+    // The request is not remembered: the next session ends the run.
+    let before = batches_done(&mut client, "public.orders");
+    other.batch_execute("CALL stream_ingest('orders', sf => 0.02, batch_rows => 1000)").unwrap();
+    assert_eq!(state(&mut client, "public.orders"), "done");
+    assert!(before < batches_done(&mut client, "public.orders"));
+    assert!(verified(&mut client, "public.orders"));
+}
+
+#[test]
+fn the_pace_asked_for_is_kept() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute(ORDERS).unwrap();
+    client
+        .batch_execute(
+            r#"CALL stream_ingest('orders', sf => 0.002, batch_rows => 500, options => '{"rate": 2000}')"#,
+        )
+        .unwrap();
+    // 3,000 rows at 2,000 a second: no batch of 500 begins within a quarter of a second of the one before.
+    let query = "SELECT min(began - before)::float8 FROM (
+                     SELECT began, lag(began) OVER (ORDER BY began) AS before
+                     FROM (SELECT extract(epoch FROM finished) - (generate_ms + insert_ms) / 1000 AS began
+                           FROM stream_batches) b) gaps";
+    let seconds: f64 = client.query_one(query, &[]).unwrap().get(0);
+    assert!(seconds >= 0.249, "{seconds}");
+}
+
+#[test]
+fn the_same_call_again_goes_on_or_says_what_differs() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let (running, _) = start_slow_run(&cluster, &mut client);
+    client.batch_execute("SELECT stream_stop('public.orders')").unwrap();
+    running.join().unwrap();
+    let (code, message) =
+        error_of(&mut client, "CALL stream_ingest('orders', sf => 0.2, batch_rows => 500)").unwrap();
+    assert_eq!(code, "22023");
+    assert!(message.contains("batch_rows: 1000 then, 500 now"), "{message}");
+    assert!(message.contains(r#"options: {"sf":0.02} then, {"sf":0.2} now"#), "{message}");
+    client.batch_execute("CREATE TABLE other (LIKE orders)").unwrap();
+    let call = "CALL stream_ingest('other', 'orders', sf => 0.02, batch_rows => 1000, run => 'public.orders')";
+    let (code, message) = error_of(&mut client, call).unwrap();
+    assert_eq!(code, "22023");
+    assert!(message.contains("target: public.orders then, public.other now"), "{message}");
+    client.batch_execute("CALL stream_ingest('orders', sf => 0.02, batch_rows => 1000)").unwrap();
+    assert_eq!(content(&mut client, "orders").0, 30_000);
+    // Finished and unnamed: the same call again begins another run. Named: it does nothing.
+    client.batch_execute("CALL stream_ingest('orders', sf => 0.001, batch_rows => 1000)").unwrap();
+    assert_eq!(content(&mut client, "orders").0, 31_500);
+    assert_eq!(state(&mut client, "public.orders#2"), "done");
+    for _ in 0..2 {
+        client.batch_execute("CALL stream_ingest('other', 'orders', sf => 0.001, run => 'once')").unwrap();
+        assert_eq!(content(&mut client, "other").0, 1_500);
+    }
+    client.batch_execute("SELECT stream_drop('once')").unwrap();
+    assert_eq!(error_of(&mut client, "CALL stream_resume('once')").unwrap().0, "42704");
+    assert_eq!(content(&mut client, "other").0, 1_500, "only the run is forgotten");
+}
+
+#[test]
+fn a_target_that_lost_its_rows_is_refused() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let call = "CALL stream_ingest('orders', sf => 0.02, batch_rows => 1000)";
+    for (change, reason) in [
+        ("TRUNCATE orders", "truncated"),
+        ("DROP TABLE orders", "dropped"),
+        ("DROP TABLE orders; CREATE TABLE orders AS SELECT * FROM tpch_orders(1) WITH NO DATA", ""),
+    ] {
+        client.batch_execute("DROP TABLE IF EXISTS orders").unwrap();
+        let (running, _) = start_slow_run(&cluster, &mut client);
+        client.batch_execute("SELECT stream_stop('public.orders')").unwrap();
+        running.join().unwrap();
+        client.batch_execute(change).unwrap();
+        let resume = if change.starts_with("DROP") { "CALL stream_resume('public.orders')" } else { call };
+        let (code, message) = error_of(&mut client, resume).unwrap();
+        assert_eq!(code, "55000", "{change}: {message}");
+        assert!(message.contains(reason) && message.contains("stream_drop()"), "{change}: {message}");
+        client.batch_execute("SELECT stream_drop('public.orders')").unwrap();
+    }
+}
+
+#[test]
+fn a_target_truncated_or_dropped_while_it_is_loaded_ends_the_run() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    for change in ["TRUNCATE orders", "DROP TABLE orders"] {
+        client.batch_execute("DROP TABLE IF EXISTS orders").unwrap();
+        let (running, _) = start_slow_run(&cluster, &mut client);
+        client.batch_execute(change).unwrap();
+        let (code, message) = running.join().unwrap().unwrap();
+        assert_eq!(code, "55000", "{change}: {message}");
+        client.batch_execute("SELECT stream_drop('public.orders')").unwrap();
+    }
+}
+
+#[test]
+fn a_rewritten_target_is_adopted_when_told() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let (running, _) = start_slow_run(&cluster, &mut client);
+    client.batch_execute("SELECT stream_stop('public.orders')").unwrap();
+    running.join().unwrap();
+    client.batch_execute("VACUUM FULL orders").unwrap();
+    assert_eq!(error_of(&mut client, "CALL stream_resume('public.orders')").unwrap().0, "55000");
+    client.batch_execute("ALTER TABLE orders SET UNLOGGED").unwrap();
+    client.batch_execute("CALL stream_resume('public.orders', adopt => true)").unwrap();
+    assert_eq!(state(&mut client, "public.orders"), "done");
+    assert!(verified(&mut client, "public.orders"));
+}
+
+#[test]
+fn verify_finds_rows_lost_added_and_changed() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute(ORDERS).unwrap();
+    client.batch_execute("CALL stream_ingest('orders', sf => 0.01, batch_rows => 1000)").unwrap();
+    for (change, detail) in [
+        ("UPDATE orders SET o_totalprice = o_totalprice + 0.01 WHERE o_orderkey = 7", "of other content"),
+        ("DELETE FROM orders WHERE o_orderkey = 7", "1 rows fewer"),
+        ("INSERT INTO orders SELECT * FROM orders WHERE o_orderkey < 3", "2 rows more"),
+    ] {
+        client.batch_execute("BEGIN").unwrap();
+        client.batch_execute(change).unwrap();
+        let row = client.query_one("SELECT matches, detail FROM stream_verify('public.orders')", &[]).unwrap();
+        assert!(!row.get::<_, bool>(0), "{change}");
+        assert!(row.get::<_, String>(1).contains(detail), "{change}: {}", row.get::<_, String>(1));
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+    assert!(verified(&mut client, "public.orders"));
+}
+
+#[test]
+fn an_ordinary_role_needs_insert_on_the_target_and_owns_its_runs() {
+    let cluster = Cluster::new();
+    let mut admin = cluster.connect();
+    admin.batch_execute(ORDERS).unwrap();
+    admin.batch_execute("CREATE ROLE loader LOGIN; CREATE ROLE other LOGIN").unwrap();
+    let mut loader = cluster.connect_as("loader");
+    let call = "CALL stream_ingest('orders', sf => 0.01, batch_rows => 1000, run => 'mine')";
+    assert_eq!(error_of(&mut loader, call).unwrap().0, "42501");
+    admin.batch_execute("GRANT INSERT ON orders TO loader, other").unwrap();
+    loader.batch_execute(call).unwrap();
+    let mut other = cluster.connect_as("other");
+    for forbidden in [
+        call,
+        "CALL stream_resume('mine')",
+        "SELECT stream_stop('mine')",
+        "SELECT stream_drop('mine')",
+    ] {
+        let (code, message) = error_of(&mut other, forbidden).unwrap();
+        assert_eq!(code, "42501", "{forbidden}: {message}");
+        assert!(message.contains("must be owner of run"), "{forbidden}: {message}");
+    }
+    // The ledger itself is as well guarded; reading it is no secret.
+    for attack in [
+        "UPDATE millrace.run SET batches = 0",
+        "UPDATE millrace.run SET owner = 'other'",
+        "DELETE FROM millrace.run",
+        "DELETE FROM millrace.batch",
+        "UPDATE millrace.target SET relation = 1",
+    ] {
+        other.batch_execute(attack).unwrap();
+    }
+    assert_eq!(
+        error_of(&mut other, "INSERT INTO millrace.batch SELECT * FROM millrace.batch").unwrap().0,
+        "42501"
+    );
+    let forged = "INSERT INTO millrace.run (name, owner, source, options, batch_rows, batches, rows_estimated, named)
+                  VALUES ('x', 'loader', 'orders', '{}', 1, 1, 1, true)";
+    assert_eq!(error_of(&mut other, forged).unwrap().0, "42501");
+    assert_eq!(state(&mut other, "mine"), "done");
+    admin.batch_execute("GRANT SELECT ON orders TO loader").unwrap();
+    assert!(verified(&mut loader, "mine"));
+    loader.batch_execute("SELECT stream_drop('mine')").unwrap();
+}
+
+#[test]
+fn row_security_and_search_path_are_the_callers() {
+    let cluster = Cluster::new();
+    let mut admin = cluster.connect();
+    admin.batch_execute(ORDERS).unwrap();
+    admin
+        .batch_execute(
+            "CREATE ROLE loader LOGIN;
+             GRANT INSERT, SELECT ON orders TO loader;
+             ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY early ON orders USING (o_orderdate < '1998-01-01');
+             CREATE SCHEMA helpers AUTHORIZATION loader;
+             CREATE TABLE helpers.seen (n bigint);
+             GRANT INSERT, SELECT ON helpers.seen TO loader;
+             CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN INSERT INTO seen VALUES (NEW.o_orderkey); RETURN NEW; END';
+             CREATE TRIGGER see AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION see()",
+        )
+        .unwrap();
+    let mut loader = cluster.connect_as("loader");
+    loader.batch_execute("SET search_path = helpers, public").unwrap();
+    let (code, message) = error_of(&mut loader, "CALL stream_ingest('orders', sf => 0.001)").unwrap();
+    assert_eq!(code, "42501", "{message}");
+    assert!(message.contains("row-level security"), "{message}");
+    admin.batch_execute("ALTER POLICY early ON orders USING (true)").unwrap();
+    loader.batch_execute("CALL stream_ingest('orders', sf => 0.001)").unwrap();
+    assert_eq!(content(&mut loader, "seen").0, 1_500, "the trigger found its table by search_path");
+}
+
+#[test]
+fn a_dump_keeps_the_runs_and_a_restored_run_goes_on() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let (running, _) = start_slow_run(&cluster, &mut client);
+    client.batch_execute("SELECT stream_stop('public.orders')").unwrap();
+    running.join().unwrap();
+    client.batch_execute("CREATE UNLOGGED TABLE nation AS SELECT * FROM tpch_nation() WITH NO DATA").unwrap();
+    client.batch_execute("CREATE DATABASE restored").unwrap();
+    client.batch_execute("CALL stream_ingest('nation', run => 'nations')").unwrap();
+    let done = batches_done(&mut client, "public.orders");
+    let dump = cluster.folder().join("dump").to_string_lossy().into_owned();
+    cluster.client_program("pg_dump", &["-Fc", "-f", &dump, "postgres"]);
+    cluster.client_program("pg_restore", &["--exit-on-error", "-d", "restored", &dump]);
+    let mut restored = cluster.config().dbname("restored").connect(NoTls).unwrap();
+    assert_eq!(state(&mut restored, "nations"), "done");
+    assert_eq!(state(&mut restored, "public.orders"), "interrupted");
+    assert_eq!(batches_done(&mut restored, "public.orders"), done);
+    // Its tables have other OIDs and files now, so the run wants to be told that they are the right ones.
+    assert_eq!(error_of(&mut restored, "CALL stream_resume('public.orders')").unwrap().0, "55000");
+    restored.batch_execute("CALL stream_resume('public.orders', adopt => true)").unwrap();
+    assert_eq!(content(&mut restored, "orders").0, 30_000);
+    assert!(verified(&mut restored, "public.orders"));
+}
+
+#[test]
+fn progress_is_told_once_a_second_at_most() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute(ORDERS).unwrap();
+    let (notices, noticed) = channel();
+    let mut config = cluster.config();
+    config.notice_callback(move |notice| notices.send(notice.message().to_owned()).unwrap());
+    let mut session = config.connect(NoTls).unwrap();
+    let call = r#"CALL stream_ingest('orders', sf => 0.01, batch_rows => 500, options => '{"rate": 5000}')"#;
+    session.batch_execute(call).unwrap();
+    drop((session, config));
+    let notices: Vec<String> = noticed.iter().collect();
+    assert_eq!(notices[0], "run \"public.orders\": starting at batch 1 of 30");
+    assert!(notices.last().unwrap().starts_with("run \"public.orders\" done: 15000 rows in "), "{notices:?}");
+    // 15,000 rows at 5,000 a second take three seconds, and the first batch makes the text pool.
+    let lines = &notices[1..notices.len() - 1];
+    assert!((2..=5).contains(&lines.len()), "{notices:?}");
+    for line in lines {
+        let told = line.contains("of 15000 rows (") && line.contains(" rows/s, ETA 00:00:0");
+        assert!(told, "{line}");
+    }
+}
+
+#[test]
+fn vacuum_is_not_held_back_between_batches() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let (running, _) = start_slow_run(&cluster, &mut client);
+    wait_until("a moment without a snapshot", || {
+        let query = "SELECT a.backend_xmin IS NULL AND a.backend_xid IS NULL
+                     FROM stream_progress p JOIN pg_stat_activity a USING (pid)";
+        client.query_opt(query, &[]).unwrap().is_some_and(|row| row.get(0))
+    });
+    client.batch_execute("SELECT stream_stop('public.orders')").unwrap();
+    assert_eq!(running.join().unwrap(), None);
+}
