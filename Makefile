@@ -25,9 +25,13 @@ test-pure test-server test-client test-docs: bootstrap
 install: bootstrap stage   ## installs into the server that PG_CONFIG selects
 	scripts/install $(STAGE)
 
-stage:                     ## builds what is to be installed below $(STAGE)
-	@mkdir -p $(PGRX_HOME)
+stage: $(PGRX_HOME)/config.toml ## builds what is to be installed below $(STAGE)
 	cargo pgrx package --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES)
+
+# Without it cargo would build pgrx anew each time.
+$(PGRX_HOME)/config.toml:
+	@mkdir -p $(@D)
+	@printf '[configs]\n$(PG_FEATURE) = "$(PGRX_PG_CONFIG_PATH)"\n' > $@
 
 bench: bootstrap           ## criterion benchmarks of the sources
 	cargo bench -p millrace-benches

@@ -127,7 +127,9 @@ impl Error {
                 "argument \"row_type\" must be of a table's row type",
             )
             .hint("Write NULL::tpch_orders, or NULL::t for a table t."),
-            Error::NoSuchColumns { source, row, columns } => describe_no_such_columns(&source, &row, &columns),
+            Error::NoSuchColumns { source, row, columns } => {
+                describe_no_such_columns(&source, &row, &columns)
+            }
             Error::NoCommonColumn { source, row } => Described::new(
                 Code::ERRCODE_DATATYPE_MISMATCH,
                 format!("row type {row} has no column that source \"{source}\" has"),
@@ -158,12 +160,14 @@ impl Error {
             )
             .hint(hint),
             Error::NotSupported { what, hint } => {
-                Described::new(Code::ERRCODE_FEATURE_NOT_SUPPORTED, format!("{what} is not supported")).hint(hint)
+                Described::new(Code::ERRCODE_FEATURE_NOT_SUPPORTED, format!("{what} is not supported"))
+                    .hint(hint)
             }
-            Error::NotATable(name) => {
-                Described::new(Code::ERRCODE_WRONG_OBJECT_TYPE, format!("cannot ingest into relation \"{name}\""))
-                    .hint("A target is a table, a partitioned table, a foreign table or a view one can insert into.")
-            }
+            Error::NotATable(name) => Described::new(
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("cannot ingest into relation \"{name}\""),
+            )
+            .hint("A target is a table, a partitioned table, a foreign table or a view one can insert into."),
             Error::UnknownTarget(name) => {
                 Described::new(Code::ERRCODE_UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
             }
@@ -172,9 +176,10 @@ impl Error {
                 format!("permission denied for table {name}"),
             )
             .hint("The caller needs the INSERT privilege on the target."),
-            Error::NotOwner(run) => {
-                Described::new(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, format!("must be owner of run \"{run}\""))
-            }
+            Error::NotOwner(run) => Described::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("must be owner of run \"{run}\""),
+            ),
             Error::UnknownRun(run) => {
                 Described::new(Code::ERRCODE_UNDEFINED_OBJECT, format!("run \"{run}\" does not exist"))
                     .hint("View stream_progress lists the runs.")
@@ -210,12 +215,12 @@ fn describe_source(error: SourceError) -> Described {
     let message = error.to_string();
     let invalid = Described::new(Code::ERRCODE_INVALID_PARAMETER_VALUE, message);
     match error {
-        SourceError::UnknownSource { known, .. } => invalid.hint(format!("The sources are {}.", known.join(", "))),
-        SourceError::ScaleFactor(_) => invalid.hint(format!(
-            "A scale factor is from {} to {}.",
-            tpch::Scale::MIN,
-            tpch::Scale::MAX
-        )),
+        SourceError::UnknownSource { known, .. } => {
+            invalid.hint(format!("The sources are {}.", known.join(", ")))
+        }
+        SourceError::ScaleFactor(_) => {
+            invalid.hint(format!("A scale factor is from {} to {}.", tpch::Scale::MIN, tpch::Scale::MAX))
+        }
         SourceError::Part { .. } => invalid.hint("Parts are counted from 1 to parts."),
         SourceError::Options { source_name, .. } => invalid.hint(options_hint(source_name)),
         SourceError::Column { .. } | SourceError::Arrow(_) => {
@@ -237,7 +242,8 @@ fn describe_no_such_columns(source: &str, row: &str, columns: &[String]) -> Desc
         Code::ERRCODE_DATATYPE_MISMATCH,
         format!("row type {row} has {noun} that source \"{source}\" does not have: {names}"),
     );
-    if row.trim_start_matches("tpch_") != source && tpch::tables().any(|table| row == format!("tpch_{table}")) {
+    if row.trim_start_matches("tpch_") != source && tpch::tables().any(|table| row == format!("tpch_{table}"))
+    {
         return described
             .hint(format!("Call tpch_{source}(), or give tpch_gen() a row_type => NULL::tpch_{source}."));
     }

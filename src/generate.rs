@@ -63,11 +63,7 @@ pub fn estimated_rows(table: &str, part: &PartArguments) -> Result<u64> {
     Ok(source.estimated_rows(units))
 }
 
-fn rows_of_part(
-    table: &str,
-    part: &PartArguments,
-    row_type: RowType,
-) -> Result<SetOfIterator<'static, Row>> {
+fn rows_of_part(table: &str, part: &PartArguments, row_type: RowType) -> Result<SetOfIterator<'static, Row>> {
     let (source, units) = part.open(table)?;
     Ok(SetOfIterator::new(Rows::new(row_type, table, source, units, Unmatched::Refused)?))
 }

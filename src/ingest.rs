@@ -166,8 +166,7 @@ fn check_workers(workers: Option<i32>) -> Result<()> {
 /// on to the next number where those before it are finished.
 fn begin_or_go_on(wanted: Run, rate: Option<f64>) -> Result<String> {
     for number in 1.. {
-        let name =
-            if number == 1 { wanted.name.clone() } else { format!("{}#{number}", wanted.name) };
+        let name = if number == 1 { wanted.name.clone() } else { format!("{}#{number}", wanted.name) };
         acquire(&name)?;
         let Some(existing) = ledger::find(&name)? else {
             ledger::insert(&Run { name: name.clone(), ..wanted }, rate)?;
@@ -307,22 +306,21 @@ fn ingest_batch(run: &str, batch: i64) -> Result<i64> {
     let relation = current_relation(&run)?;
     let columns = relation.check(&run.source, source.as_ref())?.join(", ");
     let (start, generated, wal) = (Instant::now(), activity::generated_for(), activity::wal_bytes());
-    let insert = || {
-        ledger::execute(
-            &format!(
-                "INSERT INTO {target} ({columns})
-                 SELECT {columns} FROM millrace.source_rows($1, $2, $3, $4, NULL::{target})",
-                target = relation.name,
-            ),
-            &[
-                run.source.as_str().into(),
-                JsonB(run.options.clone()).into(),
-                (units.start as i64).into(),
-                (units.end as i64).into(),
-            ],
-        )
-    };
-    let rows = activity::reporting_batch(run.target.relation, insert)? as i64;
+    let report = activity::BatchReport::start(run.target.relation);
+    let rows = ledger::execute(
+        &format!(
+            "INSERT INTO {target} ({columns})
+             SELECT {columns} FROM millrace.source_rows($1, $2, $3, $4, NULL::{target})",
+            target = relation.name,
+        ),
+        &[
+            run.source.as_str().into(),
+            JsonB(run.options.clone()).into(),
+            (units.start as i64).into(),
+            (units.end as i64).into(),
+        ],
+    )? as i64;
+    drop(report);
     let generate = activity::generated_for() - generated;
     let noted = Batch {
         number: batch,

@@ -189,7 +189,10 @@ pub fn delete(run: &str) -> Result<()> {
 
 /// Asks the session that ingests a run to stop after its batch.
 pub fn request_stop(run: &str) -> Result<()> {
-    execute("UPDATE millrace.run SET stop_requested = true WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+    execute(
+        "UPDATE millrace.run SET stop_requested = true WHERE name OPERATOR(pg_catalog.=) $1",
+        &[run.into()],
+    )?;
     Ok(())
 }
 
@@ -258,7 +261,10 @@ pub fn lock_key(run: &str) -> Result<i64> {
 
 /// The process that holds a run's lock.
 pub fn holder(run: &str) -> Result<Option<i32>> {
-    one("SELECT pid FROM millrace.running() WHERE key OPERATOR(pg_catalog.=) millrace.lock_key($1)", &[run.into()])
+    one(
+        "SELECT pid FROM millrace.running() WHERE key OPERATOR(pg_catalog.=) millrace.lock_key($1)",
+        &[run.into()],
+    )
 }
 
 fn ledger(unlogged: bool) -> &'static str {
@@ -279,7 +285,8 @@ pub fn one<T: FromDatum + IntoDatum>(
 
 /// Runs a statement and returns the number of rows it changed.
 pub fn execute(statement: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<usize> {
-    let changed =
-        Spi::connect_mut(|client| Ok::<_, pgrx::spi::Error>(client.update(statement, None, arguments)?.len()));
+    let changed = Spi::connect_mut(|client| {
+        Ok::<_, pgrx::spi::Error>(client.update(statement, None, arguments)?.len())
+    });
     Ok(changed.map_err(Error::from)?)
 }

@@ -57,9 +57,12 @@ mod tests {
     #[pg_extern]
     fn numerics_are_the_servers_own() {
         // Every value of a numeric column equals, to the bit, what the server makes of its text.
-        for (table, column) in
-            [("customer", "c_acctbal"), ("lineitem", "l_tax"), ("part", "p_retailprice"), ("orders", "o_totalprice")]
-        {
+        for (table, column) in [
+            ("customer", "c_acctbal"),
+            ("lineitem", "l_tax"),
+            ("part", "p_retailprice"),
+            ("orders", "o_totalprice"),
+        ] {
             let query = format!(
                 "SELECT count(*) FROM tpch_{table}(0.01)
                  WHERE numeric_send({column}) <> numeric_send({column}::text::numeric(15,2))"
@@ -143,10 +146,7 @@ mod tests {
         assert_eq!(rows("SELECT count(*) FROM (SELECT tpch_nation()) s"), 25);
         assert_eq!(rows("SELECT count(*) FROM (SELECT (tpch_nation()).n_name) s"), 25);
         assert_eq!(rows("SELECT count(*) FROM tpch_nation() WITH ORDINALITY o WHERE o.ordinality <= 3"), 3);
-        assert_eq!(
-            rows("SELECT count(*) FROM generate_series(1, 7) p, LATERAL tpch_nation(1, p, 7)"),
-            25
-        );
+        assert_eq!(rows("SELECT count(*) FROM generate_series(1, 7) p, LATERAL tpch_nation(1, p, 7)"), 25);
         assert_eq!(
             rows("SELECT count(*) FROM tpch_region(), tpch_nation() WHERE r_regionkey = n_regionkey"),
             25
@@ -213,7 +213,10 @@ mod tests {
         }
         Spi::run("CREATE TYPE keys AS (l_orderkey bigint, l_shipdate date, l_shipmode text)").unwrap();
         let before = resident_kilobytes();
-        assert_eq!(one::<i64>("SELECT count(*) FROM tpch_gen('lineitem', 0.01, row_type => NULL::keys)"), 60_175);
+        assert_eq!(
+            one::<i64>("SELECT count(*) FROM tpch_gen('lineitem', 0.01, row_type => NULL::keys)"),
+            60_175
+        );
         let without = resident_kilobytes() - before;
         assert!(without < 100_000, "{without} kB");
         assert_eq!(one::<i64>("SELECT count(*) FROM tpch_lineitem(0.01)"), 60_175);

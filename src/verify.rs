@@ -42,14 +42,7 @@ fn stream_verify(
     let expected = expected(&run, &relation, &batches)?;
     let matches = found == expected;
     let detail = (!matches).then(|| describe(&expected, &found));
-    Ok(TableIterator::once((
-        relation.name,
-        batches.len() as i64,
-        expected.rows,
-        found.rows,
-        matches,
-        detail,
-    )))
+    Ok(TableIterator::once((relation.name, batches.len() as i64, expected.rows, found.rows, matches, detail)))
 }
 
 fn describe(expected: &Content, found: &Content) -> String {
@@ -112,7 +105,9 @@ fn row_hash(run: &Run, relation: &Relation, row: &str) -> Result<String> {
 /// Rows and hash of a query that gives a hash for each row.
 fn content(hashes: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<Content> {
     let content = Spi::connect(|client| {
-        let query = format!("SELECT pg_catalog.count(*), pg_catalog.sum(hash)::pg_catalog.text FROM ({hashes}) hashed");
+        let query = format!(
+            "SELECT pg_catalog.count(*), pg_catalog.sum(hash)::pg_catalog.text FROM ({hashes}) hashed"
+        );
         let row = client.select(query.as_str(), Some(1), arguments)?.first();
         Ok::<_, pgrx::spi::Error>(Content { rows: row.get(1)?.unwrap_or_default(), hash: row.get(2)? })
     });

@@ -44,7 +44,18 @@ impl Cluster {
     pub fn standby(&self) -> Self {
         let standby = Self { folder: new_folder() };
         let host = self.folder.to_string_lossy();
-        run(&[&program("pg_basebackup"), "-h", &host, "-U", "postgres", "-R", "-c", "fast", "-D", &standby.data()]);
+        run(&[
+            &program("pg_basebackup"),
+            "-h",
+            &host,
+            "-U",
+            "postgres",
+            "-R",
+            "-c",
+            "fast",
+            "-D",
+            &standby.data(),
+        ]);
         standby.configure(&[]);
         standby.start();
         standby
@@ -137,7 +148,8 @@ fn new_folder() -> PathBuf {
 }
 
 fn path_of(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `make test`"))
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `make test`"))
 }
 
 fn program(name: &str) -> String {

@@ -54,7 +54,8 @@ fn interrupt(cluster: &Cluster, dice: &mut Dice, strike: impl FnOnce(&mut Client
         wait_until("the moment to strike", || {
             let query = "SELECT p.tuples_processed FROM pg_stat_progress_copy p";
             let in_flight: Option<i64> = watcher.query_opt(query, &[]).unwrap().map(|row| row.get(0));
-            batches_done(&mut watcher) >= enough && in_flight.is_some_and(|rows| rows >= rows_in_flight as i64)
+            batches_done(&mut watcher) >= enough
+                && in_flight.is_some_and(|rows| rows >= rows_in_flight as i64)
         });
         strike(&mut watcher);
         assert!(running.join().unwrap().is_some(), "the run was not interrupted");
@@ -82,10 +83,21 @@ fn killed_and_crashed_twenty_times_the_table_is_whole() {
         let before = if round % 2 == 0 {
             let before = interrupt(&cluster, &mut dice, |watcher| {
                 let pid: i32 = one(watcher, "SELECT pid FROM stream_progress");
-                assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+                assert!(
+                    std::process::Command::new("kill")
+                        .args(["-9", &pid.to_string()])
+                        .status()
+                        .unwrap()
+                        .success()
+                );
             });
             // A killed backend has the postmaster restart all others.
-            wait_until("recovery", || cluster.config().connect(NoTls).is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok()));
+            wait_until("recovery", || {
+                cluster
+                    .config()
+                    .connect(NoTls)
+                    .is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok())
+            });
             before
         } else {
             let before = interrupt(&cluster, &mut dice, |_| cluster.stop("immediate"));
@@ -95,7 +107,10 @@ fn killed_and_crashed_twenty_times_the_table_is_whole() {
         let mut client = cluster.connect();
         assert!(batches_done(&mut client) >= before, "committed batches are kept");
         assert_eq!(one::<String>(&mut client, "SELECT state FROM stream_progress"), "interrupted");
-        assert!(one::<bool>(&mut client, &format!("SELECT matches FROM stream_verify('{RUN}')")), "round {round}");
+        assert!(
+            one::<bool>(&mut client, &format!("SELECT matches FROM stream_verify('{RUN}')")),
+            "round {round}"
+        );
     }
     let mut client = cluster.connect();
     client.batch_execute(CALL).unwrap();
@@ -138,7 +153,8 @@ fn a_standby_ends_with_the_same_content() {
         one(&mut replica, &format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'"))
     });
     assert_eq!(content(&mut replica, "lineitem"), content(&mut client, "lineitem"));
-    let progress = "SELECT run, state, batches_done, rows_done FROM stream_progress WHERE run = 'public.lineitem'";
+    let progress =
+        "SELECT run, state, batches_done, rows_done FROM stream_progress WHERE run = 'public.lineitem'";
     let on = |client: &mut Client| {
         let row = client.query_one(progress, &[]).unwrap();
         (row.get::<_, String>(1), row.get::<_, i64>(2), row.get::<_, i64>(3))

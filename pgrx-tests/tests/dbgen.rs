@@ -54,7 +54,11 @@ fn every_table_is_dbgens_byte_for_byte() {
         let call = format!("tpch_{table}({sf})");
         assert_eq!(checksum(&mut client, table, &[call]), expected, "{table} at scale factor {sf}");
         let counted = format!("SELECT rows FROM tpch_tables({sf}, exact => true) WHERE name = '{table}'");
-        assert_eq!(client.query_one(&counted, &[]).unwrap().get::<_, i64>(0).to_string(), rows, "{table} {sf}");
+        assert_eq!(
+            client.query_one(&counted, &[]).unwrap().get::<_, i64>(0).to_string(),
+            rows,
+            "{table} {sf}"
+        );
         compared += 1;
     }
     assert_eq!(compared, 24);
@@ -68,8 +72,7 @@ fn seven_parts_are_the_whole() {
         let [sf, table, _, expected] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let by_function = |part| format!("tpch_{table}({sf}, {part}, 7)");
         let by_type = |part| format!("tpch_gen(NULL::tpch_{table}, {sf}, part => {part}, parts => 7)");
-        let by_name =
-            |part| format!("tpch_gen('{table}', {sf}, {part}, 7, row_type => NULL::tpch_{table})");
+        let by_name = |part| format!("tpch_gen('{table}', {sf}, {part}, 7, row_type => NULL::tpch_{table})");
         let forms: [&dyn Fn(i32) -> String; 3] = [&by_function, &by_type, &by_name];
         for form in forms {
             let calls: Vec<_> = (1..=7).map(form).collect();

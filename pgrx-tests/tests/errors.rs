@@ -35,12 +35,20 @@ const SETUP: &str = "
 /// A statement, its SQLSTATE and a part of its message, detail and hint.
 const WRONG: &[(&str, &str, &str)] = &[
     // Names.
-    ("SELECT * FROM tpch_gen('lineitems', 1)", "22023", "TPC-H table \"lineitems\" does not exist HINT: The tables are region, nation,"),
+    (
+        "SELECT * FROM tpch_gen('lineitems', 1)",
+        "22023",
+        "TPC-H table \"lineitems\" does not exist HINT: The tables are region, nation,",
+    ),
     ("SELECT * FROM tpch_gen('', 1)", "22023", "TPC-H table \"\" does not exist"),
     ("SELECT * FROM tpch_gen('LINEITEM', 1)", "22023", "TPC-H table \"LINEITEM\" does not exist"),
     ("SELECT * FROM tpch_gen('lineitem; DROP TABLE orders', 1)", "22023", "does not exist"),
     ("SELECT * FROM tpch_gen(NULL::text, 1)", "22004", "argument \"table_name\" must not be null"),
-    ("CALL stream_ingest('orders', 'order')", "22023", "source \"order\" does not exist HINT: The sources are region, nation,"),
+    (
+        "CALL stream_ingest('orders', 'order')",
+        "22023",
+        "source \"order\" does not exist HINT: The sources are region, nation,",
+    ),
     ("CALL stream_ingest('orders', '')", "22023", "source \"\" does not exist"),
     ("CALL stream_ingest('extra')", "22023", "source \"extra\" does not exist"),
     ("CALL stream_ingest('no_such_table')", "42P01", "relation \"no_such_table\" does not exist"),
@@ -48,14 +56,26 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("CALL stream_ingest(4294967295::oid, 'orders')", "42809", "cannot ingest into relation \"4294967295\""),
     ("CALL stream_ingest(NULL)", "22004", "argument \"target\" must not be null"),
     ("CALL stream_ingest('orders', run => '')", "22023", "invalid value for argument \"run\""),
-    ("CALL stream_resume('nonesuch')", "42704", "run \"nonesuch\" does not exist HINT: View stream_progress lists the runs."),
+    (
+        "CALL stream_resume('nonesuch')",
+        "42704",
+        "run \"nonesuch\" does not exist HINT: View stream_progress lists the runs.",
+    ),
     ("CALL stream_resume(NULL)", "22004", "argument \"run\" must not be null"),
     ("SELECT stream_stop('nonesuch')", "42704", "run \"nonesuch\" does not exist"),
-    ("SELECT stream_drop('''; DROP TABLE orders; --')", "42704", "run \"'; DROP TABLE orders; --\" does not exist"),
+    (
+        "SELECT stream_drop('''; DROP TABLE orders; --')",
+        "42704",
+        "run \"'; DROP TABLE orders; --\" does not exist",
+    ),
     ("SELECT * FROM stream_verify(NULL)", "22004", "argument \"run\" must not be null"),
     ("SELECT * FROM stream_verify('nonesuch')", "42704", "run \"nonesuch\" does not exist"),
     // Scale factors.
-    ("SELECT * FROM tpch_gen('orders', 0)", "22023", "scale factor 0 is out of range HINT: A scale factor is from 0.0001 to 100000."),
+    (
+        "SELECT * FROM tpch_gen('orders', 0)",
+        "22023",
+        "scale factor 0 is out of range HINT: A scale factor is from 0.0001 to 100000.",
+    ),
     ("SELECT * FROM tpch_orders(-1)", "22023", "scale factor -1 is out of range"),
     ("SELECT * FROM tpch_orders('NaN')", "22023", "scale factor NaN is out of range"),
     ("SELECT * FROM tpch_orders('Infinity')", "22023", "scale factor inf is out of range"),
@@ -66,24 +86,52 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("CALL stream_ingest('orders', sf => 0)", "22023", "scale factor 0 is out of range"),
     ("CALL stream_ingest('orders', sf => 1, options => '{\"sf\": 1}')", "22023", "\"sf\": given twice"),
     // Parts.
-    ("SELECT * FROM tpch_orders(1, 0, 4)", "22023", "part 0 of 4 does not exist HINT: Parts are counted from 1 to parts."),
+    (
+        "SELECT * FROM tpch_orders(1, 0, 4)",
+        "22023",
+        "part 0 of 4 does not exist HINT: Parts are counted from 1 to parts.",
+    ),
     ("SELECT * FROM tpch_orders(1, 5, 4)", "22023", "part 5 of 4 does not exist"),
     ("SELECT * FROM tpch_orders(1, -1, 4)", "22023", "part -1 of 4 does not exist"),
     ("SELECT * FROM tpch_orders(1, 1, 0)", "22023", "part 1 of 0 does not exist"),
     ("SELECT * FROM tpch_orders(2, 3)", "22023", "part 3 of 2 does not exist"),
     ("SELECT * FROM tpch_orders(1, parts => 4)", "22023", "argument \"parts\" needs argument \"part\""),
     // Row types.
-    ("SELECT * FROM tpch_gen('orders', 1)", "42804", "HINT: Call tpch_orders(), or give tpch_gen() a row_type => NULL::tpch_orders."),
-    ("SELECT * FROM tpch_gen('orders', 1, row_type => 1)", "42804", "argument \"row_type\" must be of a table's row type"),
+    (
+        "SELECT * FROM tpch_gen('orders', 1)",
+        "42804",
+        "HINT: Call tpch_orders(), or give tpch_gen() a row_type => NULL::tpch_orders.",
+    ),
+    (
+        "SELECT * FROM tpch_gen('orders', 1, row_type => 1)",
+        "42804",
+        "argument \"row_type\" must be of a table's row type",
+    ),
     ("SELECT * FROM tpch_gen(1, 1)", "42804", "argument \"row_type\" must be of a table's row type"),
     ("SELECT * FROM tpch_gen(NULL::record, 1)", "42601", "a column definition list is required"),
-    ("SELECT * FROM tpch_gen('orders', 1, row_type => NULL::record) AS t (o_orderkey bigint)", "42804", "argument \"row_type\" must be of a table's row type"),
+    (
+        "SELECT * FROM tpch_gen('orders', 1, row_type => NULL::record) AS t (o_orderkey bigint)",
+        "42804",
+        "argument \"row_type\" must be of a table's row type",
+    ),
     ("SELECT * FROM tpch_gen(NULL::pair, 1)", "22023", "TPC-H table \"pair\" does not exist"),
-    ("SELECT * FROM tpch_gen('orders', 1, row_type => NULL::extra)", "42804", "row type extra has columns that source \"orders\" does not have: \"flag\", \"Weird\""),
-    ("SELECT * FROM tpch_gen('orders', 1, row_type => NULL::mistyped)", "42804", "column \"o_orderkey\" is of type date but its values are of type bigint"),
+    (
+        "SELECT * FROM tpch_gen('orders', 1, row_type => NULL::extra)",
+        "42804",
+        "row type extra has columns that source \"orders\" does not have: \"flag\", \"Weird\"",
+    ),
+    (
+        "SELECT * FROM tpch_gen('orders', 1, row_type => NULL::mistyped)",
+        "42804",
+        "column \"o_orderkey\" is of type date but its values are of type bigint",
+    ),
     ("SELECT * FROM tpch_gen('orders', 1, row_type => NULL::narrow)", "22001", "value too long"),
     ("SELECT * FROM tpch_gen('orders', 1, row_type => NULL::small)", "22003", "smallint out of range"),
-    ("SELECT * FROM tpch_gen('lineitem', 1, row_type => NULL::domained)", "23514", "violates check constraint"),
+    (
+        "SELECT * FROM tpch_gen('lineitem', 1, row_type => NULL::domained)",
+        "23514",
+        "violates check constraint",
+    ),
     // Targets.
     ("CALL stream_ingest('extra', 'orders')", "42804", "does not have: \"flag\", \"Weird\""),
     ("CALL stream_ingest('nothing', 'orders')", "42804", "has no column that source \"orders\" has"),
@@ -97,27 +145,71 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("CALL stream_ingest('checked', 'orders', sf => 0.001)", "23514", "violates check constraint"),
     ("CALL stream_ingest('keyed', 'orders', sf => 0.001)", "23505", "duplicate key"),
     ("CALL stream_ingest('deferred', 'orders', sf => 0.001)", "23505", "duplicate key"),
-    ("CALL stream_ingest('gap', 'orders', sf => 0.001)", "23514", "no partition of relation \"gap\" found for row"),
+    (
+        "CALL stream_ingest('gap', 'orders', sf => 0.001)",
+        "23514",
+        "no partition of relation \"gap\" found for row",
+    ),
     ("CALL stream_ingest('domained', 'lineitem', sf => 0.001)", "23514", "violates check constraint"),
     // Other arguments.
-    ("CALL stream_ingest('orders', batch_rows => 0)", "22023", "invalid value for argument \"batch_rows\": 0"),
-    ("CALL stream_ingest('orders', batch_rows => -5)", "22023", "invalid value for argument \"batch_rows\": -5"),
+    (
+        "CALL stream_ingest('orders', batch_rows => 0)",
+        "22023",
+        "invalid value for argument \"batch_rows\": 0",
+    ),
+    (
+        "CALL stream_ingest('orders', batch_rows => -5)",
+        "22023",
+        "invalid value for argument \"batch_rows\": -5",
+    ),
     ("CALL stream_ingest('orders', batch_rows => NULL)", "22004", "argument \"batch_rows\" must not be null"),
-    ("CALL stream_ingest('orders', batch_rows => 2147483647)", "22023", "A batch has from 1 to 100000000 rows."),
+    (
+        "CALL stream_ingest('orders', batch_rows => 2147483647)",
+        "22023",
+        "A batch has from 1 to 100000000 rows.",
+    ),
     ("CALL stream_ingest('orders', workers => 0)", "22023", "invalid value for argument \"workers\": 0"),
     ("CALL stream_ingest('orders', workers => 2)", "0A000", "more than one worker is not supported"),
-    ("CALL stream_ingest('orders', variants => '{orders}')", "0A000", "argument \"variants\" is not supported"),
+    (
+        "CALL stream_ingest('orders', variants => '{orders}')",
+        "0A000",
+        "argument \"variants\" is not supported",
+    ),
     ("CALL stream_ingest('orders', rows => 10)", "22023", "unknown field `rows`"),
-    ("CALL stream_ingest('orders', options => '{\"scale\": 1}')", "22023", "unknown field `scale`, expected `sf` HINT: Its options are sf (scale factor,"),
-    ("CALL stream_ingest('orders', options => '{\"sf\": \"big\"}')", "22023", "invalid options for source \"orders\""),
+    (
+        "CALL stream_ingest('orders', options => '{\"scale\": 1}')",
+        "22023",
+        "unknown field `scale`, expected `sf` HINT: Its options are sf (scale factor,",
+    ),
+    (
+        "CALL stream_ingest('orders', options => '{\"sf\": \"big\"}')",
+        "22023",
+        "invalid options for source \"orders\"",
+    ),
     ("CALL stream_ingest('orders', options => '[1]')", "22023", "invalid value for argument \"options\""),
-    ("CALL stream_ingest('orders', options => '{\"rate\": -1}')", "22023", "invalid value for argument \"options.rate\": -1"),
-    ("CALL stream_ingest('orders', options => '{\"rate\": \"fast\"}')", "22023", "invalid value for argument \"options.rate\""),
+    (
+        "CALL stream_ingest('orders', options => '{\"rate\": -1}')",
+        "22023",
+        "invalid value for argument \"options.rate\": -1",
+    ),
+    (
+        "CALL stream_ingest('orders', options => '{\"rate\": \"fast\"}')",
+        "22023",
+        "invalid value for argument \"options.rate\"",
+    ),
     // Transactions.
-    ("BEGIN; CALL stream_ingest('orders')", "25001", "CALL stream_ingest cannot run inside a transaction block"),
+    (
+        "BEGIN; CALL stream_ingest('orders')",
+        "25001",
+        "CALL stream_ingest cannot run inside a transaction block",
+    ),
     ("BEGIN; CALL stream_resume('x')", "25001", "CALL stream_resume cannot run inside a transaction block"),
     ("SELECT load()", "2D000", "invalid transaction termination"),
-    ("DO $$ BEGIN CALL stream_ingest('orders'); EXCEPTION WHEN division_by_zero THEN END $$", "25001", "cannot run inside a transaction block"),
+    (
+        "DO $$ BEGIN CALL stream_ingest('orders'); EXCEPTION WHEN division_by_zero THEN END $$",
+        "25001",
+        "cannot run inside a transaction block",
+    ),
 ];
 
 #[test]
@@ -126,11 +218,15 @@ fn each_wrong_call_gives_its_error_and_leaves_nothing() {
     let mut client = cluster.connect();
     client.batch_execute(SETUP).unwrap();
     for (statement, code, part) in WRONG {
-        let Some((found, message)) = error_of(&mut client, statement) else { panic!("{statement}: no error") };
+        let Some((found, message)) = error_of(&mut client, statement) else {
+            panic!("{statement}: no error")
+        };
         assert_eq!((found.as_str(), message.contains(part)), (*code, true), "{statement}: {found} {message}");
         client.batch_execute("ROLLBACK").unwrap();
-        let running: i64 =
-            client.query_one("SELECT count(*) FROM stream_progress WHERE state = 'running'", &[]).unwrap().get(0);
+        let running: i64 = client
+            .query_one("SELECT count(*) FROM stream_progress WHERE state = 'running'", &[])
+            .unwrap()
+            .get(0);
         assert_eq!(running, 0, "{statement}");
     }
     for table in ["orders", "lineitem", "extra", "checked", "gap", "domained", "narrow", "small"] {

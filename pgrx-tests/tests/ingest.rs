@@ -104,17 +104,18 @@ fn every_kind_of_table_is_filled() {
         "\"odd\"\"name; DROP TABLE plain\"",
     ] {
         let literal = table.replace('\'', "''");
-        let call = format!("CALL stream_ingest('{literal}', 'orders', sf => 0.01, batch_rows => 2000, run => '{literal}')");
+        let call = format!(
+            "CALL stream_ingest('{literal}', 'orders', sf => 0.01, batch_rows => 2000, run => '{literal}')"
+        );
         client.batch_execute(&call).unwrap_or_else(|error| panic!("{table}: {error}"));
         assert!(verified(&mut client, table), "{table}");
-        let columns = "o_orderkey::bigint, o_custkey::bigint, o_orderstatus::char(1), o_totalprice::numeric(15,2),
+        let columns =
+            "o_orderkey::bigint, o_custkey::bigint, o_orderstatus::char(1), o_totalprice::numeric(15,2),
              o_orderdate::date, o_orderpriority::char(15), o_clerk::char(15), o_shippriority::int, o_comment";
         let found = content(&mut client, &format!("(SELECT {columns} FROM {table})"));
         assert_eq!(found, expected, "{table}");
-        let batches: i64 = client
-            .query_one("SELECT count(*) FROM stream_batches WHERE run = $1", &[&table])
-            .unwrap()
-            .get(0);
+        let batches: i64 =
+            client.query_one("SELECT count(*) FROM stream_batches WHERE run = $1", &[&table]).unwrap().get(0);
         assert_eq!(batches, 8, "{table}");
     }
     assert_eq!(content(&mut client, "audit").0, 15_000);
@@ -266,7 +267,8 @@ fn the_same_call_again_goes_on_or_says_what_differs() {
     assert!(message.contains("batch_rows: 1000 then, 500 now"), "{message}");
     assert!(message.contains(r#"options: {"sf":0.02} then, {"sf":0.2} now"#), "{message}");
     client.batch_execute("CREATE TABLE other (LIKE orders)").unwrap();
-    let call = "CALL stream_ingest('other', 'orders', sf => 0.02, batch_rows => 1000, run => 'public.orders')";
+    let call =
+        "CALL stream_ingest('other', 'orders', sf => 0.02, batch_rows => 1000, run => 'public.orders')";
     let (code, message) = error_of(&mut client, call).unwrap();
     assert_eq!(code, "22023");
     assert!(message.contains("target: public.orders then, public.other now"), "{message}");
@@ -350,7 +352,8 @@ fn verify_finds_rows_lost_added_and_changed() {
     ] {
         client.batch_execute("BEGIN").unwrap();
         client.batch_execute(change).unwrap();
-        let row = client.query_one("SELECT matches, detail FROM stream_verify('public.orders')", &[]).unwrap();
+        let row =
+            client.query_one("SELECT matches, detail FROM stream_verify('public.orders')", &[]).unwrap();
         assert!(!row.get::<_, bool>(0), "{change}");
         assert!(row.get::<_, String>(1).contains(detail), "{change}: {}", row.get::<_, String>(1));
         client.batch_execute("ROLLBACK").unwrap();
@@ -370,12 +373,9 @@ fn an_ordinary_role_needs_insert_on_the_target_and_owns_its_runs() {
     admin.batch_execute("GRANT INSERT ON orders TO loader, other").unwrap();
     loader.batch_execute(call).unwrap();
     let mut other = cluster.connect_as("other");
-    for forbidden in [
-        call,
-        "CALL stream_resume('mine')",
-        "SELECT stream_stop('mine')",
-        "SELECT stream_drop('mine')",
-    ] {
+    for forbidden in
+        [call, "CALL stream_resume('mine')", "SELECT stream_stop('mine')", "SELECT stream_drop('mine')"]
+    {
         let (code, message) = error_of(&mut other, forbidden).unwrap();
         assert_eq!(code, "42501", "{forbidden}: {message}");
         assert!(message.contains("must be owner of run"), "{forbidden}: {message}");
@@ -394,7 +394,8 @@ fn an_ordinary_role_needs_insert_on_the_target_and_owns_its_runs() {
         error_of(&mut other, "INSERT INTO millrace.batch SELECT * FROM millrace.batch").unwrap().0,
         "42501"
     );
-    let forged = "INSERT INTO millrace.run (name, owner, source, options, batch_rows, batches, rows_estimated, named)
+    let forged =
+        "INSERT INTO millrace.run (name, owner, source, options, batch_rows, batches, rows_estimated, named)
                   VALUES ('x', 'loader', 'orders', '{}', 1, 1, 1, true)";
     assert_eq!(error_of(&mut other, forged).unwrap().0, "42501");
     assert_eq!(state(&mut other, "mine"), "done");

@@ -6,7 +6,8 @@ use millrace_tests::{Cluster, error_of};
 fn functions_in_the_server() {
     let cluster = Cluster::new();
     let query = "SELECT proname::text FROM pg_proc WHERE pronamespace = 'tests'::regnamespace ORDER BY 1";
-    let names: Vec<String> = cluster.connect().query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+    let names: Vec<String> =
+        cluster.connect().query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect();
     assert!(names.len() >= 10, "the library was built without its tests: {names:?}");
     let mut failed = Vec::new();
     for name in &names {

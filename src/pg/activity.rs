@@ -1,5 +1,6 @@
 //! What a backend reports of the work it is doing.
 
+use super::compat;
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -30,18 +31,23 @@ pub fn wal_bytes() -> u64 {
     unsafe { pg_sys::pgWalUsage.wal_bytes }
 }
 
-/// Shows the ingest of a batch into a table in `pg_stat_progress_copy` while `insert` runs.
-///
-/// An error ends the report too: the server does that when it aborts the transaction.
-pub fn reporting_batch<T>(table: pg_sys::Oid, insert: impl FnOnce() -> T) -> T {
-    BATCH_ROWS.set(Some(0));
-    // SAFETY: writes to this backend's own status entry, inside a transaction.
-    unsafe { pg_sys::pgstat_progress_start_command(pg_sys::ProgressCommandType::PROGRESS_COMMAND_COPY, table) };
-    let done = insert();
-    // SAFETY: as above.
-    unsafe { pg_sys::pgstat_progress_end_command() };
-    BATCH_ROWS.set(None);
-    done
+/// Shows the ingest of a batch into a table in `pg_stat_progress_copy` until it is dropped.
+pub struct BatchReport;
+
+impl BatchReport {
+    pub fn start(table: pg_sys::Oid) -> Self {
+        BATCH_ROWS.set(Some(0));
+        compat::start_copy_progress(table);
+        Self
+    }
+}
+
+impl Drop for BatchReport {
+    /// Also when an error ends the batch.
+    fn drop(&mut self) {
+        BATCH_ROWS.set(None);
+        compat::end_copy_progress();
+    }
 }
 
 /// Adds to the number of rows the batch in flight has generated, if one is being reported.
@@ -49,7 +55,6 @@ pub fn add_rows(rows: usize) {
     if let Some(before) = BATCH_ROWS.get() {
         let sum = before + rows as i64;
         BATCH_ROWS.set(Some(sum));
-        // SAFETY: writes to this backend's own status entry; the index is one of COPY's.
-        unsafe { pg_sys::pgstat_progress_update_param(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED as i32, sum) };
+        compat::update_copy_progress(sum);
     }
 }

@@ -1,5 +1,35 @@
 //! What differs between PostgreSQL's major versions.
 
+use pgrx::pg_sys;
+
+/// Shows this backend as copying into a table in `pg_stat_progress_copy`, which came with PostgreSQL 14.
+pub fn start_copy_progress(table: pg_sys::Oid) {
+    #[cfg(not(feature = "pg13"))]
+    // SAFETY: writes to this backend's own status entry, inside a transaction.
+    unsafe {
+        pg_sys::pgstat_progress_start_command(pg_sys::ProgressCommandType::PROGRESS_COMMAND_COPY, table);
+    }
+    #[cfg(feature = "pg13")]
+    let _ = table;
+}
+
+/// Shows how many rows were copied so far.
+pub fn update_copy_progress(rows: i64) {
+    #[cfg(not(feature = "pg13"))]
+    // SAFETY: writes to this backend's own status entry; the index is one of COPY's.
+    unsafe {
+        pg_sys::pgstat_progress_update_param(pg_sys::PROGRESS_COPY_TUPLES_PROCESSED as i32, rows);
+    }
+    #[cfg(feature = "pg13")]
+    let _ = rows;
+}
+
+/// Ends what [`start_copy_progress`] began; no harm where that is ended already.
+pub fn end_copy_progress() {
+    // SAFETY: writes to this backend's own status entry.
+    unsafe { pg_sys::pgstat_progress_end_command() };
+}
+
 /// An expression that hashes a row to a bigint, equal for rows that are equal by their types' rules.
 pub fn row_hash(row: &str) -> String {
     if cfg!(feature = "pg13") {

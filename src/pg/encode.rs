@@ -1,7 +1,9 @@
 //! Arrow columns to datums, without going through text.
 
 use crate::error::Error;
-use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int32Array, Int64Array, StringViewArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int32Array, Int64Array, StringViewArray,
+};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int32Type, Int64Type};
 use pgrx::pg_sys::{self, Datum, Oid};
 

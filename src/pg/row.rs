@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 use millrace_sources::{Batches, Source, tpch};
+use pgrx::PgTupleDesc;
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, Returns, ReturnsError, SqlMapping, SqlTranslatable,
 };
-use pgrx::PgTupleDesc;
 use std::ffi::CStr;
 use std::ops::Range;
 
@@ -39,10 +39,15 @@ impl RowType {
         // copied because the original belongs to a cache.
         unsafe {
             let class = pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut descriptor);
-            if class != pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE || (*descriptor).tdtypeid == pg_sys::RECORDOID {
+            if class != pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE
+                || (*descriptor).tdtypeid == pg_sys::RECORDOID
+            {
                 return Err(Error::NotComposite.into());
             }
-            Ok(Self { name: relation_name((*descriptor).tdtypeid), descriptor: PgTupleDesc::from_pg_copy(descriptor) })
+            Ok(Self {
+                name: relation_name((*descriptor).tdtypeid),
+                descriptor: PgTupleDesc::from_pg_copy(descriptor),
+            })
         }
     }
 
@@ -110,7 +115,8 @@ impl Field {
             return Ok(Self { index, name, layout, conversion: None });
         }
         let natural = Layout::natural(data_type);
-        let conversion = natural.and_then(|(layout, from)| Some((layout, Conversion::new(from, oid, typmod)?)));
+        let conversion =
+            natural.and_then(|(layout, from)| Some((layout, Conversion::new(from, oid, typmod)?)));
         match conversion {
             Some((layout, conversion)) => Ok(Self { index, name, layout, conversion: Some(conversion) }),
             None => Err(Error::ColumnType {
@@ -236,7 +242,8 @@ impl Rows {
         // SAFETY: values and nulls are as long as the descriptor, whose type is a composite one.
         unsafe {
             let descriptor = self.row_type.descriptor.as_ptr();
-            let tuple = pg_sys::heap_form_tuple(descriptor, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
+            let tuple =
+                pg_sys::heap_form_tuple(descriptor, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
             Ok(Row(pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data)))
         }
     }

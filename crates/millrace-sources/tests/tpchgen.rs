@@ -61,8 +61,7 @@ fn parts_of_large_tables_are_equal() {
             for part in [1, 2, parts / 3, parts - 1] {
                 let units = Part::new(part.into(), parts.into()).unwrap().units(source.units());
                 let made = source.batch(units, &all_columns(source.as_ref())).unwrap();
-                let expected =
-                    whole(theirs(table, sf, part, parts).map(Result::unwrap), source.as_ref());
+                let expected = whole(theirs(table, sf, part, parts).map(Result::unwrap), source.as_ref());
                 assert_eq!(made, expected, "{table} at scale factor {sf}, part {part} of {parts}");
             }
         }

@@ -1,7 +1,9 @@
 //! Arrow arrays of TPC-H's types, from iterators of values.
 
 use super::random::{Draws, Stream};
-use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringViewArray, StringViewBuilder};
+use arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringViewArray, StringViewBuilder,
+};
 use std::fmt::{Display, Write};
 use std::ops::Range;
 use std::sync::Arc;

@@ -83,14 +83,16 @@ impl Lines {
 
     /// Each order's value, repeated for each of its lines.
     pub fn repeat<V: Copy>(&self, per_order: impl IntoIterator<Item = V>) -> impl Iterator<Item = V> {
-        self.counts().iter().zip(per_order).flat_map(|(&count, value)| std::iter::repeat_n(value, count as usize))
+        self.counts()
+            .iter()
+            .zip(per_order)
+            .flat_map(|(&count, value)| std::iter::repeat_n(value, count as usize))
     }
 
     /// One date per order, in dbgen's day numbers.
     pub fn order_dates(&self) -> &[i64] {
         let (first, last) = ORDER_DATES;
-        self.order_dates
-            .get_or_init(|| array::numbers(ORDER_DATE, &self.orders, first, last).collect())
+        self.order_dates.get_or_init(|| array::numbers(ORDER_DATE, &self.orders, first, last).collect())
     }
 
     pub fn quantities(&self) -> &[i64] {
@@ -121,7 +123,10 @@ impl Lines {
     /// Quantity times the part's price, in hundredths.
     pub fn extended_prices(&self) -> impl Iterator<Item = i64> {
         let price = |&part| PartGeneratorIterator::calculate_part_price(part);
-        self.quantities().iter().zip(self.part_keys().iter().map(price)).map(|(quantity, price)| quantity * price)
+        self.quantities()
+            .iter()
+            .zip(self.part_keys().iter().map(price))
+            .map(|(quantity, price)| quantity * price)
     }
 
     /// In dbgen's day numbers.

@@ -184,8 +184,7 @@ impl<T: Table> Source for Tpch<T> {
             return Err(Error::Column { source_name: T::NAME, column });
         }
         let units = units.start.min(self.units())..units.end.min(self.units());
-        let options =
-            RecordBatchOptions::new().with_row_count(Some(self.0.count(units.clone()) as usize));
+        let options = RecordBatchOptions::new().with_row_count(Some(self.0.count(units.clone()) as usize));
         let rows = self.0.rows(units);
         let arrays =
             columns.iter().map(|&column| self.0.column(schema.field(column).name(), &rows)).collect();

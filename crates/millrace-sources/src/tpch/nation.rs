@@ -40,7 +40,9 @@ impl Table for Nation {
             "n_nationkey" => array::int64(units.clone().map(|key| key as i64)),
             "n_name" => array::strings(units.clone().map(|key| nations.get_value(key as usize))),
             // dbgen's word list gives each nation its region as a weight.
-            "n_regionkey" => array::int64(units.clone().map(|key| i64::from(nations.get_weight(key as usize)))),
+            "n_regionkey" => {
+                array::int64(units.clone().map(|key| i64::from(nations.get_weight(key as usize))))
+            }
             "n_comment" => array::texts(array::draws(COMMENT, units), 72.0),
             _ => unreachable!("nation has no column {name}"),
         }

@@ -52,10 +52,14 @@ impl Table for Orders {
             "o_orderstatus" => array::strings(statuses(lines)),
             "o_totalprice" => array::decimal(totals(lines)),
             "o_orderdate" => array::date(lines.order_dates().iter().copied()),
-            "o_orderpriority" => array::words(PRIORITY, units, Distributions::static_default().order_priority()),
+            "o_orderpriority" => {
+                array::words(PRIORITY, units, Distributions::static_default().order_priority())
+            }
             "o_clerk" => {
                 let clerks = (self.scale.factor() * 1000.0).max(1000.0) as i64;
-                array::formatted(array::numbers(CLERK, units, 1, clerks).map(|clerk| ClerkName::new(clerk as i32)))
+                array::formatted(
+                    array::numbers(CLERK, units, 1, clerks).map(|clerk| ClerkName::new(clerk as i32)),
+                )
             }
             "o_shippriority" => array::int32(units.clone().map(|_| 0)),
             "o_comment" => array::texts(array::draws(COMMENT, units), 49.0),

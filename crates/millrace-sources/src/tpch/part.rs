@@ -50,11 +50,14 @@ impl Table for Part {
         let manufacturers = || array::numbers(MANUFACTURER, units, 1, 5);
         match name {
             "p_partkey" => array::int64(array::keys(units)),
-            "p_name" => array::formatted(
-                array::draws(NAME, units)
-                    .map(|draws| RandomStringSequence::new(draws.state(), 5, words.part_colors()).next_value()),
-            ),
-            "p_mfgr" => array::formatted(manufacturers().map(|number| PartManufacturerName::new(number as i32))),
+            "p_name" => {
+                array::formatted(array::draws(NAME, units).map(|draws| {
+                    RandomStringSequence::new(draws.state(), 5, words.part_colors()).next_value()
+                }))
+            }
+            "p_mfgr" => {
+                array::formatted(manufacturers().map(|number| PartManufacturerName::new(number as i32)))
+            }
             "p_brand" => array::formatted(
                 manufacturers()
                     .zip(array::numbers(BRAND, units, 1, 5))
@@ -63,7 +66,9 @@ impl Table for Part {
             "p_type" => array::words(TYPE, units, words.part_types()),
             "p_size" => array::int32(array::numbers(SIZE, units, 1, 50)),
             "p_container" => array::words(CONTAINER, units, words.part_containers()),
-            "p_retailprice" => array::decimal(array::keys(units).map(PartGeneratorIterator::calculate_part_price)),
+            "p_retailprice" => {
+                array::decimal(array::keys(units).map(PartGeneratorIterator::calculate_part_price))
+            }
             "p_comment" => array::texts(array::draws(COMMENT, units), 14.0),
             _ => unreachable!("part has no column {name}"),
         }

@@ -1,0 +1,74 @@
+//! Rows per second of each TPC-H table, against `tpchgen-arrow` in the same run.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use millrace_sources::{registry, tpch};
+use serde_json::json;
+use tpchgen::generators::*;
+use tpchgen_arrow::*;
+
+const SF: f64 = 0.02;
+
+/// The number of rows `tpchgen-arrow` makes of a table, all of them made.
+fn peer(table: &str) -> usize {
+    fn rows(batches: impl arrow_reader::Batches) -> usize {
+        batches.rows()
+    }
+    match table {
+        "part" => rows(PartArrow::new(PartGenerator::new(SF, 1, 1))),
+        "supplier" => rows(SupplierArrow::new(SupplierGenerator::new(SF, 1, 1))),
+        "partsupp" => rows(PartSuppArrow::new(PartSuppGenerator::new(SF, 1, 1))),
+        "customer" => rows(CustomerArrow::new(CustomerGenerator::new(SF, 1, 1))),
+        "orders" => rows(OrderArrow::new(OrderGenerator::new(SF, 1, 1))),
+        _ => rows(LineItemArrow::new(LineItemGenerator::new(SF, 1, 1))),
+    }
+}
+
+mod arrow_reader {
+    use tpchgen_arrow::arrow::record_batch::RecordBatchReader;
+
+    /// Any of the peer's readers.
+    pub trait Batches {
+        fn rows(self) -> usize;
+    }
+
+    impl<R: RecordBatchReader> Batches for R {
+        fn rows(self) -> usize {
+            self.map(|batch| batch.expect("the peer makes its batch").num_rows()).sum()
+        }
+    }
+}
+
+/// The number of rows we make of some columns of a table, all of them made.
+fn ours(table: &str, columns: &[usize]) -> usize {
+    let source = registry::open(table, json!({ "sf": SF })).expect("the table exists");
+    let units = 0..source.units();
+    source.batches(units, columns.to_vec()).map(|batch| batch.expect("the batch is made").num_rows()).sum()
+}
+
+fn tables(criterion: &mut Criterion) {
+    tpch::build_text_pool();
+    for table in tpch::tables().filter(|table| !["region", "nation"].contains(table)) {
+        let source = registry::open(table, json!({ "sf": SF })).expect("the table exists");
+        let all: Vec<usize> = (0..source.schema().fields().len()).collect();
+        let mut group = criterion.benchmark_group(table);
+        group.throughput(Throughput::Elements(source.rows(0..source.units())));
+        group.bench_function("tpchgen-arrow", |bencher| bencher.iter(|| peer(table)));
+        group.bench_function("millrace", |bencher| bencher.iter(|| ours(table, &all)));
+        group.bench_function("millrace, no column", |bencher| bencher.iter(|| ours(table, &[])));
+        for column in all {
+            let name = source.schema().field(column).name().clone();
+            group.bench_function(BenchmarkId::new("millrace", name), |bencher| {
+                bencher.iter(|| ours(table, &[column]));
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10).measurement_time(std::time::Duration::from_secs(1))
+        .warm_up_time(std::time::Duration::from_millis(300));
+    targets = tables
+}
+criterion_main!(benches);
