@@ -41,5 +41,5 @@ fn run_document(name: &str, at_least: usize) {
 
 #[test]
 fn readme() {
-    run_document("README.md", 6);
+    run_document("README.md", 4);
 }
