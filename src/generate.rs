@@ -35,7 +35,7 @@ impl PartArguments {
     }
 
     /// Opens a table and finds the units of the part.
-    fn open(&self, table: &str) -> Result<(Box<dyn Source>, Range<u64>)> {
+    pub fn open(&self, table: &str) -> Result<(Box<dyn Source>, Range<u64>)> {
         let source = open_table(table, self.sf.ok_or(Error::Null("sf"))?)?;
         let units = self.part(self.sf.unwrap_or_default())?.units(source.units());
         Ok((source, units))

@@ -8,6 +8,7 @@
 
 mod error;
 mod generate;
+mod guc;
 mod ingest;
 mod ledger;
 mod pg;
@@ -33,7 +34,9 @@ pub extern "C-unwind" fn _PG_init() {
         // Built before the postmaster forks, the pool is shared by all backends.
         millrace_sources::tpch::build_text_pool();
     }
+    guc::register();
     pg::lock::register_release_on_abort();
+    pg::scan::register();
 }
 
 /// What `cargo pgrx test` asks for.

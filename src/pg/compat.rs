@@ -2,6 +2,19 @@
 
 use pgrx::pg_sys;
 
+/// What the streaming scan can do beyond scanning. That custom scans project has to be said since
+/// PostgreSQL 15; before, it was taken for granted.
+pub const CUSTOM_PATH_FLAGS: u32 = {
+    #[cfg(any(feature = "pg13", feature = "pg14"))]
+    {
+        0
+    }
+    #[cfg(not(any(feature = "pg13", feature = "pg14")))]
+    {
+        pg_sys::CUSTOMPATH_SUPPORT_PROJECTION
+    }
+};
+
 /// Shows this backend as copying into a table in `pg_stat_progress_copy`, which came with PostgreSQL 14.
 pub fn start_copy_progress(table: pg_sys::Oid) {
     #[cfg(not(feature = "pg13"))]

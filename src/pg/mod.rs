@@ -2,10 +2,11 @@
 #![allow(unsafe_code)]
 
 pub mod activity;
+pub mod call;
 pub mod compat;
 pub mod convert;
 pub mod encode;
 pub mod lock;
 pub mod process;
 pub mod row;
-pub mod support;
+pub mod scan;

@@ -5,7 +5,6 @@ use super::encode::{Column, Layout};
 use super::{activity, process};
 use crate::error::{Error, Result};
 use arrow::datatypes::{DataType, Schema};
-use arrow::record_batch::RecordBatch;
 use millrace_sources::{Batches, Source, tpch};
 use pgrx::PgTupleDesc;
 use pgrx::callconv::{BoxRet, FcInfo};
@@ -25,7 +24,8 @@ pub struct RowType {
 
 /// One column of a row type that was not dropped.
 pub struct Attribute {
-    index: usize,
+    /// Position in the row, counted from 0.
+    pub index: usize,
     pub name: String,
     oid: Oid,
     typmod: i32,
@@ -48,6 +48,15 @@ impl RowType {
                 name: relation_name((*descriptor).tdtypeid),
                 descriptor: PgTupleDesc::from_pg_copy(descriptor),
             })
+        }
+    }
+
+    /// The composite type of that OID, which the caller knows to be one.
+    pub fn of_type(oid: Oid) -> Self {
+        // SAFETY: looks the type up in a cache, whose reference the copy gives back.
+        unsafe {
+            let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(oid, -1);
+            Self { name: relation_name(oid), descriptor: PgTupleDesc::from_pg_is_copy(descriptor) }
         }
     }
 
@@ -151,13 +160,13 @@ fn match_columns(
     source: &str,
     schema: &Schema,
     unmatched: Unmatched,
-) -> std::result::Result<(Vec<Field>, Vec<usize>), Error> {
-    let (mut fields, mut columns, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+) -> std::result::Result<(Vec<Attribute>, Vec<usize>), Error> {
+    let (mut attributes, mut columns, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for attribute in row_type.attributes() {
         match schema.index_of(&attribute.name) {
             Ok(column) => {
                 columns.push(column);
-                fields.push(Field::new(attribute, schema.field(column).data_type())?);
+                attributes.push(attribute);
             }
             Err(_) => missing.push(attribute.name),
         }
@@ -166,51 +175,100 @@ fn match_columns(
         let (source, row) = (source.to_owned(), row_type.name.clone());
         return Err(Error::NoSuchColumns { source, row, columns: missing });
     }
-    Ok((fields, columns))
+    Ok((attributes, columns))
 }
 
 /// Checks that a table's columns can hold those of the source that have the same name.
 pub fn check_table(table: &RowType, source: &str, schema: &Schema) -> Result<()> {
-    match_columns(table, source, schema, Unmatched::Null)?;
+    let (attributes, columns) = match_columns(table, source, schema, Unmatched::Null)?;
+    for (attribute, column) in attributes.into_iter().zip(columns) {
+        Field::new(attribute, schema.field(column).data_type())?;
+    }
     Ok(())
 }
 
-/// The rows of a range of a source, as datums of a row type.
-pub struct Rows {
-    row_type: RowType,
+/// Reads a source row by row, as datums of columns of a row type.
+pub struct Reader {
     fields: Vec<Field>,
     batches: Batches,
-    /// The batch being read, and the next row of it.
+    /// The columns of the batch being read, and its rows not read yet.
     columns: Vec<Column>,
-    next: Range<usize>,
-    values: Vec<Datum>,
-    nulls: Vec<bool>,
+    rows: Range<usize>,
 }
 
-impl Rows {
-    /// What it allocates lives as long as the current memory context, and so must the rows.
+impl Reader {
+    /// Reads `units` of a source. What it allocates lives as long as the current memory context, and so
+    /// must the reader.
     pub fn new(
-        row_type: RowType,
+        row_type: &RowType,
         name: &str,
         source: Box<dyn Source>,
         units: Range<u64>,
         unmatched: Unmatched,
     ) -> Result<Self> {
-        let (fields, columns) = match_columns(&row_type, name, &source.schema(), unmatched)?;
-        let width = row_type.descriptor.len();
+        let matched = match_columns(row_type, name, &source.schema(), unmatched)?;
+        Self::open(matched, source, units)
+    }
+
+    /// As [`Reader::new`], but reads just the columns whose positions are in `wanted`, and in that order.
+    pub fn of_columns(
+        row_type: &RowType,
+        name: &str,
+        source: Box<dyn Source>,
+        units: Range<u64>,
+        wanted: &[usize],
+    ) -> Result<Self> {
+        let (attributes, columns) = match_columns(row_type, name, &source.schema(), Unmatched::Refused)?;
+        let matched = attributes.into_iter().zip(columns).filter_map(|(attribute, column)| {
+            let index = wanted.iter().position(|&position| position == attribute.index)?;
+            Some((Attribute { index, ..attribute }, column))
+        });
+        Self::open(matched.unzip(), source, units)
+    }
+
+    fn open(
+        (attributes, columns): (Vec<Attribute>, Vec<usize>),
+        source: Box<dyn Source>,
+        units: Range<u64>,
+    ) -> Result<Self> {
+        let schema = source.schema();
+        let field = |(attribute, &column): (Attribute, &usize)| {
+            Field::new(attribute, schema.field(column).data_type())
+        };
+        let fields =
+            attributes.into_iter().zip(&columns).map(field).collect::<std::result::Result<_, Error>>()?;
         let batches = source.batches(units, columns);
         if batches.needs_text_pool() {
             activity::generating(|| process::interruptibly(tpch::build_text_pool));
         }
-        Ok(Self {
-            row_type,
-            fields,
-            batches,
-            columns: Vec::new(),
-            next: 0..0,
-            values: vec![Datum::null(); width],
-            nulls: vec![true; width],
-        })
+        Ok(Self { fields, batches, columns: Vec::new(), rows: 0..0 })
+    }
+
+    /// Goes on with other units when those it reads are at their end.
+    pub fn go_on_with(&mut self, units: Range<u64>) {
+        self.batches.go_on_with(units);
+    }
+
+    /// Writes the next row to its places in `values` and `nulls`; false at the end. Values of varying
+    /// length are allocated in the current memory context.
+    #[inline]
+    pub fn read(&mut self, values: &mut [Datum], nulls: &mut [bool]) -> Result<bool> {
+        while self.rows.is_empty() {
+            if !self.advance()? {
+                return Ok(false);
+            }
+        }
+        let row = self.rows.start;
+        self.rows.start += 1;
+        for (field, column) in self.fields.iter().zip(&self.columns) {
+            let mut value = column.datum(row)?;
+            if let Some(conversion) = &field.conversion {
+                value = conversion.convert(value);
+            }
+            values[field.index] = value.unwrap_or(Datum::null());
+            nulls[field.index] = value.is_none();
+        }
+        Ok(true)
     }
 
     /// Goes on to the next batch. False at the end.
@@ -219,48 +277,53 @@ impl Rows {
         let Some(batch) = activity::generating(|| self.batches.next()) else { return Ok(false) };
         let batch = batch.map_err(Error::from)?;
         activity::add_rows(batch.num_rows());
-        self.next = 0..batch.num_rows();
-        self.columns = self.columns_of(&batch);
+        self.rows = 0..batch.num_rows();
+        let columns = self.fields.iter().zip(batch.columns());
+        self.columns =
+            columns.filter_map(|(field, array)| Column::new(&field.name, array, field.layout)).collect();
         Ok(true)
     }
+}
 
-    fn columns_of(&self, batch: &RecordBatch) -> Vec<Column> {
-        let columns = self.fields.iter().zip(batch.columns());
-        columns.filter_map(|(field, array)| Column::new(&field.name, array, field.layout)).collect()
-    }
+/// The rows of a range of a source, each a datum of the row type.
+pub struct Rows {
+    row_type: RowType,
+    reader: Reader,
+    values: Vec<Datum>,
+    nulls: Vec<bool>,
+}
 
-    /// Forms the row in the current memory context.
-    fn form(&mut self, row: usize) -> std::result::Result<Row, Error> {
-        for (field, column) in self.fields.iter().zip(&self.columns) {
-            let mut value = column.datum(row)?;
-            if let Some(conversion) = &field.conversion {
-                value = conversion.convert(value);
-            }
-            self.values[field.index] = value.unwrap_or(Datum::null());
-            self.nulls[field.index] = value.is_none();
-        }
-        // SAFETY: values and nulls are as long as the descriptor, whose type is a composite one.
-        unsafe {
-            let descriptor = self.row_type.descriptor.as_ptr();
-            let tuple =
-                pg_sys::heap_form_tuple(descriptor, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
-            Ok(Row(pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data)))
-        }
+impl Rows {
+    /// As [`Reader::new`].
+    pub fn new(
+        row_type: RowType,
+        name: &str,
+        source: Box<dyn Source>,
+        units: Range<u64>,
+        unmatched: Unmatched,
+    ) -> Result<Self> {
+        let reader = Reader::new(&row_type, name, source, units, unmatched)?;
+        let width = row_type.descriptor.len();
+        Ok(Self { row_type, reader, values: vec![Datum::null(); width], nulls: vec![true; width] })
     }
 }
 
 impl Iterator for Rows {
     type Item = Row;
 
-    /// The next row. Raises the server's error where a value does not fit or an interrupt came.
+    /// The next row, in the current memory context. Raises the server's error where a value does not fit
+    /// or an interrupt came.
     fn next(&mut self) -> Option<Row> {
-        while self.next.is_empty() {
-            if !self.advance().unwrap_or_report() {
-                return None;
-            }
+        if !self.reader.read(&mut self.values, &mut self.nulls).unwrap_or_report() {
+            return None;
         }
-        let row = self.next.next()?;
-        Some(self.form(row).map_err(pgrx::pg_sys::panic::ErrorReport::from).unwrap_or_report())
+        // SAFETY: values and nulls are as long as the descriptor, whose type is a composite one.
+        unsafe {
+            let descriptor = self.row_type.descriptor.as_ptr();
+            let tuple =
+                pg_sys::heap_form_tuple(descriptor, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
+            Some(Row(pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data)))
+        }
     }
 }
 

@@ -68,6 +68,12 @@ impl Batches {
     pub fn needs_text_pool(&self) -> bool {
         self.source.needs_text_pool(&self.columns)
     }
+
+    /// Goes on with other units when those it makes are at their end.
+    pub fn go_on_with(&mut self, units: Range<u64>) {
+        debug_assert!(self.units.is_empty());
+        self.units = units;
+    }
 }
 
 impl Iterator for Batches {

@@ -1,0 +1,107 @@
+//! Calls of the generating functions as the planner sees them: which function, with which arguments.
+
+use super::row::relation_name;
+use crate::error::{Error, Result};
+use crate::generate::{self, PartArguments};
+use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
+use pgrx::prelude::*;
+use pgrx::{FromDatum, Internal, PgList, is_a};
+
+/// The arguments of a call, by their types: each generating function has its own in the same order.
+pub struct Arguments {
+    table: String,
+    part: PartArguments,
+}
+
+impl Arguments {
+    /// Reads the arguments of a call that returns `row_type`; each is a type and a value or null.
+    ///
+    /// # Safety
+    /// The values are of their types.
+    pub unsafe fn read(arguments: &[(Oid, Option<Datum>)], row_type: Oid) -> Result<Self> {
+        let nth =
+            |oid, nth| arguments.iter().filter(|(other, _)| *other == oid).nth(nth).map(|(_, value)| *value);
+        // SAFETY: the caller vouches for the types.
+        let table = match nth(pg_sys::TEXTOID, 0) {
+            Some(name) => unsafe { read(name) }.ok_or(Error::Null("table_name"))?,
+            None => generate::table_of_row_type(&relation_name(row_type)).to_owned(),
+        };
+        // SAFETY: as above.
+        let part = unsafe {
+            PartArguments {
+                sf: read(nth(pg_sys::FLOAT8OID, 0).flatten()),
+                part: read(nth(pg_sys::INT4OID, 0).flatten()),
+                parts: read(nth(pg_sys::INT4OID, 1).flatten()),
+            }
+        };
+        Ok(Self { table, part })
+    }
+
+    /// The TPC-H table to make.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// How much of it.
+    pub fn part(&self) -> &PartArguments {
+        &self.part
+    }
+}
+
+/// # Safety
+/// The value, if there is one, is of the type that T is read from.
+unsafe fn read<T: FromDatum>(value: Option<Datum>) -> Option<T> {
+    // SAFETY: the caller vouches for the type.
+    unsafe { T::from_datum(value?, false) }
+}
+
+/// The arguments of a call as far as they are known when it is planned: `None` if one is not.
+///
+/// # Safety
+/// `call` is a call of a generating function.
+pub unsafe fn constant_arguments(call: *mut pg_sys::FuncExpr) -> Option<Arguments> {
+    // SAFETY: the caller vouches for the node; tags are checked before nodes are read as what they say.
+    unsafe {
+        let row_type = (*call).funcresulttype;
+        let mut arguments = Vec::new();
+        for argument in PgList::<pg_sys::Node>::from_pg((*call).args).iter_ptr() {
+            let oid = pg_sys::exprType(argument);
+            if is_a(argument, NodeTag::T_Const) {
+                let constant = argument.cast::<pg_sys::Const>();
+                arguments.push((oid, (!(*constant).constisnull).then_some((*constant).constvalue)));
+            } else if oid != row_type {
+                // A row type's value never matters, only its type.
+                return None;
+            }
+        }
+        Arguments::read(&arguments, row_type).ok()
+    }
+}
+
+/// The support function of every generating function: answers row estimates and, with a null pointer,
+/// declines everything else.
+#[pg_extern(sql = false)]
+pub fn generate_support(request: Internal) -> Internal {
+    let declined = || Internal::from(Some(Datum::null()));
+    // SAFETY: the server calls a support function with a node of the kind its tag says.
+    unsafe {
+        let Some(request) = request.unwrap() else { return declined() };
+        let node = request.cast_mut_ptr::<pg_sys::Node>();
+        if !is_a(node, NodeTag::T_SupportRequestRows) {
+            return declined();
+        }
+        let rows_request = node.cast::<pg_sys::SupportRequestRows>();
+        let call = (*rows_request).node;
+        let arguments = if is_a(call, NodeTag::T_FuncExpr) { constant_arguments(call.cast()) } else { None };
+        // What a wrong call would return is not known, and planning it is no error.
+        let rows = arguments
+            .and_then(|arguments| generate::estimated_rows(arguments.table(), arguments.part()).ok());
+        match rows {
+            Some(rows) => {
+                (*rows_request).rows = rows as f64;
+                Internal::from(Some(request))
+            }
+            None => declined(),
+        }
+    }
+}
