@@ -71,7 +71,7 @@ COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, with
 COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
 COMMENT ON COLUMN millrace.batch.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN millrace.batch.worker IS 'Process that inserted them';
-COMMENT ON COLUMN millrace.batch.path IS 'How they were inserted: executor';
+COMMENT ON COLUMN millrace.batch.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN millrace.batch.finished IS 'When the insert was done, just before its commit';
 
 -- A crash empties unlogged tables. Their ledger rows live here and vanish with them, so that the next
@@ -172,7 +172,7 @@ COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, with
 COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
 COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
-COMMENT ON COLUMN stream_batches.path IS 'How they were inserted';
+COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
 
 CREATE VIEW stream_progress AS

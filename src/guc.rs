@@ -3,6 +3,7 @@
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 static ENABLE_SCAN: GucSetting<bool> = GucSetting::<bool>::new(true);
+static ENABLE_BULK_INSERT: GucSetting<bool> = GucSetting::<bool>::new(true);
 
 /// Defines the settings; called when the library is loaded.
 pub fn register() {
@@ -14,6 +15,19 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::EXPLAIN,
     );
+    GucRegistry::define_bool_guc(
+        c"millrace.enable_bulk_insert",
+        c"Enables stream_ingest to insert in bulk where it can.",
+        c"Off, the executor inserts all rows, as it does where triggers, row security or partitions ask for it.",
+        &ENABLE_BULK_INSERT,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+}
+
+/// Whether stream_ingest may insert in bulk.
+pub fn enable_bulk_insert() -> bool {
+    ENABLE_BULK_INSERT.get()
 }
 
 /// Whether the planner may use the streaming scan.

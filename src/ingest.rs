@@ -3,7 +3,9 @@
 //! The procedures in `sql/ingest.sql` call these functions and commit between them.
 
 use crate::error::{Error, Result};
+use crate::guc;
 use crate::ledger::{self, Batch, Run, Storage, Target, one};
+use crate::pg::insert::{self, Path, bulk_insert};
 use crate::pg::row::{RowType, check_table};
 use crate::pg::{activity, lock, process};
 use millrace_sources::{BatchPlan, Error as SourceError, Source, registry};
@@ -12,6 +14,7 @@ use pgrx::prelude::*;
 use pgrx::{AnyArray, JsonB, notice};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::ops::Range;
 use std::time::Instant;
 
 /// The largest batch: one transaction should not run for hours.
@@ -304,9 +307,32 @@ fn ingest_batch(run: &str, batch: i64) -> Result<i64> {
     let source = registry::open(&run.source, run.options.clone()).map_err(Error::from)?;
     let units = BatchPlan::new(source.as_ref(), run.batch_rows as u64).batch(batch as u64);
     let relation = current_relation(&run)?;
-    let columns = relation.check(&run.source, source.as_ref())?.join(", ");
+    let columns = relation.check(&run.source, source.as_ref())?;
+    let path = relation.path(&columns)?;
     let (start, generated, wal) = (Instant::now(), activity::generated_for(), activity::wal_bytes());
     let report = activity::BatchReport::start(run.target.relation);
+    let rows = match path {
+        Path::Bulk => bulk_insert(run.target.relation, &run.source, source, units)?,
+        Path::Executor => insert_select(&run, &relation, &columns.join(", "), units)?,
+    };
+    drop(report);
+    let generate = activity::generated_for() - generated;
+    let noted = Batch {
+        number: batch,
+        rows,
+        generate_ms: generate.as_secs_f64() * 1000.0,
+        insert_ms: start.elapsed().saturating_sub(generate).as_secs_f64() * 1000.0,
+        wal_bytes: (activity::wal_bytes() - wal) as i64,
+        path: path.name(),
+    };
+    // The insert's lock now keeps the target as it is, so this is what the batch went into.
+    check_storage(&run)?;
+    ledger::insert_batch(&run, &noted)?;
+    Ok(rows)
+}
+
+/// Inserts `units` by the executor; returns the number of rows.
+fn insert_select(run: &Run, relation: &Relation, columns: &str, units: Range<u64>) -> Result<i64> {
     let rows = ledger::execute(
         &format!(
             "INSERT INTO {target} ({columns})
@@ -319,21 +345,8 @@ fn ingest_batch(run: &str, batch: i64) -> Result<i64> {
             (units.start as i64).into(),
             (units.end as i64).into(),
         ],
-    )? as i64;
-    drop(report);
-    let generate = activity::generated_for() - generated;
-    let noted = Batch {
-        number: batch,
-        rows,
-        generate_ms: generate.as_secs_f64() * 1000.0,
-        insert_ms: start.elapsed().saturating_sub(generate).as_secs_f64() * 1000.0,
-        wal_bytes: (activity::wal_bytes() - wal) as i64,
-        path: "executor",
-    };
-    // The insert's lock now keeps the target as it is, so this is what the batch went into.
-    check_storage(&run)?;
-    ledger::insert_batch(&run, &noted)?;
-    Ok(rows)
+    )?;
+    Ok(rows as i64)
 }
 
 /// A relation one might ingest into.
@@ -444,6 +457,13 @@ impl Relation {
             return Err(Error::NoCommonColumn { source, row }.into());
         }
         Ok(columns)
+    }
+
+    /// How its rows are inserted, where the source fills `columns`. Other columns may need defaults, which
+    /// the executor knows how to make.
+    fn path(&self, columns: &[String]) -> Result<Path> {
+        let all_filled = self.columns()?.len() == columns.len();
+        Ok(if all_filled && guc::enable_bulk_insert() { insert::path(self.oid) } else { Path::Executor })
     }
 
     fn columns(&self) -> Result<Vec<TableColumn>> {

@@ -497,3 +497,112 @@ fn vacuum_is_not_held_back_by_a_run() {
     client.batch_execute("SELECT stream_stop('public.orders')").unwrap();
     assert_eq!(running.join().unwrap(), None);
 }
+
+/// Columns of lineitem, each with types that can hold it.
+const COLUMNS: &[(&str, &[&str])] = &[
+    ("l_orderkey", &["bigint", "integer", "numeric", "numeric(12,1)", "float8", "text", "varchar(20)"]),
+    ("l_partkey", &["bigint", "integer", "numeric(9,0)", "real"]),
+    ("l_linenumber", &["integer", "bigint", "smallint", "numeric(5,2)", "char(3)"]),
+    ("l_quantity", &["numeric(15,2)", "numeric", "numeric(10,4)", "numeric(3,0)", "float8", "text"]),
+    ("l_extendedprice", &["numeric(15,2)", "numeric(15,1)", "amount", "float4", "money"]),
+    ("l_discount", &["numeric(15,2)", "numeric(2,2)", "float8"]),
+    ("l_returnflag", &["char(1)", "text", "\"char\"", "varchar", "char(7)"]),
+    ("l_shipdate", &["date", "timestamp", "timestamptz", "text"]),
+    ("l_shipinstruct", &["char(25)", "text", "varchar(25)", "char(40)", "char(300)"]),
+    ("l_comment", &["varchar(44)", "text", "char(44)", "char(3000)", "name"]),
+];
+
+/// What else a table may have.
+const EXTRAS: &[&str] = &[
+    "ALTER TABLE t ADD CHECK (l_orderkey IS NOT NULL)",
+    "ALTER TABLE t ADD gone int, ADD gone_too text; ALTER TABLE t DROP gone, DROP gone_too",
+    "CREATE INDEX ON t (l_orderkey)",
+    "CREATE INDEX ON t USING hash (l_orderkey)",
+    "CREATE INDEX ON t USING brin (l_orderkey)",
+    "CREATE INDEX ON t (md5(l_orderkey::text))",
+    "CREATE INDEX ON t (l_orderkey) WHERE l_orderkey::text < '5'",
+    "CREATE INDEX ON t (l_orderkey); ALTER TABLE t SET (fillfactor = 50)",
+    "ALTER TABLE t ALTER l_orderkey SET NOT NULL",
+    "ALTER TABLE t SET UNLOGGED",
+    "ALTER TABLE t ALTER l_orderkey SET DEFAULT 0",
+    "CREATE TABLE {}_parent (LIKE t) PARTITION BY LIST (l_orderkey); ALTER TABLE {}_parent ATTACH PARTITION t DEFAULT",
+];
+
+#[test]
+fn both_ways_to_insert_give_the_same_rows() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CREATE DOMAIN amount AS numeric(12,2) CHECK (VALUE > 0) NOT NULL").unwrap();
+    let mut state = 20_261_120u64;
+    let mut dice = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    for round in 0..40 {
+        let mut columns: Vec<String> = Vec::new();
+        for (name, types) in COLUMNS {
+            if *name == "l_orderkey" || dice(3) > 0 {
+                let column = format!("{name} {}", types[dice(types.len())]);
+                let place = dice(columns.len() + 1);
+                columns.insert(place, column);
+            }
+        }
+        let extra = EXTRAS[dice(EXTRAS.len())];
+        for (table, bulk) in [("bulk", "on"), ("executed", "off")] {
+            let create = format!(
+                "DROP TABLE IF EXISTS {table}_parent, {table}; CREATE TABLE t ({})",
+                columns.join(", ")
+            );
+            client.batch_execute(&create).unwrap();
+            client
+                .batch_execute(&extra.replace("{}", table))
+                .unwrap_or_else(|error| panic!("{extra}: {error:?}"));
+            client.batch_execute(&format!("ALTER TABLE t RENAME TO {table}")).unwrap();
+            let call = format!(
+                "SET millrace.enable_bulk_insert = {bulk};
+                 DELETE FROM millrace.run"
+            );
+            client.batch_execute(&call).unwrap();
+            let call = format!("CALL stream_ingest('{table}', 'lineitem', sf => 0.002, batch_rows => 5000)");
+            client.batch_execute(&call).unwrap_or_else(|error| panic!("{columns:?} {extra}: {error:?}"));
+            let path: String = client.query_one("SELECT min(path) FROM stream_batches", &[]).unwrap().get(0);
+            assert_eq!(path, if bulk == "on" { "bulk" } else { "executor" }, "{columns:?} {extra}");
+        }
+        let (bulk, executed) = (content(&mut client, "bulk"), content(&mut client, "executed"));
+        assert_eq!(bulk, executed, "round {round}: {columns:?} {extra}");
+        assert_eq!(bulk.0, 11_957);
+        // What the indexes know is what the table holds.
+        client.batch_execute("SET enable_seqscan = off").unwrap();
+        let indexed = "SELECT count(*) FROM bulk WHERE l_orderkey = (SELECT max(l_orderkey) FROM executed)";
+        let through_index: i64 = client.query_one(indexed, &[]).unwrap().get(0);
+        client.batch_execute("RESET enable_seqscan").unwrap();
+        assert_eq!(client.query_one(indexed, &[]).unwrap().get::<_, i64>(0), through_index, "{extra}");
+    }
+    client.batch_execute("CREATE EXTENSION IF NOT EXISTS amcheck").unwrap();
+    let check = "SELECT count(bt_index_check(indexrelid, true)) FROM pg_index
+                 JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = 'bulk'::regclass AND c.relam = 403";
+    client.query_one(check, &[]).unwrap();
+}
+
+#[test]
+fn bulk_inserts_keep_constraints() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client
+        .batch_execute(
+            "CREATE EXTENSION btree_gist;
+             CREATE TABLE excluded (o_orderkey bigint, EXCLUDE USING gist (o_orderkey WITH =));
+             INSERT INTO excluded VALUES (100);
+             CREATE TABLE required (o_orderkey bigint, o_clerk text CHECK (o_clerk <> 'Clerk#000000880'));
+             CREATE TABLE parent (o_orderkey bigint) PARTITION BY RANGE (o_orderkey);
+             CREATE TABLE child PARTITION OF parent FOR VALUES FROM (1) TO (100)",
+        )
+        .unwrap();
+    for (table, code) in [("excluded", "23P01"), ("required", "23514"), ("child", "23514")] {
+        let call = format!("CALL stream_ingest('{table}', 'orders', sf => 0.001, batch_rows => 500)");
+        let (found, message) = error_of(&mut client, &call).unwrap();
+        assert_eq!(found, code, "{table}: {message}");
+        let rows = content(&mut client, table).0;
+        assert_eq!(rows, i64::from(table == "excluded"), "{table}");
+    }
+}

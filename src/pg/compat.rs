@@ -1,6 +1,7 @@
 //! What differs between PostgreSQL's major versions.
 
 use pgrx::pg_sys;
+use std::ptr::null_mut;
 
 /// What the streaming scan can do beyond scanning. That custom scans project has to be said since
 /// PostgreSQL 15; before, it was taken for granted.
@@ -41,6 +42,29 @@ pub fn update_copy_progress(rows: i64) {
 pub fn end_copy_progress() {
     // SAFETY: writes to this backend's own status entry.
     unsafe { pg_sys::pgstat_progress_end_command() };
+}
+
+/// Makes the index entries of a row that was inserted.
+///
+/// # Safety
+/// `result` is open with its indexes, and `slot` holds a row of it with its place in the table.
+pub unsafe fn insert_index_entries(
+    result: *mut pg_sys::ResultRelInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+    estate: *mut pg_sys::EState,
+) {
+    // SAFETY: the caller vouches for all three. Nothing is speculative, so the outputs are not asked for.
+    unsafe {
+        #[cfg(feature = "pg13")]
+        {
+            (*estate).es_result_relation_info = result;
+            pg_sys::ExecInsertIndexTuples(slot, estate, false, null_mut(), null_mut());
+        }
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        pg_sys::ExecInsertIndexTuples(result, slot, estate, false, false, null_mut(), null_mut());
+        #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
+        pg_sys::ExecInsertIndexTuples(result, slot, estate, false, false, null_mut(), null_mut(), false);
+    }
 }
 
 /// An expression that hashes a row to a bigint, equal for rows that are equal by their types' rules.

@@ -6,6 +6,7 @@ pub mod call;
 pub mod compat;
 pub mod convert;
 pub mod encode;
+pub mod insert;
 pub mod lock;
 pub mod process;
 pub mod row;
