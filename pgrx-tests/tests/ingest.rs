@@ -473,11 +473,11 @@ fn progress_is_told_once_a_second_at_most() {
     let notices: Vec<String> = noticed.iter().collect();
     assert_eq!(notices[0], "run \"public.orders\": starting at batch 1 of 30");
     assert!(notices.last().unwrap().starts_with("run \"public.orders\" done: 15000 rows in "), "{notices:?}");
-    // 15,000 rows at 5,000 a second take three seconds, and the first batch makes the text pool.
+    let seconds: f64 = notices.last().unwrap().split(' ').nth(6).unwrap().parse().unwrap();
     let lines = &notices[1..notices.len() - 1];
-    assert!((2..=5).contains(&lines.len()), "{notices:?}");
+    assert!(!lines.is_empty() && lines.len() as f64 <= seconds, "{notices:?}");
     for line in lines {
-        let told = line.contains("of 15000 rows (") && line.contains(" rows/s, ETA 00:00:0");
+        let told = line.contains("of 15000 rows (") && line.contains(" rows/s, ETA 00:00:");
         assert!(told, "{line}");
     }
 }

@@ -53,7 +53,9 @@ impl Conversion {
             (*self.context).caseValue_isNull = value.is_none();
             let mut is_null = false;
             let evaluate = (*self.state).evalfunc?;
-            let converted = evaluate(self.state, self.context, &mut is_null);
+            // A value that does not fit raises the server's error, which must unwind through our frames.
+            let converted =
+                pg_sys::ffi::pg_guard_ffi_boundary(|| evaluate(self.state, self.context, &mut is_null));
             (!is_null).then_some(converted)
         }
     }

@@ -1,8 +1,9 @@
 //! Arrow columns to datums, without going through text.
 
+use super::arena::Arena;
 use crate::error::Error;
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int32Array, Int64Array, StringViewArray,
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int32Array, Int64Array, StringArray,
 };
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int32Type, Int64Type};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -37,7 +38,7 @@ impl Layout {
             DataType::Int64 => (Layout::Int8, pg_sys::INT8OID),
             DataType::Decimal128(..) => (Layout::Numeric, pg_sys::NUMERICOID),
             DataType::Date32 => (Layout::Date, pg_sys::DATEOID),
-            DataType::Utf8View => (Layout::Text { limit: None }, pg_sys::TEXTOID),
+            DataType::Utf8 => (Layout::Text { limit: None }, pg_sys::TEXTOID),
             _ => return None,
         })
     }
@@ -53,9 +54,9 @@ impl Layout {
                 numeric_holds(typmod, *precision, *scale).then_some(Layout::Numeric)
             }
             (DataType::Date32, pg_sys::DATEOID) => Some(Layout::Date),
-            (DataType::Utf8View, pg_sys::TEXTOID) => Some(Layout::Text { limit: None }),
-            (DataType::Utf8View, pg_sys::VARCHAROID) => Some(Layout::Text { limit: length }),
-            (DataType::Utf8View, pg_sys::BPCHAROID) => {
+            (DataType::Utf8, pg_sys::TEXTOID) => Some(Layout::Text { limit: None }),
+            (DataType::Utf8, pg_sys::VARCHAROID) => Some(Layout::Text { limit: length }),
+            (DataType::Utf8, pg_sys::BPCHAROID) => {
                 Some(length.map_or(Layout::Text { limit: None }, |length| Layout::Padded { length }))
             }
             _ => None,
@@ -83,7 +84,7 @@ enum Values {
     Int64(Int64Array),
     Decimal(Decimal128Array, u32),
     Date(Date32Array),
-    Text(StringViewArray),
+    Text(StringArray),
 }
 
 impl Column {
@@ -96,22 +97,21 @@ impl Column {
                 Values::Decimal(array.as_primitive::<Decimal128Type>().clone(), u32::try_from(*scale).ok()?)
             }
             DataType::Date32 => Values::Date(array.as_primitive::<Date32Type>().clone()),
-            DataType::Utf8View => Values::Text(array.as_string_view().clone()),
+            DataType::Utf8 => Values::Text(array.as_string::<i32>().clone()),
             _ => return None,
         };
         Some(Self { name: name.to_owned(), values, layout })
     }
 
-    /// The value at `row`, or `None` for null. Values of varying length are allocated in the current
-    /// memory context.
+    /// The value at `row`, or `None` for null. Values of varying length are in `memory`.
     #[inline]
-    pub fn datum(&self, row: usize) -> Result<Option<Datum>, Error> {
+    pub fn datum(&self, row: usize, memory: &mut Arena) -> Result<Option<Datum>, Error> {
         Ok(Some(match &self.values {
             Values::Int32(array) if array.is_valid(row) => Datum::from(array.value(row)),
             Values::Int64(array) if array.is_valid(row) => self.integer(array.value(row))?,
-            Values::Decimal(array, scale) if array.is_valid(row) => numeric(array.value(row), *scale),
+            Values::Decimal(array, scale) if array.is_valid(row) => numeric(array.value(row), *scale, memory),
             Values::Date(array) if array.is_valid(row) => Datum::from(array.value(row) - POSTGRES_EPOCH),
-            Values::Text(array) if array.is_valid(row) => self.text(array.value(row))?,
+            Values::Text(array) if array.is_valid(row) => self.text(array.value(row), memory)?,
             _ => return Ok(None),
         }))
     }
@@ -126,7 +126,7 @@ impl Column {
         }
     }
 
-    fn text(&self, value: &str) -> Result<Datum, Error> {
+    fn text(&self, value: &str, memory: &mut Arena) -> Result<Datum, Error> {
         let length = match self.layout {
             Layout::Text { limit: Some(limit) } if value.len() > limit => {
                 self.check_length(value, limit)?;
@@ -135,11 +135,11 @@ impl Column {
             Layout::Padded { length } => {
                 self.check_length(value, length)?;
                 // The length counts characters, a varlena's size bytes.
-                value.len() + length - value.chars().count().min(length)
+                value.len() + length - characters(value).min(length)
             }
             _ => value.len(),
         };
-        Ok(varlena(length, |bytes| {
+        Ok(varlena(length, memory, |bytes| {
             let (text, padding) = bytes.split_at_mut(value.len());
             text.copy_from_slice(value.as_bytes());
             padding.fill(b' ');
@@ -147,23 +147,26 @@ impl Column {
     }
 
     fn check_length(&self, value: &str, limit: usize) -> Result<(), Error> {
-        if value.len() > limit && value.chars().count() > limit {
+        if value.len() > limit && characters(value) > limit {
             return Err(Error::ValueTooLong { column: self.name.clone(), limit });
         }
         Ok(())
     }
 }
 
-/// Allocates a value of varying length in the current memory context and has `fill` write its bytes.
-fn varlena(length: usize, fill: impl FnOnce(&mut [u8])) -> Datum {
-    // SAFETY: palloc returns that many bytes or raises an error; all of them are written before the
-    // datum is handed out (`fill` gets zeroed bytes).
-    unsafe {
-        let value = pg_sys::palloc0(VARHDRSZ + length).cast::<u8>();
-        pgrx::set_varsize_4b(value.cast(), (VARHDRSZ + length) as i32);
-        fill(std::slice::from_raw_parts_mut(value.add(VARHDRSZ), length));
-        Datum::from(value)
-    }
+#[inline]
+fn characters(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().count() }
+}
+
+/// A value of varying length, whose bytes `fill` writes.
+#[inline]
+fn varlena(length: usize, memory: &mut Arena, fill: impl FnOnce(&mut [u8])) -> Datum {
+    let value = memory.allocate(VARHDRSZ + length);
+    fill(&mut value[VARHDRSZ..]);
+    // SAFETY: the memory is aligned and larger than a length word.
+    unsafe { pgrx::set_varsize_4b(value.as_mut_ptr().cast(), (VARHDRSZ + length) as i32) };
+    Datum::from(value.as_mut_ptr())
 }
 
 /// `numeric`'s own base.
@@ -178,7 +181,7 @@ const NUMERIC_SHORT_WEIGHT_MASK: u16 = 0x7f;
 const NUMERIC_MAX_DIGITS: usize = 12;
 
 /// `value` with `scale` decimal digits after the point as a `numeric`.
-fn numeric(value: i128, scale: u32) -> Datum {
+fn numeric(value: i128, scale: u32, memory: &mut Arena) -> Datum {
     // Base digits stand on both sides of the point, so the fraction is padded to whole ones.
     let padding = (NUMERIC_BASE_DIGITS - scale % NUMERIC_BASE_DIGITS) % NUMERIC_BASE_DIGITS;
     let fraction_digits = (scale + padding) / NUMERIC_BASE_DIGITS;
@@ -215,7 +218,7 @@ fn numeric(value: i128, scale: u32) -> Datum {
         | (scale as u16) << NUMERIC_SHORT_SCALE_SHIFT
         | weight as u16 & NUMERIC_SHORT_WEIGHT_MASK;
     let digits = &digits[first..last];
-    varlena(2 + 2 * digits.len(), |bytes| {
+    varlena(2 + 2 * digits.len(), memory, |bytes| {
         for (bytes, word) in bytes.chunks_exact_mut(2).zip(std::iter::once(&header).chain(digits)) {
             bytes.copy_from_slice(&word.to_ne_bytes());
         }

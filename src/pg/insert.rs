@@ -89,6 +89,7 @@ pub fn bulk_insert(table: Oid, name: &str, source: Box<dyn Source>, units: Range
     let mut insert = Insert::begin(table);
     while insert.fill(&mut reader)? {
         insert.flush();
+        reader.release();
     }
     Ok(insert.finish())
 }
@@ -103,7 +104,7 @@ struct Insert {
     slots: Vec<*mut pg_sys::TupleTableSlot>,
     /// How many of the slots are filled.
     filled: usize,
-    /// Values of the filled slots; emptied when they are inserted.
+    /// Converted values of the filled slots; emptied when they are inserted.
     memory: pg_sys::MemoryContext,
     rows: i64,
 }
@@ -165,7 +166,7 @@ impl Insert {
                 if !read? {
                     break;
                 }
-                pg_sys::ExecStoreVirtualTuple(slot);
+                super::slot::store_virtual(slot);
                 (*slot).tts_tableOid = (*self.relation).rd_id;
                 if checked {
                     pg_sys::ExecConstraints(self.result, slot, self.estate);
@@ -186,7 +187,9 @@ impl Insert {
         unsafe {
             if let Some(multi_insert) = (*(*self.relation).rd_tableam).multi_insert {
                 let slots = self.slots.as_mut_ptr();
-                multi_insert(self.relation, slots, self.filled as i32, self.command, 0, self.state);
+                let (relation, rows, command, state) =
+                    (self.relation, self.filled as i32, self.command, self.state);
+                pg_sys::ffi::pg_guard_ffi_boundary(|| multi_insert(relation, slots, rows, command, 0, state));
             }
             for &slot in &self.slots[..self.filled] {
                 if (*self.result).ri_NumIndices > 0 {
@@ -196,9 +199,7 @@ impl Insert {
                         pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
                     }
                 }
-                if let Some(clear) = (*(*slot).tts_ops).clear {
-                    clear(slot);
-                }
+                super::slot::clear(slot);
             }
             pg_sys::MemoryContextReset(self.memory);
         }
@@ -211,7 +212,7 @@ impl Insert {
         // SAFETY: what `begin` and `fill` made is given back once. The lock stays to the end of the transaction.
         unsafe {
             if let Some(finish) = (*(*self.relation).rd_tableam).finish_bulk_insert {
-                finish(self.relation, 0);
+                pg_sys::ffi::pg_guard_ffi_boundary(|| finish(self.relation, 0));
             }
             pg_sys::FreeBulkInsertState(self.state);
             for slot in self.slots {

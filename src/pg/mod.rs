@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub mod activity;
+pub mod arena;
 pub mod call;
 pub mod compat;
 pub mod convert;
@@ -11,3 +12,4 @@ pub mod lock;
 pub mod process;
 pub mod row;
 pub mod scan;
+pub mod slot;

@@ -1,5 +1,6 @@
 //! Rows of a composite type, filled from a source's columns by name.
 
+use super::arena::Arena;
 use super::convert::{Conversion, type_name};
 use super::encode::{Column, Layout};
 use super::{activity, process};
@@ -194,6 +195,8 @@ pub struct Reader {
     /// The columns of the batch being read, and its rows not read yet.
     columns: Vec<Column>,
     rows: Range<usize>,
+    /// Values of varying length of the rows read.
+    memory: Arena,
 }
 
 impl Reader {
@@ -241,7 +244,7 @@ impl Reader {
         if batches.needs_text_pool() {
             activity::generating(|| process::interruptibly(tpch::build_text_pool));
         }
-        Ok(Self { fields, batches, columns: Vec::new(), rows: 0..0 })
+        Ok(Self { fields, batches, columns: Vec::new(), rows: 0..0, memory: Arena::default() })
     }
 
     /// Goes on with other units when those it reads are at their end.
@@ -249,8 +252,19 @@ impl Reader {
         self.batches.go_on_with(units);
     }
 
+    /// Lets go of the values of all rows read so far.
+    pub fn release(&mut self) {
+        self.memory.reset();
+    }
+
+    /// Whether some values go through the server's casts, whose results are in the memory context that is
+    /// current when they are read.
+    pub fn converts(&self) -> bool {
+        self.fields.iter().any(|field| field.conversion.is_some())
+    }
+
     /// Writes the next row to its places in `values` and `nulls`; false at the end. Values of varying
-    /// length are allocated in the current memory context.
+    /// length live until they are released.
     #[inline]
     pub fn read(&mut self, values: &mut [Datum], nulls: &mut [bool]) -> Result<bool> {
         while self.rows.is_empty() {
@@ -261,7 +275,7 @@ impl Reader {
         let row = self.rows.start;
         self.rows.start += 1;
         for (field, column) in self.fields.iter().zip(&self.columns) {
-            let mut value = column.datum(row)?;
+            let mut value = column.datum(row, &mut self.memory)?;
             if let Some(conversion) = &field.conversion {
                 value = conversion.convert(value);
             }
@@ -314,6 +328,8 @@ impl Iterator for Rows {
     /// The next row, in the current memory context. Raises the server's error where a value does not fit
     /// or an interrupt came.
     fn next(&mut self) -> Option<Row> {
+        // Forming a row copies its values.
+        self.reader.release();
         if !self.reader.read(&mut self.values, &mut self.nulls).unwrap_or_report() {
             return None;
         }

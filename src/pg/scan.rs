@@ -10,6 +10,7 @@
 use super::call::{self, Arguments};
 use super::compat;
 use super::row::{Reader, RowType};
+use super::slot::{clear, store_virtual};
 use crate::error::Result;
 use crate::guc;
 use pgrx::pg_sys::panic::ErrorReportable;
@@ -264,6 +265,8 @@ struct State {
     progress: *mut Option<Progress>,
     /// What the progress needs beyond Rust's memory; emptied with it.
     memory: pg_sys::MemoryContext,
+    /// Whether anything is allocated for a row: by casts, conditions or projections.
+    uses_row_memory: bool,
     /// The next unit nobody has taken, where several processes share the scan.
     shared: *const AtomicU64,
 }
@@ -371,22 +374,27 @@ unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut 
             let before = pg_sys::MemoryContextSwitchTo((*state).memory);
             let progress = start(state);
             pg_sys::MemoryContextSwitchTo(before);
-            *(*state).progress = Some(progress.unwrap_or_report());
+            let progress = progress.unwrap_or_report();
+            let ps = &(*node).ss.ps;
+            (*state).uses_row_memory =
+                progress.reader.converts() || !ps.qual.is_null() || !ps.ps_ProjInfo.is_null();
+            *(*state).progress = Some(progress);
         }
+        let (qual, projection) = ((*node).ss.ps.qual, (*node).ss.ps.ps_ProjInfo);
         loop {
-            pg_sys::MemoryContextReset(row_memory);
+            if (*state).uses_row_memory {
+                pg_sys::MemoryContextReset(row_memory);
+            }
             clear(slot);
             let before = pg_sys::MemoryContextSwitchTo(row_memory);
             let filled = fill(state, slot);
             if !filled.unwrap_or_report() {
                 pg_sys::MemoryContextSwitchTo(before);
-                let projection = (*node).ss.ps.ps_ProjInfo;
                 return if projection.is_null() { slot } else { clear((*projection).pi_state.resultslot) };
             }
             (*context).ecxt_scantuple = slot;
-            let qual = (*node).ss.ps.qual;
             let passes = qual.is_null() || evaluate(qual, context).is_some_and(|passes| passes.value() != 0);
-            let row = if passes { Some(project((*node).ss.ps.ps_ProjInfo, slot)) } else { None };
+            let row = if passes { Some(project(projection, slot)) } else { None };
             pg_sys::MemoryContextSwitchTo(before);
             match row {
                 Some(row) => return row,
@@ -408,6 +416,7 @@ unsafe fn fill(state: *mut State, slot: *mut pg_sys::TupleTableSlot) -> Result<b
         let width = (*(*slot).tts_tupleDescriptor).natts as usize;
         let values = std::slice::from_raw_parts_mut((*slot).tts_values, width);
         let nulls = std::slice::from_raw_parts_mut((*slot).tts_isnull, width);
+        progress.reader.release();
         while !progress.reader.read(values, nulls)? {
             let Some(shared) = (*state).shared.as_ref() else { return Ok(false) };
             let start = progress.units.start + shared.fetch_add(UNITS_PER_TURN, Ordering::Relaxed);
@@ -416,20 +425,8 @@ unsafe fn fill(state: *mut State, slot: *mut pg_sys::TupleTableSlot) -> Result<b
             }
             progress.reader.go_on_with(start..(start + UNITS_PER_TURN).min(progress.units.end));
         }
-        pg_sys::ExecStoreVirtualTuple(slot);
+        store_virtual(slot);
         Ok(true)
-    }
-}
-
-/// # Safety
-/// `slot` is a slot.
-unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot {
-    // SAFETY: every slot has operations, and all of them can clear it.
-    unsafe {
-        if let Some(clear) = (*(*slot).tts_ops).clear {
-            clear(slot);
-        }
-        slot
     }
 }
 
@@ -448,7 +445,8 @@ unsafe fn project(
         }
         let result = clear((*projection).pi_state.resultslot);
         evaluate(addr_of_mut!((*projection).pi_state), (*projection).pi_exprContext);
-        pg_sys::ExecStoreVirtualTuple(result)
+        store_virtual(result);
+        result
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::random::{Draws, Stream};
 use arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringViewArray, StringViewBuilder,
+    ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringArray, StringBuilder,
 };
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use std::fmt::{Display, Write};
 use std::ops::Range;
 use std::sync::Arc;
@@ -49,19 +50,28 @@ pub fn date(days: impl IntoIterator<Item = i64>) -> ArrayRef {
 }
 
 pub fn strings<'a>(values: impl IntoIterator<Item = &'a str>) -> ArrayRef {
-    Arc::new(StringViewArray::from_iter_values(values))
+    Arc::new(StringArray::from_iter_values(values))
 }
 
 /// Strings made by formatting.
 pub fn formatted<V: Display>(values: impl IntoIterator<Item = V>) -> ArrayRef {
-    let mut builder = StringViewBuilder::new();
-    let mut text = String::new();
+    let mut builder = StringBuilder::new();
     for value in values {
-        text.clear();
-        write!(text, "{value}").expect("a string takes what is written to it");
-        builder.append_value(&text);
+        write!(builder, "{value}").expect("a builder takes what is written to it");
+        // Ends the string that was written.
+        builder.append_value("");
     }
     Arc::new(builder.finish())
+}
+
+/// A schema of `tpchgen-arrow` with strings laid end to end. Its views of strings cost more to make, and
+/// pay only where strings are passed on without being read.
+pub fn schema(theirs: SchemaRef) -> SchemaRef {
+    let plain = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(theirs.fields().iter().map(plain).collect::<Vec<_>>()))
 }
 
 /// One word of a list for each unit.

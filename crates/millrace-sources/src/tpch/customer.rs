@@ -27,7 +27,7 @@ impl Table for Customer {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        CustomerArrow::schema_ref()
+        array::schema(CustomerArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

@@ -34,7 +34,7 @@ impl Table for LineItem {
     type Rows = Lines;
 
     fn schema() -> SchemaRef {
-        LineItemArrow::schema_ref()
+        array::schema(LineItemArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

@@ -51,7 +51,7 @@ const fn definition<T: Table>() -> Definition {
         normalize: |options| Ok(json!(Options::read::<T>(options)?)),
         open: |options| {
             let scale = Scale::new(Options::read::<T>(options)?.sf)?;
-            Ok(Box::new(Tpch(T::new(scale))))
+            Ok(Box::new(Tpch { table: T::new(scale), schema: T::schema() }))
         },
     }
 }
@@ -147,15 +147,18 @@ trait Table: Send + Sync + 'static {
     fn column(&self, name: &str, rows: &Self::Rows) -> ArrayRef;
 }
 
-struct Tpch<T>(T);
+struct Tpch<T> {
+    table: T,
+    schema: SchemaRef,
+}
 
 impl<T: Table> Source for Tpch<T> {
     fn schema(&self) -> SchemaRef {
-        T::schema()
+        SchemaRef::clone(&self.schema)
     }
 
     fn units(&self) -> u64 {
-        self.0.units()
+        self.table.units()
     }
 
     fn rows_per_unit(&self) -> f64 {
@@ -163,31 +166,31 @@ impl<T: Table> Source for Tpch<T> {
     }
 
     fn rows(&self, units: Range<u64>) -> u64 {
-        self.0.count(units)
+        self.table.count(units)
     }
 
     fn estimated_rows(&self, units: Range<u64>) -> u64 {
-        self.0.estimate(units)
+        self.table.estimate(units)
     }
 
     fn needs_text_pool(&self, columns: &[usize]) -> bool {
-        let schema = T::schema();
         columns
             .iter()
-            .filter_map(|&column| schema.fields().get(column))
+            .filter_map(|&column| self.schema.fields().get(column))
             .any(|field| field.name().ends_with("_comment"))
     }
 
     fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error> {
-        let schema = T::schema();
+        let schema = &self.schema;
         if let Some(&column) = columns.iter().find(|&&column| column >= schema.fields().len()) {
             return Err(Error::Column { source_name: T::NAME, column });
         }
         let units = units.start.min(self.units())..units.end.min(self.units());
-        let options = RecordBatchOptions::new().with_row_count(Some(self.0.count(units.clone()) as usize));
-        let rows = self.0.rows(units);
+        let options =
+            RecordBatchOptions::new().with_row_count(Some(self.table.count(units.clone()) as usize));
+        let rows = self.table.rows(units);
         let arrays =
-            columns.iter().map(|&column| self.0.column(schema.field(column).name(), &rows)).collect();
+            columns.iter().map(|&column| self.table.column(schema.field(column).name(), &rows)).collect();
         Ok(RecordBatch::try_new_with_options(schema.project(columns)?.into(), arrays, &options)?)
     }
 }

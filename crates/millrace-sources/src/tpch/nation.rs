@@ -19,7 +19,7 @@ impl Table for Nation {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        NationArrow::schema_ref()
+        array::schema(NationArrow::schema_ref())
     }
 
     fn new(_: Scale) -> Self {

@@ -29,7 +29,7 @@ impl Table for Orders {
     type Rows = Lines;
 
     fn schema() -> SchemaRef {
-        OrderArrow::schema_ref()
+        array::schema(OrderArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

@@ -30,7 +30,7 @@ impl Table for Part {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        PartArrow::schema_ref()
+        array::schema(PartArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

@@ -27,7 +27,7 @@ impl Table for PartSupp {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        PartSuppArrow::schema_ref()
+        array::schema(PartSuppArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

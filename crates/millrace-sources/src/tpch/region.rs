@@ -19,7 +19,7 @@ impl Table for Region {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        RegionArrow::schema_ref()
+        array::schema(RegionArrow::schema_ref())
     }
 
     fn new(_: Scale) -> Self {

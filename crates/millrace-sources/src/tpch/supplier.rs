@@ -31,7 +31,7 @@ impl Table for Supplier {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        SupplierArrow::schema_ref()
+        array::schema(SupplierArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {
