@@ -46,7 +46,7 @@ fn ours(table: &str, columns: &[usize]) -> usize {
 }
 
 fn tables(criterion: &mut Criterion) {
-    tpch::build_text_pool();
+    tpch::build_text_pool(1);
     for table in tpch::tables().filter(|table| !["region", "nation"].contains(table)) {
         let source = registry::open(table, json!({ "sf": SF })).expect("the table exists");
         let all: Vec<usize> = (0..source.schema().fields().len()).collect();

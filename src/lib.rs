@@ -31,8 +31,9 @@ extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate"
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     if pg::process::is_preloading() {
-        // Built before the postmaster forks, the pool is shared by all backends.
-        millrace_sources::tpch::build_text_pool();
+        // Made before the postmaster forks, the text pool is shared by all backends. It must not have threads.
+        millrace_sources::tpch::build_text_pool(1);
+        pg::process::note_preloaded();
     }
     guc::register();
     pg::lock::register_release_on_abort();

@@ -21,8 +21,8 @@ impl Arguments {
     pub unsafe fn read(arguments: &[(Oid, Option<Datum>)], row_type: Oid) -> Result<Self> {
         let nth =
             |oid, nth| arguments.iter().filter(|(other, _)| *other == oid).nth(nth).map(|(_, value)| *value);
-        // SAFETY: the caller vouches for the types.
         let table = match nth(pg_sys::TEXTOID, 0) {
+            // SAFETY: the caller vouches for the types.
             Some(name) => unsafe { read(name) }.ok_or(Error::Null("table_name"))?,
             None => generate::table_of_row_type(&relation_name(row_type)).to_owned(),
         };

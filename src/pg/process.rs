@@ -2,6 +2,7 @@
 
 use pgrx::pg_sys;
 use std::ffi::CString;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -9,6 +10,18 @@ use std::time::Duration;
 pub fn is_preloading() -> bool {
     // SAFETY: a plain flag of this process, read on its only thread.
     unsafe { pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+static PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that the postmaster loaded the library; all its children know.
+pub fn note_preloaded() {
+    PRELOADED.store(true, Ordering::Relaxed);
+}
+
+/// Whether the postmaster loaded the library.
+pub fn was_preloaded() -> bool {
+    PRELOADED.load(Ordering::Relaxed)
 }
 
 /// Whether a transaction block (`BEGIN`) is open.

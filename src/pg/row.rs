@@ -188,6 +188,9 @@ pub fn check_table(table: &RowType, source: &str, schema: &Schema) -> Result<()>
     Ok(())
 }
 
+/// Making the text pool is short work; more threads would hardly be started before it is done.
+const TEXT_POOL_THREADS: usize = 4;
+
 /// Reads a source row by row, as datums of columns of a row type.
 pub struct Reader {
     fields: Vec<Field>,
@@ -241,9 +244,6 @@ impl Reader {
         let fields =
             attributes.into_iter().zip(&columns).map(field).collect::<std::result::Result<_, Error>>()?;
         let batches = source.batches(units, columns);
-        if batches.needs_text_pool() {
-            activity::generating(|| process::interruptibly(tpch::build_text_pool));
-        }
         Ok(Self { fields, batches, columns: Vec::new(), rows: 0..0, memory: Arena::default() })
     }
 
@@ -288,6 +288,9 @@ impl Reader {
     /// Goes on to the next batch. False at the end.
     fn advance(&mut self) -> Result<bool> {
         process::check_for_interrupts();
+        if self.batches.wants_text_pool() && !tpch::text_pool_is_built() {
+            activity::generating(|| process::interruptibly(|| tpch::build_text_pool(TEXT_POOL_THREADS)));
+        }
         let Some(batch) = activity::generating(|| self.batches.next()) else { return Ok(false) };
         let batch = batch.map_err(Error::from)?;
         activity::add_rows(batch.num_rows());

@@ -9,7 +9,8 @@
 
 use super::call::{self, Arguments};
 use super::compat;
-use super::row::{Reader, RowType};
+use super::process;
+use super::row::{Attribute, Reader, RowType};
 use super::slot::{clear, store_virtual};
 use crate::error::Result;
 use crate::guc;
@@ -83,8 +84,11 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
         if let Some(previous) = PREVIOUS_HOOK {
             previous(root, rel, rti, rte);
         }
-        if guc::enable_scan() && scanned_call(rte).is_some() && columns_read(rel).is_some() {
-            replace_paths(root, rel);
+        if guc::enable_scan()
+            && let Some(call) = scanned_call(rte)
+            && let Some(columns) = columns_read(rel)
+        {
+            replace_paths(root, rel, worker_startup_cost(call, &columns));
         }
     }
 }
@@ -157,11 +161,41 @@ unsafe fn columns_read(rel: *mut pg_sys::RelOptInfo) -> Option<Vec<*mut pg_sys::
     }
 }
 
+/// What making the whole text pool costs, measured against reading rows: as much as some 20 million rows
+/// without columns.
+const TEXT_POOL_COST: f64 = 100_000.0;
+
+/// What a worker must do before its first row: make the text pool, if the scan reads texts and the
+/// postmaster has not made it for all.
+///
+/// # Safety
+/// As [`call::constant_arguments`]; `columns` are columns of what it returns.
+unsafe fn worker_startup_cost(call: *mut pg_sys::FuncExpr, columns: &[*mut pg_sys::Var]) -> f64 {
+    // SAFETY: the caller vouches for the nodes.
+    unsafe {
+        let Some(arguments) = call::constant_arguments(call) else { return 0.0 };
+        let Ok((source, _)) = arguments.part().open(arguments.table()) else { return 0.0 };
+        let schema = source.schema();
+        let attributes = RowType::of_type((*call).funcresulttype).attributes();
+        let read = |attribute: &Attribute| {
+            columns.iter().any(|column| (**column).varattno as usize == attribute.index + 1)
+        };
+        let names = attributes.iter().filter(|attribute| read(attribute)).map(|attribute| &attribute.name);
+        let columns: Vec<usize> = names.filter_map(|name| schema.index_of(name).ok()).collect();
+        let makes_pool = source.needs_text_pool(&columns) && !process::was_preloaded();
+        if makes_pool { TEXT_POOL_COST } else { 0.0 }
+    }
+}
+
 /// Puts the scan in the place of the function scan, and a parallel one beside it.
 ///
 /// # Safety
 /// `root` and `rel` are the planner's.
-unsafe fn replace_paths(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) {
+unsafe fn replace_paths(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    worker_startup_cost: f64,
+) {
     // SAFETY: the caller vouches for both; paths are complete before they are added.
     unsafe {
         (*rel).pathlist = null_mut();
@@ -171,7 +205,10 @@ unsafe fn replace_paths(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOpt
             let workers =
                 pg_sys::compute_parallel_worker(rel, pages, -1.0, pg_sys::max_parallel_workers_per_gather);
             if workers > 0 {
-                pg_sys::add_partial_path(rel, path(root, rel, workers));
+                let path = path(root, rel, workers);
+                (*path).startup_cost += worker_startup_cost;
+                (*path).total_cost += worker_startup_cost;
+                pg_sys::add_partial_path(rel, path);
             }
         }
     }

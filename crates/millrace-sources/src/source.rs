@@ -5,6 +5,10 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use std::ops::Range;
 
+/// The first batch has about so many rows, and each after it four times those of the one before: who wants
+/// but a few rows does not wait for many.
+const ROWS_PER_FIRST_BATCH: f64 = 16.0;
+
 /// About so many rows make a good batch: large enough to pay for itself, small enough for the cache,
 /// and quick enough (a few milliseconds) for interrupts to be noticed between two of them.
 const ROWS_PER_BATCH: f64 = 8192.0;
@@ -34,8 +38,8 @@ pub trait Source: Send + Sync {
         self.rows(units)
     }
 
-    /// Whether making these columns needs the text pool, which each process builds once (see
-    /// [`crate::tpch::build_text_pool`]).
+    /// Whether making these columns needs the text pool, which each process makes once, the parts it reads
+    /// or, faster, all of it (see [`crate::tpch::build_text_pool`]).
     fn needs_text_pool(&self, _columns: &[usize]) -> bool {
         false
     }
@@ -48,10 +52,12 @@ pub trait Source: Send + Sync {
 }
 
 impl dyn Source {
-    /// The rows of `units` as a stream of batches of about 8,192 rows each.
+    /// The rows of `units` as a stream of batches: a small one first, then larger ones up to about 8,192
+    /// rows each.
     pub fn batches(self: Box<Self>, units: Range<u64>, columns: Vec<usize>) -> Batches {
-        let units_per_batch = ((ROWS_PER_BATCH / self.rows_per_unit()) as u64).max(1);
-        Batches { source: self, units, columns, units_per_batch }
+        let in_units = |rows: f64| ((rows / self.rows_per_unit()) as u64).max(1);
+        let (units_per_batch, most_units) = (in_units(ROWS_PER_FIRST_BATCH), in_units(ROWS_PER_BATCH));
+        Batches { source: self, units, columns, units_per_batch, most_units }
     }
 }
 
@@ -60,13 +66,18 @@ pub struct Batches {
     source: Box<dyn Source>,
     units: Range<u64>,
     columns: Vec<usize>,
+    /// Of the next batch, and of the largest.
     units_per_batch: u64,
+    most_units: u64,
 }
 
 impl Batches {
-    /// Whether making the batches needs the text pool.
-    pub fn needs_text_pool(&self) -> bool {
-        self.source.needs_text_pool(&self.columns)
+    /// Whether the next batch should have the whole text pool made for it: it reads texts, and so many that
+    /// making the parts it reads would take longer than a few milliseconds.
+    pub fn wants_text_pool(&self) -> bool {
+        let units = self.units_per_batch.min(self.units.end - self.units.start);
+        units as f64 * self.source.rows_per_unit() > 4.0 * ROWS_PER_FIRST_BATCH
+            && self.source.needs_text_pool(&self.columns)
     }
 
     /// Goes on with other units when those it makes are at their end.
@@ -85,6 +96,7 @@ impl Iterator for Batches {
         }
         let start = self.units.start;
         self.units.start = start.saturating_add(self.units_per_batch).min(self.units.end);
+        self.units_per_batch = (self.units_per_batch * 4).min(self.most_units);
         Some(self.source.batch(start..self.units.start, &self.columns))
     }
 }

@@ -1,6 +1,7 @@
 //! Arrow arrays of TPC-H's types, from iterators of values.
 
 use super::random::{Draws, Stream};
+use super::text;
 use arrow::array::{
     ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringArray, StringBuilder,
 };
@@ -10,8 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tpchgen::dates::TPCHDate;
 use tpchgen::distribution::Distribution;
-use tpchgen::random::{RandomAlphaNumeric, RandomPhoneNumber, RandomText, RowRandomInt};
-use tpchgen::text::TextPool;
+use tpchgen::random::{RandomAlphaNumeric, RandomPhoneNumber, RowRandomInt};
 
 /// The draws of `stream` for each unit.
 pub fn draws(stream: Stream, units: &Range<u64>) -> impl Iterator<Item = Draws> + use<> {
@@ -88,15 +88,7 @@ pub fn word(draws: &mut Draws, list: &'static Distribution) -> &'static str {
 
 /// One text for each unit.
 pub fn texts(draws: impl IntoIterator<Item = Draws>, mean_length: f64) -> ArrayRef {
-    let pool = TextPool::get_or_init_default();
-    strings(draws.into_iter().map(|mut draws| text(&mut draws, pool, mean_length)))
-}
-
-/// The next text from the pool: two draws, where it begins and how long it is.
-pub fn text(draws: &mut Draws, pool: &'static TextPool, mean_length: f64) -> &'static str {
-    let text = RandomText::new(draws.state(), pool, mean_length).next_value();
-    draws.skip(2);
-    text
+    strings(draws.into_iter().map(|mut draws| text::text(&mut draws, mean_length)))
 }
 
 /// One address of random characters for each unit.

@@ -2,13 +2,12 @@
 
 use super::lines::{self, Lines, MAX_LINES};
 use super::random::Stream;
-use super::{Scale, Table, array};
+use super::{Scale, Table, array, text};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
 use tpchgen::distribution::{Distribution, Distributions};
 use tpchgen::generators::PartSuppGeneratorIterator;
-use tpchgen::text::TextPool;
 use tpchgen_arrow::LineItemArrow;
 
 const SUPPLIER: Stream = Stream::new(2_095_021_727, MAX_LINES);
@@ -78,10 +77,7 @@ impl Table for LineItem {
             "l_receiptdate" => array::date(receipt_dates(lines)),
             "l_shipinstruct" => array::strings(line_words(lines, INSTRUCTION, words.ship_instructions())),
             "l_shipmode" => array::strings(line_words(lines, MODE, words.ship_modes())),
-            "l_comment" => {
-                let pool = TextPool::get_or_init_default();
-                array::strings(lines.draw(COMMENT, |draws| array::text(draws, pool, 27.0)))
-            }
+            "l_comment" => array::strings(lines.draw(COMMENT, |draws| text::text(draws, 27.0))),
             _ => unreachable!("lineitem has no column {name}"),
         }
     }

@@ -15,6 +15,7 @@ mod partsupp;
 mod random;
 mod region;
 mod supplier;
+mod text;
 
 use crate::registry::{Definition, OptionHelp};
 use crate::{Error, Source};
@@ -23,7 +24,6 @@ use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::ops::Range;
-use tpchgen::text::TextPool;
 
 /// The eight tables, each after those it refers to.
 pub(crate) static SOURCES: [Definition; 8] = [
@@ -80,11 +80,16 @@ pub fn tables() -> impl Iterator<Item = &'static str> {
     SOURCES.iter().map(|definition| definition.name)
 }
 
-/// Builds the pool that all texts are cut from: 300 MiB, the better part of a second, once per process.
+/// Makes all of the text that comments are cut from, 300 MiB once per process, with so many threads.
 ///
-/// Without this call the first batch that needs it ([`Source::needs_text_pool`]) builds it.
-pub fn build_text_pool() {
-    TextPool::get_or_init_default();
+/// Without this call each batch that needs it ([`Source::needs_text_pool`]) makes what it reads.
+pub fn build_text_pool(threads: usize) {
+    text::build(threads);
+}
+
+/// Whether there is nothing left for [`build_text_pool`] to do.
+pub fn text_pool_is_built() -> bool {
+    text::is_built()
 }
 
 /// A checked scale factor.

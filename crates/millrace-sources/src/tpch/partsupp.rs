@@ -1,12 +1,11 @@
 //! `partsupp`: four suppliers for each part, so a unit is a part.
 
 use super::random::Stream;
-use super::{PARTS, Scale, Table, array};
+use super::{PARTS, Scale, Table, array, text};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
 use tpchgen::generators::PartSuppGeneratorIterator;
-use tpchgen::text::TextPool;
 use tpchgen_arrow::PartSuppArrow;
 
 const SUPPLIERS_PER_PART: u32 = 4;
@@ -59,9 +58,8 @@ impl Table for PartSupp {
             "ps_availqty" => array::int32(numbers(QUANTITY, 1, 9_999)),
             "ps_supplycost" => array::decimal(numbers(COST, 100, 100_000)),
             "ps_comment" => {
-                let pool = TextPool::get_or_init_default();
                 array::strings(array::draws(COMMENT, units).flat_map(|mut draws| {
-                    (0..SUPPLIERS_PER_PART).map(move |_| array::text(&mut draws, pool, 124.0))
+                    (0..SUPPLIERS_PER_PART).map(move |_| text::text(&mut draws, 124.0))
                 }))
             }
             _ => unreachable!("partsupp has no column {name}"),

@@ -71,6 +71,11 @@ impl Draws {
         }
     }
 
+    /// The draws that follow a state.
+    pub fn from_state(state: u32) -> Self {
+        Self(u64::from(state))
+    }
+
     /// The state from which `tpchgen`'s own generators go on.
     pub fn state(self) -> i64 {
         self.0 as i64

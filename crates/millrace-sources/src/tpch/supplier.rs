@@ -1,12 +1,11 @@
 //! `supplier`: 10,000 rows per scale factor.
 
 use super::random::{Draws, Stream};
-use super::{SUPPLIERS, Scale, Table, array};
+use super::{SUPPLIERS, Scale, Table, array, text};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
 use tpchgen::generators::{SupplierGenerator, SupplierName};
-use tpchgen::text::TextPool;
 use tpchgen_arrow::SupplierArrow;
 
 const ADDRESS: Stream = Stream::new(706_178_559, 9);
@@ -63,14 +62,13 @@ impl Table for Supplier {
 
 /// Texts from the pool; ten suppliers in 10,000 have a word about customers written into theirs.
 fn comments(units: &Range<u64>) -> ArrayRef {
-    let pool = TextPool::get_or_init_default();
     let bureau = array::numbers(BUREAU, units, 1, i64::from(SUPPLIERS));
     let remarks = array::draws(BUREAU_NOISE, units)
         .zip(array::draws(BUREAU_OFFSET, units))
         .zip(array::draws(BUREAU_KIND, units));
     array::formatted(array::draws(COMMENT, units).zip(bureau).zip(remarks).map(
         |((mut draws, bureau), ((noise, offset), kind))| {
-            let comment = array::text(&mut draws, pool, 63.0);
+            let comment = text::text(&mut draws, 63.0);
             if bureau <= i64::from(SupplierGenerator::BBB_COMMENTS_PER_SCALE_BASE) {
                 with_remark(comment, noise, offset, kind).into()
             } else {
