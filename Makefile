@@ -11,7 +11,7 @@ export PGRX_HOME = $(CURDIR)/target/pgrx
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: demo test test-pure test-server test-client test-docs install stage bench lint fmt bootstrap clean
+.PHONY: demo test test-pure test-server test-client test-docs install stage bench bench-sources bench-sql lint fmt bootstrap clean
 
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
@@ -33,8 +33,20 @@ $(PGRX_HOME)/config.toml:
 	@mkdir -p $(@D)
 	@printf '[configs]\n$(PG_FEATURE) = "$(PGRX_PG_CONFIG_PATH)"\n' > $@
 
-bench: bootstrap           ## criterion benchmarks of the sources
+bench: bench-sources bench-sql ## all benchmarks
+
+bench-sources: bootstrap   ## criterion benchmarks of the sources
 	cargo bench -p millrace-benches
+
+bench-sql: bootstrap target/bench ## millrace beside its peers; writes benches/RESULTS.md
+	@$(MAKE) -s stage STAGE=target/stage-pg
+	python3 benches/side_by_side.py
+
+# The peers, from PyPI.
+target/bench:
+	scripts/bootstrap python3-venv
+	python3 -m venv $@
+	$@/bin/pip install -q tpchgen-cli==4.0.0 duckdb==0.10.3
 
 lint: bootstrap
 	cargo fmt --all --check

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Loads and scans TPC-H's lineitem by millrace and by what people use today, in one run on one machine.
+
+Contenders take turns, so that a machine whose speed drifts treats all alike. Prints, and writes to
+benches/RESULTS.md, the median of each with its spread and the ratio to millrace. RUNS and SF set how often
+and how much. Started by `make bench`, which installs the peers into target/bench.
+"""
+
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "target" / "bench" / "bin"
+RUNS = int(os.environ.get("RUNS", "5"))
+SF = os.environ.get("SF", "1")
+SETTINGS = {
+    "shared_buffers": "2GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "1h",
+    "shared_preload_libraries": "millrace",
+    "listen_addresses": "''",
+}
+
+
+class Cluster:
+    """A temporary server, removed at the end."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="millrace."))
+        self.folder.chmod(0o755)
+        self.bin = run([ROOT / "scripts/prefix", self.folder / "pg", ROOT / "target/stage-pg"]).strip()
+        self.server = self.folder / "server"
+        self.server.mkdir()
+        if os.getuid() == 0:
+            shutil.chown(self.server, "postgres")
+        self.as_server("initdb", "-D", self.server / "data", "-U", "postgres", "-A", "trust", "-N")
+        options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
+        self.as_server("pg_ctl", "-D", self.server / "data", "-w", "-s", "-l", self.server / "log",
+                       "-o", f"-k {self.server} {options}", "start")
+
+    def as_server(self, program, *arguments):
+        subprocess.run([ROOT / "scripts/as-server-user", f"{self.bin}/{program}", *arguments],
+                       check=True, cwd="/", stdout=subprocess.DEVNULL)
+
+    def sql(self, *statements):
+        command = [f"{self.bin}/psql", "-X", "-q", "-A", "-t", "-h", self.server, "-U", "postgres",
+                   "-v", "ON_ERROR_STOP=1"]
+        for statement in statements:
+            command += ["-c", statement]
+        return run(command).strip()
+
+    def remove(self):
+        self.as_server("pg_ctl", "-D", self.server / "data", "-m", "immediate", "-s", "stop")
+        shutil.rmtree(self.folder)
+
+
+def run(command):
+    return subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True).stdout
+
+
+def compare(contenders, prepare=lambda: None, runs=RUNS):
+    """Times each contender `runs` times, taking turns, after a round that does not count."""
+    times = {name: [] for name in contenders}
+    for turn in range(runs + 1):
+        for name, contender in contenders.items():
+            prepare()
+            start = time.perf_counter()
+            contender()
+            seconds = time.perf_counter() - start
+            if turn > 0:
+                times[name].append(seconds)
+            print(f"{name}: {seconds:.3f} s", file=sys.stderr)
+    return times
+
+
+def table(title, times):
+    first = statistics.median(next(iter(times.values())))
+    lines = [f"### {title}", "", "| | median s | min | max | times the first |", "|---|---|---|---|---|"]
+    for name, seconds in times.items():
+        median = statistics.median(seconds)
+        lines.append(f"| {name} | {median:.3f} | {min(seconds):.3f} | {max(seconds):.3f} | {median / first:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def machine(cluster):
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
+    versions = {
+        "PostgreSQL": cluster.sql("SHOW server_version"),
+        "tpchgen-cli": version("tpchgen-cli"),
+        "duckdb": version("duckdb"),
+    }
+    return (f"{os.cpu_count()} cores of {model.group(1) if model else platform.processor()}, "
+            f"{int(memory.group(1)) // 1048576} GiB; "
+            + ", ".join(f"{name} {number}" for name, number in versions.items()) + "; "
+            + ", ".join(f"{name} = {value}" for name, value in SETTINGS.items() if name != "listen_addresses"))
+
+
+def version(package):
+    listed = run([PEERS / "python", "-m", "pip", "list", "--format=freeze"])
+    found = re.search(rf"^{package}==(.*)$", listed, re.M)
+    return found.group(1) if found else "?"
+
+
+def loads(cluster):
+    def fresh():
+        cluster.sql("DROP TABLE IF EXISTS lineitem", "DELETE FROM millrace.run",
+                    "CREATE TABLE lineitem (LIKE tpch_lineitem)", "CHECKPOINT")
+
+    binary = cluster.server / "lineitem.bin"
+    cluster.sql("CREATE TABLE stored AS SELECT * FROM tpch_lineitem(%s)" % SF,
+                f"COPY stored TO '{binary}' (FORMAT binary)")
+    piped = f"{PEERS}/tpchgen-cli csv -s {SF} --tables=lineitem --stdout -q"
+    copied = f"\\copy lineitem FROM PROGRAM '{piped}' (FORMAT csv, HEADER)"
+    rows = cluster.sql("SELECT count(*) FROM stored")
+    series = f"""INSERT INTO lineitem SELECT g, g % 200000, g % 10000, g % 7, g % 50, g, 0.05, 0.02, 'N', 'O',
+        date '1995-01-01' + g % 2000, date '1995-01-01' + g % 2000, date '1995-01-01' + g % 2000,
+        'NONE', 'AIR', 'a comment of some length' FROM generate_series(1, {rows}) g"""
+    contenders = {
+        "stream_ingest": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {SF})"),
+        "tpchgen-cli csv \\| COPY": lambda: cluster.sql(copied),
+        "INSERT … SELECT from the function, its scan switched off":
+            lambda: cluster.sql("SET millrace.enable_scan = off",
+                                f"INSERT INTO lineitem SELECT * FROM tpch_lineitem({SF})"),
+        "INSERT … SELECT from the function": lambda: cluster.sql(
+            f"INSERT INTO lineitem SELECT * FROM tpch_lineitem({SF})"),
+        "INSERT … SELECT from a table": lambda: cluster.sql("INSERT INTO lineitem TABLE stored"),
+        "COPY binary from a file": lambda: cluster.sql(f"COPY lineitem FROM '{binary}' (FORMAT binary)"),
+        "INSERT … SELECT from generate_series": lambda: cluster.sql(series),
+        "DuckDB, CALL dbgen, all tables": lambda: run(
+            [PEERS / "python", "-c", f"import duckdb; duckdb.connect().execute('CALL dbgen(sf={SF})')"]),
+    }
+    plain = compare(contenders, fresh)
+
+    def indexed():
+        fresh()
+        cluster.sql("ALTER TABLE lineitem ADD PRIMARY KEY (l_orderkey, l_linenumber)",
+                    "CREATE INDEX ON lineitem (l_partkey)", "CREATE INDEX ON lineitem (l_shipdate)", "CHECKPOINT")
+
+    names = ["stream_ingest", "tpchgen-cli csv \\| COPY"]
+    keyed = compare({name: contenders[name] for name in names}, indexed)
+    cluster.sql("DROP TABLE stored")
+    return [table(f"Loading lineitem at scale factor {SF}, WAL-logged heap, one session", plain),
+            table("The same with primary key and two indexes", keyed)]
+
+
+def scans(cluster):
+    queries = {
+        "SELECT count(*)": f"SELECT count(*) FROM tpch_gen('lineitem', {SF})",
+        "sum over two columns": f"SELECT sum(l_quantity), sum(l_extendedprice) FROM tpch_gen('lineitem', {SF})",
+        "LIMIT 5 at scale factor 100": "SELECT * FROM tpch_gen('lineitem', 100) LIMIT 5",
+    }
+    alone = "SET max_parallel_workers_per_gather = 0"
+    tables = []
+    for name, query in queries.items():
+        contenders = {"streaming scan": lambda query=query: cluster.sql(alone, query)}
+        if "100" not in name:
+            contenders["function scan"] = lambda query=query: cluster.sql(alone, "SET millrace.enable_scan = off", query)
+        tables.append(table(name, compare(contenders)))
+    query = f"SELECT l_returnflag, sum(l_quantity) FROM tpch_gen('lineitem', {SF}) GROUP BY 1"
+    tables.append(table("Sum by flag, leader and workers", compare({
+        "leader and one worker": lambda: cluster.sql("SET max_parallel_workers_per_gather = 1", query),
+        "one process": lambda: cluster.sql(alone, query),
+    })))
+    return tables
+
+
+def growth(cluster):
+    lines = ["### Growth: stream_ingest of lineitem, a session each", "",
+             "| scale factor | rows | µs per row | peak memory of the backend without shared memory, MiB |",
+             "|---|---|---|---|"]
+    for sf in ["0.1", "1", "5"]:
+        cluster.sql("DROP TABLE IF EXISTS lineitem", "DELETE FROM millrace.run",
+                    "CREATE TABLE lineitem (LIKE tpch_lineitem)", "CHECKPOINT")
+        private = cluster.sql(
+            f"CALL stream_ingest('lineitem', sf => {sf})",
+            """SELECT sum((regexp_match(line, '([0-9]+) kB'))[1]::bigint)
+               FROM regexp_split_to_table(pg_read_file('/proc/self/smaps_rollup'), E'\\n') line
+               WHERE line LIKE 'Private%'""")
+        rows, micros = cluster.sql(
+            "SELECT rows, round(seconds * 1e6 / rows, 3) FROM stream_report('public.lineitem')").split("|")
+        lines.append(f"| {sf} | {rows} | {micros} | {int(private) // 1024} |")
+    return ["\n".join(lines) + "\n"]
+
+
+def main():
+    cluster = Cluster()
+    try:
+        cluster.sql("CREATE EXTENSION millrace")
+        parts = ["# Results", "", f"`make bench`, medians of {RUNS} runs that took turns, after one that did not count.",
+                 "", machine(cluster) + ".", "",
+                 "A machine shared with others is noisy: read the ratios.", ""]
+        parts += scans(cluster) + loads(cluster) + growth(cluster)
+        results = "\n".join(parts)
+        (ROOT / "benches" / "RESULTS.md").write_text(results)
+        print(results)
+    finally:
+        cluster.remove()
+
+
+if __name__ == "__main__":
+    main()
