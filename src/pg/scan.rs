@@ -115,7 +115,9 @@ unsafe fn scanned_call(rte: *mut pg_sys::RangeTblEntry) -> Option<*mut pg_sys::F
             return None;
         }
         let call = expression.cast::<pg_sys::FuncExpr>();
-        is_generating((*call).funcid).then_some(call)
+        // A wrong row type is left to the function to complain of.
+        let is_composite = pg_sys::get_typ_typrelid((*call).funcresulttype) != Oid::INVALID;
+        (is_composite && is_generating((*call).funcid)).then_some(call)
     }
 }
 
