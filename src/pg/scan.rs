@@ -236,7 +236,7 @@ unsafe fn path(
         path.parallel_safe = (*rel).consider_parallel;
         path.parallel_workers = workers;
         let processes = processes(workers);
-        let columns = f64::from(pg_sys::list_length((*(*rel).reltarget).exprs));
+        let columns = PgList::<pg_sys::Node>::from_pg((*(*rel).reltarget).exprs).len() as f64;
         let per_row = pg_sys::cpu_tuple_cost / 2.0
             + pg_sys::cpu_operator_cost * columns
             + (*rel).baserestrictcost.per_tuple
