@@ -26,9 +26,11 @@ mod part;
 mod plan;
 pub mod registry;
 mod source;
+mod statistics;
 pub mod tpch;
 
 pub use error::Error;
 pub use part::Part;
 pub use plan::BatchPlan;
 pub use source::{Batches, Source};
+pub use statistics::{ColumnStatistics, CommonValues, Distinct, expected_distinct};

@@ -1,6 +1,6 @@
 //! The one abstraction between those who make data and those who use it.
 
-use crate::Error;
+use crate::{ColumnStatistics, Error};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use std::ops::Range;
@@ -36,6 +36,12 @@ pub trait Source: Send + Sync {
     /// The number of rows in `units`, within 0.1% for a whole table, in less than about 10 ms.
     fn estimated_rows(&self, units: Range<u64>) -> u64 {
         self.rows(units)
+    }
+
+    /// What is known of a column's values in `units` without making them: nothing, unless the source says
+    /// otherwise.
+    fn statistics(&self, _column: usize, _units: Range<u64>) -> ColumnStatistics {
+        ColumnStatistics::default()
     }
 
     /// Whether making these columns needs the text pool, which each process makes once, the parts it reads

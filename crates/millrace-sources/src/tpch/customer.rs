@@ -1,7 +1,8 @@
 //! `customer`: 150,000 rows per scale factor.
 
 use super::random::Stream;
-use super::{CUSTOMERS, Scale, Table, array};
+use super::{CUSTOMERS, Scale, Table, array, statistics};
+use crate::ColumnStatistics;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -54,6 +55,22 @@ impl Table for Customer {
             "c_mktsegment" => array::words(SEGMENT, units, Distributions::static_default().market_segments()),
             "c_comment" => array::texts(array::draws(COMMENT, units), 73.0),
             _ => unreachable!("customer has no column {name}"),
+        }
+    }
+
+    fn statistics(&self, name: &str, units: &Range<u64>) -> ColumnStatistics {
+        let keys = statistics::key_ends(units);
+        match name {
+            "c_custkey" => ColumnStatistics::unique().within(array::int64(statistics::ends(keys))),
+            "c_name" => ColumnStatistics::unique()
+                .within(array::formatted(statistics::steps(keys).into_iter().map(CustomerName::new))),
+            "c_address" => statistics::addresses(),
+            "c_nationkey" => ColumnStatistics::among(array::int64(0..=24)),
+            "c_phone" => statistics::phones(),
+            "c_acctbal" => statistics::balances((units.end - units.start) as f64),
+            "c_mktsegment" => statistics::words(Distributions::static_default().market_segments()),
+            "c_comment" => statistics::texts(1.0, 73.0),
+            _ => ColumnStatistics::default(),
         }
     }
 }

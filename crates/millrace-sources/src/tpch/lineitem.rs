@@ -1,8 +1,10 @@
 //! `lineitem`: one to seven lines for each order, so a unit is an order.
 
-use super::lines::{self, Lines, MAX_LINES};
+use super::lines::{self, COMMIT_DAYS, Lines, MAX_LINES, RECEIPT_DAYS, SHIP_DAYS};
 use super::random::Stream;
-use super::{Scale, Table, array, text};
+use super::statistics::Ends;
+use super::{PARTS, SUPPLIERS, Scale, Table, array, part, statistics, text};
+use crate::{ColumnStatistics, Distinct};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -17,6 +19,9 @@ const RETURN_FLAG: Stream = Stream::new(717_419_739, MAX_LINES);
 const INSTRUCTION: Stream = Stream::new(1_371_272_478, MAX_LINES);
 const MODE: Stream = Stream::new(675_466_456, MAX_LINES);
 const COMMENT: Stream = Stream::new(1_095_462_486, 2 * MAX_LINES);
+
+/// Days from an order to the receipt of a line.
+const DAYS_TO_RECEIPT: Ends = (SHIP_DAYS.0 + RECEIPT_DAYS.0, SHIP_DAYS.1 + RECEIPT_DAYS.1);
 
 /// Counting up to so many orders' lines takes no longer than a planner may.
 const QUICKLY_COUNTED: u64 = 2_000_000;
@@ -81,6 +86,46 @@ impl Table for LineItem {
             _ => unreachable!("lineitem has no column {name}"),
         }
     }
+
+    fn statistics(&self, name: &str, units: &Range<u64>) -> ColumnStatistics {
+        let rows = (units.end - units.start) as f64 * lines::MEAN;
+        let words = Distributions::static_default();
+        let drawn = |keys| ColumnStatistics::drawn(rows, keys as f64).within(array::int64([1, keys as i64]));
+        let parts = self.scale.rows(PARTS);
+        match name {
+            "l_orderkey" => ColumnStatistics::of(Distinct::Share(1.0 / lines::MEAN))
+                .within(array::int64(lines::order_key_ends(units))),
+            "l_partkey" => drawn(parts),
+            "l_suppkey" => drawn(self.scale.rows(SUPPLIERS)),
+            "l_linenumber" => line_number_statistics(),
+            "l_quantity" => ColumnStatistics::among(array::decimal((1..=50).map(|quantity| quantity * 100))),
+            "l_extendedprice" => {
+                let products = statistics::products(1..51, &part::prices(&(0..parts)));
+                // Few of the products are the same.
+                let possible = 50.0 * part::distinct_prices(parts as f64);
+                ColumnStatistics::drawn(rows, possible).within(array::decimal(products))
+            }
+            "l_discount" => ColumnStatistics::among(array::decimal(0..=10)),
+            "l_tax" => ColumnStatistics::among(array::decimal(0..=8)),
+            "l_returnflag" => {
+                let received = lines::past_share(DAYS_TO_RECEIPT);
+                let shares = vec![1.0 - received, received / 2.0, received / 2.0];
+                ColumnStatistics::weighted(array::strings(["N", "A", "R"]), shares)
+            }
+            "l_linestatus" => {
+                let shipped = lines::past_share(SHIP_DAYS);
+                ColumnStatistics::weighted(array::strings(["F", "O"]), vec![shipped, 1.0 - shipped])
+            }
+            "l_shipdate" => lines::date_statistics(rows, SHIP_DAYS),
+            "l_commitdate" => lines::date_statistics(rows, COMMIT_DAYS),
+            "l_receiptdate" => lines::date_statistics(rows, DAYS_TO_RECEIPT),
+            "l_shipinstruct" => statistics::words(words.ship_instructions()),
+            "l_shipmode" => statistics::words(words.ship_modes()),
+            // Such short texts often are the same.
+            "l_comment" => statistics::texts(0.8, 27.0),
+            _ => ColumnStatistics::default(),
+        }
+    }
 }
 
 impl LineItem {
@@ -95,17 +140,25 @@ impl LineItem {
     }
 }
 
+/// An order of at least so many lines has a line of that number, and orders have one to seven.
+fn line_number_statistics() -> ColumnStatistics {
+    let numbers = 1..=i64::from(MAX_LINES);
+    let lines = f64::from(MAX_LINES) * lines::MEAN;
+    let shares = numbers.clone().map(|number| (numbers.end() + 1 - number) as f64 / lines).collect();
+    ColumnStatistics::weighted(array::int32(numbers), shares)
+}
+
 fn line_words(lines: &Lines, stream: Stream, words: &'static Distribution) -> Vec<&'static str> {
     lines.draw(stream, |draws| array::word(draws, words))
 }
 
 fn commit_dates(lines: &Lines) -> impl Iterator<Item = i64> {
-    let days = lines.draw(COMMIT_DATE, |draws| draws.number(30, 90));
+    let days = lines.draw(COMMIT_DATE, |draws| draws.number(COMMIT_DAYS.0, COMMIT_DAYS.1));
     lines.repeat(lines.order_dates().iter().copied()).zip(days).map(|(date, days)| date + days)
 }
 
 fn receipt_dates(lines: &Lines) -> impl Iterator<Item = i64> {
-    let days = lines.draw(RECEIPT_DATE, |draws| draws.number(1, 30));
+    let days = lines.draw(RECEIPT_DATE, |draws| draws.number(RECEIPT_DAYS.0, RECEIPT_DAYS.1));
     lines.ship_dates().iter().zip(days).map(|(date, days)| date + days)
 }
 

@@ -1,7 +1,9 @@
 //! The lines of a range of orders: what `lineitem` consists of and what order totals are summed from.
 
 use super::random::{Draws, Stream};
+use super::statistics::{self, Ends};
 use super::{ORDERS, PARTS, Scale, array};
+use crate::ColumnStatistics;
 use std::cell::OnceCell;
 use std::ops::Range;
 use tpchgen::dates::{MIN_GENERATE_DATE, TPCHDate};
@@ -19,7 +21,14 @@ const PART_KEY: Stream = Stream::new(1_808_217_256, MAX_LINES);
 const SHIP_DATE: Stream = Stream::new(1_769_349_045, MAX_LINES);
 
 /// 1992-01-01 to 1998-08-02 in dbgen's day numbers: no line is received after 1998-12-31.
-const ORDER_DATES: (i64, i64) = (MIN_GENERATE_DATE as i64, MIN_GENERATE_DATE as i64 + 2405);
+const ORDER_DATES: Ends = (MIN_GENERATE_DATE as i64, MIN_GENERATE_DATE as i64 + 2405);
+
+/// The specification's current date, 1995-06-17, in dbgen's day numbers.
+const CURRENT_DATE: i64 = MIN_GENERATE_DATE as i64 + 1263;
+/// Days from an order to the shipment and to the commitment of a line, and from the shipment to the receipt.
+pub const SHIP_DAYS: Ends = (1, 121);
+pub const COMMIT_DAYS: Ends = (30, 90);
+pub const RECEIPT_DAYS: Ends = (1, 30);
 
 /// The number of lines in a range of orders.
 pub fn count(orders: Range<u64>) -> u64 {
@@ -40,6 +49,33 @@ pub fn orders(scale: Scale) -> u64 {
 /// Whether a day, in dbgen's numbers, is not after 1995-06-17, the specification's current date.
 pub fn is_past(day: i64) -> bool {
     TPCHDate::is_in_past(day as i32)
+}
+
+/// The first and the last key of a range of orders.
+pub fn order_key_ends(orders: &Range<u64>) -> [i64; 2] {
+    statistics::ends(statistics::key_ends(orders)).map(OrderGenerator::make_order_key)
+}
+
+/// What is known of dates that are so many days after their order's.
+pub fn date_statistics(rows: f64, days: Ends) -> ColumnStatistics {
+    let dates = statistics::sums(ORDER_DATES, days);
+    let possible = (dates[dates.len() - 1] - dates[0] + 1) as f64;
+    ColumnStatistics::drawn(rows, possible).within(array::date(dates))
+}
+
+/// The share of dates, so many days after their order's, that are not after the current date: never more
+/// days than the order dates go on after it.
+pub fn past_share(days: Ends) -> f64 {
+    let mean = (days.0 + days.1) as f64 / 2.0;
+    ((CURRENT_DATE - ORDER_DATES.0 + 1) as f64 - mean) / (ORDER_DATES.1 - ORDER_DATES.0 + 1) as f64
+}
+
+/// The mean, over all order dates, of what a function makes of the share of an order's lines that are shipped
+/// by the current date.
+pub fn mean_over_dates(of_shipped: impl Fn(f64) -> f64) -> f64 {
+    let (first, last) = ORDER_DATES;
+    let shipped = |date: i64| (CURRENT_DATE - date).clamp(0, SHIP_DAYS.1) as f64 / SHIP_DAYS.1 as f64;
+    (first..=last).map(|date| of_shipped(shipped(date))).sum::<f64>() / (last - first + 1) as f64
 }
 
 /// A range of orders and their lines. What several columns need is drawn once.
@@ -132,7 +168,7 @@ impl Lines {
     /// In dbgen's day numbers.
     pub fn ship_dates(&self) -> &[i64] {
         self.ship_dates.get_or_init(|| {
-            let days = self.draw(SHIP_DATE, |draws| draws.number(1, 121));
+            let days = self.draw(SHIP_DATE, |draws| draws.number(SHIP_DAYS.0, SHIP_DAYS.1));
             let dates = self.repeat(self.order_dates().iter().copied());
             days.into_iter().zip(dates).map(|(days, date)| days + date).collect()
         })

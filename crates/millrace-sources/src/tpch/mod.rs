@@ -14,11 +14,12 @@ mod part;
 mod partsupp;
 mod random;
 mod region;
+mod statistics;
 mod supplier;
 mod text;
 
 use crate::registry::{Definition, OptionHelp};
-use crate::{Error, Source};
+use crate::{ColumnStatistics, Error, Source};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
@@ -150,6 +151,9 @@ trait Table: Send + Sync + 'static {
 
     fn rows(&self, units: Range<u64>) -> Self::Rows;
     fn column(&self, name: &str, rows: &Self::Rows) -> ArrayRef;
+
+    /// What is known of a column in a range of units that is not empty.
+    fn statistics(&self, name: &str, units: &Range<u64>) -> ColumnStatistics;
 }
 
 struct Tpch<T> {
@@ -176,6 +180,13 @@ impl<T: Table> Source for Tpch<T> {
 
     fn estimated_rows(&self, units: Range<u64>) -> u64 {
         self.table.estimate(units)
+    }
+
+    fn statistics(&self, column: usize, units: Range<u64>) -> ColumnStatistics {
+        match self.schema.fields().get(column) {
+            Some(field) if !units.is_empty() => self.table.statistics(field.name(), &units),
+            _ => ColumnStatistics::default(),
+        }
     }
 
     fn needs_text_pool(&self, columns: &[usize]) -> bool {

@@ -1,7 +1,8 @@
 //! `nation`: 25 rows at every scale.
 
 use super::random::Stream;
-use super::{Scale, Table, array};
+use super::{Scale, Table, array, statistics};
+use crate::ColumnStatistics;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -45,6 +46,19 @@ impl Table for Nation {
             }
             "n_comment" => array::texts(array::draws(COMMENT, units), 72.0),
             _ => unreachable!("nation has no column {name}"),
+        }
+    }
+
+    fn statistics(&self, name: &str, units: &Range<u64>) -> ColumnStatistics {
+        match name {
+            "n_nationkey" => {
+                let keys = (units.start as i64, units.end as i64 - 1);
+                ColumnStatistics::unique().within(array::int64(statistics::ends(keys)))
+            }
+            "n_name" => ColumnStatistics::among(self.column(name, units)),
+            "n_regionkey" => ColumnStatistics::among(array::int64(0..=4)),
+            "n_comment" => statistics::texts(1.0, 72.0),
+            _ => ColumnStatistics::default(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `orders`: 1,500,000 rows per scale factor.
 
-use super::lines::{self, Lines};
+use super::lines::{self, Lines, MAX_LINES};
 use super::random::Stream;
-use super::{CUSTOMERS, Scale, Table, array};
+use super::{CUSTOMERS, PARTS, Scale, Table, array, part, statistics};
+use crate::ColumnStatistics;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -14,6 +15,16 @@ const CUSTOMER: Stream = Stream::new(851_767_375, 1);
 const PRIORITY: Stream = Stream::new(591_449_447, 1);
 const CLERK: Stream = Stream::new(1_171_034_773, 1);
 const COMMENT: Stream = Stream::new(276_090_261, 2);
+
+/// Bounds of the orders' totals, in hundredths, at scale factor 1: a sum of products has no simple formula. The
+/// first and the last are the least and the largest total there can be.
+const TOTALS: [i64; 21] = [
+    81_000, 2_219_106, 3_876_846, 5_235_696, 6_510_676, 7_789_474, 9_095_934, 10_438_420, 11_776_153,
+    13_098_795, 14_440_902, 15_790_652, 17_161_479, 18_563_850, 20_019_752, 21_550_050, 23_216_942,
+    25_086_033, 27_370_132, 30_576_687, 60_000_000,
+];
+/// About as many totals as this are equally likely.
+const TOTALS_TOLD_APART: f64 = 35e6;
 
 /// Every third customer never orders.
 const CUSTOMER_MORTALITY: i64 = 3;
@@ -56,19 +67,58 @@ impl Table for Orders {
                 array::words(PRIORITY, units, Distributions::static_default().order_priority())
             }
             "o_clerk" => {
-                let clerks = (self.scale.factor() * 1000.0).max(1000.0) as i64;
-                array::formatted(
-                    array::numbers(CLERK, units, 1, clerks).map(|clerk| ClerkName::new(clerk as i32)),
-                )
+                let clerks = array::numbers(CLERK, units, 1, self.clerks());
+                array::formatted(clerks.map(|clerk| ClerkName::new(clerk as i32)))
             }
             "o_shippriority" => array::int32(units.clone().map(|_| 0)),
             "o_comment" => array::texts(array::draws(COMMENT, units), 49.0),
             _ => unreachable!("orders has no column {name}"),
         }
     }
+
+    fn statistics(&self, name: &str, units: &Range<u64>) -> ColumnStatistics {
+        let orders = (units.end - units.start) as f64;
+        match name {
+            "o_orderkey" => ColumnStatistics::unique().within(array::int64(lines::order_key_ends(units))),
+            "o_custkey" => {
+                let customers = self.scale.rows(CUSTOMERS) as i64;
+                let living = customers - customers / CUSTOMER_MORTALITY;
+                ColumnStatistics::drawn(orders, living as f64)
+                    .within(array::int64([1, living_customer(customers, customers)]))
+            }
+            "o_orderstatus" => status_statistics(),
+            "o_totalprice" => self.total_statistics(orders),
+            "o_orderdate" => lines::date_statistics(orders, (0, 0)),
+            "o_orderpriority" => statistics::words(Distributions::static_default().order_priority()),
+            "o_clerk" => {
+                let names = statistics::steps((1, self.clerks()))
+                    .into_iter()
+                    .map(|clerk| ClerkName::new(clerk as i32));
+                ColumnStatistics::drawn(orders, self.clerks() as f64).within(array::formatted(names))
+            }
+            "o_shippriority" => ColumnStatistics::among(array::int32([0])),
+            "o_comment" => statistics::texts(1.0, 49.0),
+            _ => ColumnStatistics::default(),
+        }
+    }
 }
 
 impl Orders {
+    fn clerks(&self) -> i64 {
+        (self.scale.factor() * 1000.0).max(1000.0) as i64
+    }
+
+    /// Totals follow the parts' prices, which are lower the fewer parts there are.
+    fn total_statistics(&self, orders: f64) -> ColumnStatistics {
+        let mean_price = |parts| {
+            let prices = part::prices(&(0..parts));
+            prices.iter().sum::<i64>() as f64 / prices.len() as f64
+        };
+        let factor = mean_price(self.scale.rows(PARTS)) / mean_price(u64::from(PARTS));
+        let bounds = TOTALS.map(|total| (total as f64 * factor) as i64);
+        ColumnStatistics::drawn(orders, TOTALS_TOLD_APART).within(array::decimal(bounds))
+    }
+
     fn customers(&self, units: &Range<u64>) -> impl Iterator<Item = i64> + use<> {
         let last = self.scale.rows(CUSTOMERS) as i64;
         let wide = self.scale.draws_64_bits();
@@ -100,6 +150,18 @@ fn statuses(lines: &Lines) -> impl Iterator<Item = &'static str> {
             _ => "P",
         }
     })
+}
+
+/// An order is `F` if each of its lines is shipped, by its own draw; the spread of the dates has as many orders
+/// before the current date as after it, so it is `O` as often.
+fn status_statistics() -> ColumnStatistics {
+    let counts = 1..=MAX_LINES as i32;
+    let finished = lines::mean_over_dates(|shipped| counts.clone().map(|count| shipped.powi(count)).sum())
+        / f64::from(MAX_LINES);
+    ColumnStatistics::weighted(
+        array::strings(["F", "O", "P"]),
+        vec![finished, finished, 1.0 - 2.0 * finished],
+    )
 }
 
 /// The sum over an order's lines, each with discount and tax, each rounded down to the hundredth.

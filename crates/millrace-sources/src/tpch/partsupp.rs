@@ -1,7 +1,9 @@
 //! `partsupp`: four suppliers for each part, so a unit is a part.
 
 use super::random::Stream;
-use super::{PARTS, Scale, Table, array, text};
+use super::statistics::Ends;
+use super::{PARTS, SUPPLIERS, Scale, Table, array, statistics, text};
+use crate::{ColumnStatistics, Distinct};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -9,6 +11,9 @@ use tpchgen::generators::PartSuppGeneratorIterator;
 use tpchgen_arrow::PartSuppArrow;
 
 const SUPPLIERS_PER_PART: u32 = 4;
+const QUANTITIES: Ends = (1, 9_999);
+/// In hundredths.
+const COSTS: Ends = (100, 100_000);
 
 const QUANTITY: Stream = Stream::new(1_671_059_989, SUPPLIERS_PER_PART);
 const COST: Stream = Stream::new(1_051_288_424, SUPPLIERS_PER_PART);
@@ -43,7 +48,7 @@ impl Table for PartSupp {
 
     fn column(&self, name: &str, units: &Range<u64>) -> ArrayRef {
         let sf = self.scale.factor();
-        let numbers = |stream, low, high| {
+        let numbers = |stream, (low, high): Ends| {
             array::draws(stream, units)
                 .flat_map(move |mut draws| (0..SUPPLIERS_PER_PART).map(move |_| draws.number(low, high)))
         };
@@ -55,14 +60,32 @@ impl Table for PartSupp {
                 (0..i64::from(SUPPLIERS_PER_PART))
                     .map(move |number| PartSuppGeneratorIterator::select_part_supplier(part, number, sf))
             })),
-            "ps_availqty" => array::int32(numbers(QUANTITY, 1, 9_999)),
-            "ps_supplycost" => array::decimal(numbers(COST, 100, 100_000)),
+            "ps_availqty" => array::int32(numbers(QUANTITY, QUANTITIES)),
+            "ps_supplycost" => array::decimal(numbers(COST, COSTS)),
             "ps_comment" => {
                 array::strings(array::draws(COMMENT, units).flat_map(|mut draws| {
                     (0..SUPPLIERS_PER_PART).map(move |_| text::text(&mut draws, 124.0))
                 }))
             }
             _ => unreachable!("partsupp has no column {name}"),
+        }
+    }
+
+    fn statistics(&self, name: &str, units: &Range<u64>) -> ColumnStatistics {
+        let rows = (units.end - units.start) as f64 * Self::ROWS_PER_UNIT;
+        let drawn = |(least, largest): Ends| ColumnStatistics::drawn(rows, (largest - least + 1) as f64);
+        match name {
+            "ps_partkey" => ColumnStatistics::of(Distinct::Share(1.0 / Self::ROWS_PER_UNIT))
+                .within(array::int64(statistics::ends(statistics::key_ends(units)))),
+            "ps_suppkey" => {
+                let suppliers = self.scale.rows(SUPPLIERS);
+                ColumnStatistics::of(Distinct::Number(rows.min(suppliers as f64)))
+                    .within(array::int64([1, suppliers as i64]))
+            }
+            "ps_availqty" => drawn(QUANTITIES).within(array::int32(statistics::ends(QUANTITIES))),
+            "ps_supplycost" => drawn(COSTS).within(array::decimal(statistics::ends(COSTS))),
+            "ps_comment" => statistics::texts(1.0, 124.0),
+            _ => ColumnStatistics::default(),
         }
     }
 }

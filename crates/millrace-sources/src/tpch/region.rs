@@ -1,7 +1,8 @@
 //! `region`: five rows at every scale.
 
 use super::random::Stream;
-use super::{Scale, Table, array};
+use super::{Scale, Table, array, statistics};
+use crate::ColumnStatistics;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -41,6 +42,18 @@ impl Table for Region {
             "r_name" => array::strings(units.clone().map(|key| regions.get_value(key as usize))),
             "r_comment" => array::texts(array::draws(COMMENT, units), 72.0),
             _ => unreachable!("region has no column {name}"),
+        }
+    }
+
+    fn statistics(&self, name: &str, units: &Range<u64>) -> ColumnStatistics {
+        match name {
+            "r_regionkey" => {
+                let keys = (units.start as i64, units.end as i64 - 1);
+                ColumnStatistics::unique().within(array::int64(statistics::ends(keys)))
+            }
+            "r_name" => ColumnStatistics::among(self.column(name, units)),
+            "r_comment" => statistics::texts(1.0, 72.0),
+            _ => ColumnStatistics::default(),
         }
     }
 }

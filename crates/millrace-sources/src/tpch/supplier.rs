@@ -1,7 +1,8 @@
 //! `supplier`: 10,000 rows per scale factor.
 
 use super::random::{Draws, Stream};
-use super::{SUPPLIERS, Scale, Table, array, text};
+use super::{SUPPLIERS, Scale, Table, array, statistics, text};
+use crate::ColumnStatistics;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -56,6 +57,21 @@ impl Table for Supplier {
             "s_acctbal" => array::decimal(array::numbers(BALANCE, units, -99_999, 999_999)),
             "s_comment" => comments(units),
             _ => unreachable!("supplier has no column {name}"),
+        }
+    }
+
+    fn statistics(&self, name: &str, units: &Range<u64>) -> ColumnStatistics {
+        let keys = statistics::key_ends(units);
+        match name {
+            "s_suppkey" => ColumnStatistics::unique().within(array::int64(statistics::ends(keys))),
+            "s_name" => ColumnStatistics::unique()
+                .within(array::formatted(statistics::steps(keys).into_iter().map(SupplierName::new))),
+            "s_address" => statistics::addresses(),
+            "s_nationkey" => ColumnStatistics::among(array::int64(0..=24)),
+            "s_phone" => statistics::phones(),
+            "s_acctbal" => statistics::balances((units.end - units.start) as f64),
+            "s_comment" => statistics::texts(1.0, 63.0),
+            _ => ColumnStatistics::default(),
         }
     }
 }

@@ -22,9 +22,14 @@ static POOL: [OnceLock<String>; CHUNKS] = [const { OnceLock::new() }; CHUNKS];
 static STATES: &[u8] = include_bytes!("text.states");
 const STATE: usize = 6;
 
+/// The shortest and the longest text of a mean length; those between are as likely.
+pub fn lengths(mean: f64) -> (i64, i64) {
+    ((mean * 0.4) as i64, (mean * 1.6) as i64)
+}
+
 /// The next text: two draws, where it begins and how long it is.
 pub fn text(draws: &mut Draws, mean_length: f64) -> &'static str {
-    let (shortest, longest) = ((mean_length * 0.4) as i64, (mean_length * 1.6) as i64);
+    let (shortest, longest) = lengths(mean_length);
     let start = draws.number(0, SIZE as i64 - longest) as usize;
     let length = draws.number(shortest, longest) as usize;
     let (number, offset) = (start / CHUNK, start % CHUNK);
