@@ -38,6 +38,7 @@ pub extern "C-unwind" fn _PG_init() {
     guc::register();
     pg::lock::register_release_on_abort();
     pg::scan::register();
+    pg::statistics::register();
 }
 
 /// What `cargo pgrx test` asks for.

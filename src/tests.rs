@@ -2,11 +2,18 @@
 
 #[pgrx::pg_schema]
 mod tests {
-    use millrace_sources::registry;
+    use millrace_sources::{registry, tpch};
     use pgrx::prelude::*;
 
     fn one<T: FromDatum + IntoDatum>(query: &str) -> T {
         Spi::get_one(query).unwrap().unwrap_or_else(|| panic!("{query}: null"))
+    }
+
+    /// The memory of this backend.
+    fn resident_kilobytes() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// The SQLSTATE and message of a statement's error.
@@ -122,12 +129,15 @@ mod tests {
         assert!(error.starts_with("22003 value ") && error.contains("\"o_orderkey\""), "{error}");
     }
 
+    /// What the planner expects of a query: its `Plan Rows` or `Plan Width`.
+    fn expected(query: &str, what: &str) -> f64 {
+        let plan: pgrx::Json = one(&format!("EXPLAIN (FORMAT JSON) {query}"));
+        plan.0[0]["Plan"][what].as_f64().unwrap()
+    }
+
     #[pg_extern]
     fn the_planner_knows_the_rows() {
-        fn estimate(query: &str) -> f64 {
-            let plan: pgrx::Json = one(&format!("EXPLAIN (FORMAT JSON) {query}"));
-            plan.0[0]["Plan"]["Plan Rows"].as_f64().unwrap()
-        }
+        let estimate = |query| expected(query, "Plan Rows");
         assert_eq!(estimate("SELECT * FROM tpch_lineitem(1)"), 6_001_215.0);
         assert_eq!(estimate("SELECT * FROM tpch_gen('lineitem', 0.01)"), 60_175.0);
         assert_eq!(estimate("SELECT * FROM tpch_gen(NULL::tpch_part, 10, part => 3, parts => 8)"), 250_000.0);
@@ -138,6 +148,133 @@ mod tests {
         // What a wrong call would return is not known, and asking does not raise its error.
         assert_eq!(estimate("SELECT * FROM tpch_orders(-1)"), 1000.0);
         assert_eq!(error_of("EXPLAIN SELECT * FROM tpch_orders(sqrt(2))"), "none");
+    }
+
+    #[pg_extern]
+    fn the_planner_knows_the_values() {
+        // By what factor the estimate may be wrong.
+        let queries = [
+            (1.0, "SELECT FROM tpch_lineitem(0.01) GROUP BY l_returnflag"),
+            (1.0, "SELECT FROM tpch_lineitem(0.01) GROUP BY l_returnflag, l_shipmode"),
+            (1.0, "SELECT FROM tpch_orders(0.01) GROUP BY o_custkey"),
+            (1.1, "SELECT FROM tpch_lineitem(0.01) WHERE l_shipmode = 'AIR'"),
+            (1.1, "SELECT FROM tpch_lineitem(0.01) WHERE l_shipmode <> 'AIR' AND l_linestatus = 'O'"),
+            (1.1, "SELECT FROM tpch_lineitem(0.01) WHERE l_shipdate < date '1995-01-01'"),
+            (1.1, "SELECT FROM tpch_lineitem(0.01) WHERE l_receiptdate >= date '1998-06-01'"),
+            (
+                1.1,
+                "SELECT FROM tpch_lineitem(0.01) WHERE l_quantity < 24 AND l_discount BETWEEN 0.05 AND 0.07",
+            ),
+            (1.1, "SELECT FROM tpch_lineitem(0.01) WHERE l_extendedprice > 50000"),
+            (1.1, "SELECT FROM tpch_orders(0.1) WHERE o_orderstatus = 'P'"),
+            (1.3, "SELECT FROM tpch_orders(0.1) WHERE o_totalprice > 300000"),
+            (1.1, "SELECT FROM tpch_orders(0.1, 2, 7) WHERE o_orderkey < 100000"),
+            (1.2, "SELECT FROM tpch_part(1) WHERE p_brand = 'Brand#23' AND p_size = 15"),
+            (1.2, "SELECT FROM tpch_part(1) WHERE p_type LIKE 'PROMO%'"),
+            (1.4, "SELECT FROM tpch_part(0.1) WHERE p_name LIKE '%green%'"),
+            (1.0, "SELECT FROM tpch_nation() WHERE n_name = 'FRANCE'"),
+            (1.1, "SELECT FROM tpch_orders(0.01) JOIN tpch_lineitem(0.01) ON o_orderkey = l_orderkey"),
+            (1.1, "SELECT FROM tpch_customer(0.01) JOIN tpch_orders(0.01) ON c_custkey = o_custkey"),
+            (
+                1.2,
+                "SELECT FROM tpch_customer(0.1) JOIN tpch_orders(0.1) ON c_custkey = o_custkey
+                 WHERE c_mktsegment = 'BUILDING' AND o_orderdate < date '1995-03-15'",
+            ),
+            (1.1, "SELECT FROM tpch_gen('orders', 0.01, row_type => NULL::tpch_orders) GROUP BY o_custkey"),
+            (
+                1.1,
+                "SELECT FROM (SELECT * FROM tpch_orders(0.01) OFFSET 0) o WHERE o_orderpriority = '1-URGENT'",
+            ),
+        ];
+        for scan in ["on", "off"] {
+            Spi::run(&format!("SET LOCAL millrace.enable_scan = {scan}")).unwrap();
+            for (factor, query) in queries {
+                let rows = one::<i64>(&format!("SELECT count(*) FROM ({query}) q")) as f64;
+                let estimate = expected(query, "Plan Rows");
+                let wrong = (estimate / rows).max(rows / estimate);
+                assert!(wrong <= factor + 0.001, "{query}: {rows} rows, {estimate} expected, scan {scan}");
+            }
+        }
+    }
+
+    #[pg_extern]
+    fn the_planner_knows_the_widths() {
+        for definition in registry::all().filter(|source| tpch::tables().any(|name| name == source.name)) {
+            let table = definition.name;
+            Spi::run(&format!("CREATE TABLE {table} AS SELECT * FROM tpch_{table}(0.01); ANALYZE {table}"))
+                .unwrap();
+            for field in (definition.schema)().fields() {
+                let width =
+                    |from: &str| expected(&format!("SELECT {} FROM {from}", field.name()), "Plan Width");
+                let (stored, generated) = (width(table), width(&format!("tpch_{table}(0.01)")));
+                let wrong = (stored - generated).abs();
+                assert!(
+                    wrong <= 1.0 + stored / 10.0,
+                    "{}: {stored} stored, {generated} expected",
+                    field.name()
+                );
+            }
+        }
+    }
+
+    #[pg_extern]
+    fn any_row_type_is_planned() {
+        Spi::run(
+            "CREATE DOMAIN late AS date CHECK (VALUE > '1998-01-01');
+             CREATE TYPE orders AS (
+                 o_orderkey numeric(3), o_custkey smallint, o_orderstatus \"char\", o_totalprice float8,
+                 o_orderdate late, o_orderpriority varchar(3), o_clerk varchar(15) COLLATE \"POSIX\",
+                 o_shippriority text, o_comment text
+             )",
+        )
+        .unwrap();
+        // None of the values that are known can be had in most of these types.
+        let planned = "EXPLAIN SELECT count(*) FROM tpch_gen(NULL::orders, 0.01) a JOIN tpch_gen(NULL::orders, 1) b
+                       USING (o_orderkey, o_custkey, o_orderstatus, o_totalprice, o_orderdate, o_orderpriority)
+                       WHERE a.o_totalprice > 7 AND a.o_custkey < 8::int2 AND a.o_orderdate = '1998-02-01'
+                         AND b.o_clerk > 'Clerk#000000500' AND b.o_orderpriority = '1-U' AND b.o_shippriority = '0'
+                       GROUP BY a.o_orderstatus, b.o_orderdate";
+        assert_eq!(error_of(planned), "none");
+        let distinct = "SELECT FROM tpch_gen(NULL::orders, 0.01) GROUP BY o_orderstatus";
+        assert_eq!(expected(distinct, "Plan Rows"), 3.0);
+        let clerks = "SELECT FROM tpch_gen(NULL::orders, 0.01) WHERE o_clerk <= 'Clerk#000000500'";
+        assert!(
+            (6_000.0..9_000.0).contains(&expected(clerks, "Plan Rows")),
+            "{}",
+            expected(clerks, "Plan Rows")
+        );
+    }
+
+    #[pg_extern]
+    fn prepared_statements_are_planned_without_their_arguments() {
+        Spi::run(
+            "SET LOCAL plan_cache_mode = force_generic_plan;
+             PREPARE q(float8) AS SELECT count(*) FROM tpch_orders($1) JOIN tpch_customer($1) ON o_custkey = c_custkey
+                 WHERE o_orderstatus = 'F' AND c_mktsegment = 'BUILDING'",
+        )
+        .unwrap();
+        let generic: i64 = one("EXECUTE q(0.01)");
+        Spi::run("SET LOCAL plan_cache_mode = force_custom_plan").unwrap();
+        assert_eq!(one::<i64>("EXECUTE q(0.01)"), generic);
+    }
+
+    #[pg_extern]
+    fn planning_leaves_no_memory_behind() {
+        let plan_often = |times: u32| {
+            Spi::run(&format!(
+                "DO $$ BEGIN FOR i IN 1..{times} LOOP
+                     EXECUTE 'EXPLAIN SELECT n_name FROM tpch_part(1), tpch_partsupp(1), tpch_supplier(1), tpch_nation(1)
+                              WHERE p_partkey = ps_partkey AND ps_suppkey = s_suppkey AND s_nationkey = n_nationkey
+                                AND p_name LIKE ''%green%'' AND p_size = 15 GROUP BY n_name';
+                 END LOOP; END $$"
+            ))
+            .unwrap();
+        };
+        plan_often(20);
+        let before = resident_kilobytes();
+        plan_often(400);
+        let grown = resident_kilobytes().saturating_sub(before);
+        assert!(grown < 1_000, "{grown} kB");
     }
 
     /// The plan of a query, as EXPLAIN prints it.
@@ -353,11 +490,6 @@ mod tests {
     #[pg_extern]
     fn text_is_only_pooled_for_those_who_read_it() {
         // Building the pool would show in the memory of this backend, which no other test shares.
-        fn resident_kilobytes() -> u64 {
-            let status = std::fs::read_to_string("/proc/self/status").unwrap();
-            let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse().unwrap()
-        }
         Spi::run("CREATE TYPE keys AS (l_orderkey bigint, l_shipdate date, l_shipmode text)").unwrap();
         let before = resident_kilobytes();
         assert_eq!(

@@ -13,3 +13,4 @@ pub mod process;
 pub mod row;
 pub mod scan;
 pub mod slot;
+pub mod statistics;

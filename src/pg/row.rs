@@ -28,8 +28,9 @@ pub struct Attribute {
     /// Position in the row, counted from 0.
     pub index: usize,
     pub name: String,
-    oid: Oid,
-    typmod: i32,
+    pub(super) oid: Oid,
+    pub(super) typmod: i32,
+    pub(super) collation: Oid,
 }
 
 impl RowType {
@@ -94,6 +95,7 @@ impl RowType {
                 name: attribute.name().to_owned(),
                 oid: attribute.type_oid().value(),
                 typmod: attribute.type_mod(),
+                collation: attribute.attcollation,
             })
             .collect()
     }
@@ -120,7 +122,7 @@ struct Field {
 impl Field {
     /// `Err` if the column's type cannot hold the values.
     fn new(attribute: Attribute, data_type: &DataType) -> std::result::Result<Self, Error> {
-        let Attribute { index, name, oid, typmod } = attribute;
+        let Attribute { index, name, oid, typmod, .. } = attribute;
         if let Some(layout) = Layout::direct(data_type, oid, typmod) {
             return Ok(Self { index, name, layout, conversion: None });
         }

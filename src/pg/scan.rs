@@ -12,6 +12,7 @@ use super::compat;
 use super::process;
 use super::row::{Attribute, Reader, RowType};
 use super::slot::{clear, store_virtual};
+use super::statistics;
 use crate::error::Result;
 use crate::guc;
 use pgrx::pg_sys::panic::ErrorReportable;
@@ -84,8 +85,9 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
         if let Some(previous) = PREVIOUS_HOOK {
             previous(root, rel, rti, rte);
         }
+        let Some(call) = scanned_call(rte) else { return };
+        statistics::set_widths(rel, call);
         if guc::enable_scan()
-            && let Some(call) = scanned_call(rte)
             && let Some(columns) = columns_read(rel)
         {
             replace_paths(root, rel, worker_startup_cost(call, &columns));
@@ -97,7 +99,7 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
 ///
 /// # Safety
 /// `rte` is a range table entry in planning.
-unsafe fn scanned_call(rte: *mut pg_sys::RangeTblEntry) -> Option<*mut pg_sys::FuncExpr> {
+pub(super) unsafe fn scanned_call(rte: *mut pg_sys::RangeTblEntry) -> Option<*mut pg_sys::FuncExpr> {
     // SAFETY: the caller vouches for the entry; tags are checked before nodes are read as what they say.
     unsafe {
         let entry = &*rte;
