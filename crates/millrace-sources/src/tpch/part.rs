@@ -131,9 +131,13 @@ pub fn prices(parts: &Range<u64>) -> Vec<i64> {
     statistics::sums((90_000 + 100 * wide.0, 90_000 + 100 * wide.1), narrow)
 }
 
-/// How many prices so many successive parts have: thousand in the first thousand parts, and hundred more in each
-/// thousand after it, as long as there are others.
+/// How many prices so many successive parts have: thousand in the first thousand parts, hundred more in each
+/// thousand after it, and few more once the formula's second part begins again.
 pub fn distinct_prices(parts: f64) -> f64 {
+    const CYCLE: f64 = 200_010.0;
+    const MORE_IN_EACH_CYCLE: f64 = 1_200.0;
     const POSSIBLE: f64 = 119_901.0;
-    parts.min(parts / 10.0 + 900.0).min(POSSIBLE)
+    let in_first = parts.min(CYCLE);
+    let more = (parts - in_first) / CYCLE * MORE_IN_EACH_CYCLE;
+    (in_first.min(in_first / 10.0 + 900.0) + more).min(POSSIBLE)
 }
