@@ -219,7 +219,7 @@ CREATE FUNCTION stream_report(
 ) RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
     WITH timed AS (
-        SELECT b.*, (b.generate_ms + b.insert_ms + coalesce(b.commit_ms, 0)) / 1000 AS total
+        SELECT b.*, (b.elapsed_ms + coalesce(b.commit_ms, 0)) / 1000 AS total
         FROM millrace.batches() b WHERE b.run = stream_report.run
     )
     SELECT t.name, count(b.batch), coalesce(sum(b.rows), 0)::bigint, round(sum(b.total)::numeric, 3),

@@ -51,6 +51,7 @@ CREATE TABLE millrace.batch (
     batch bigint NOT NULL,
     target integer NOT NULL,
     rows bigint NOT NULL,
+    elapsed_ms double precision NOT NULL,
     generate_ms double precision NOT NULL,
     insert_ms double precision NOT NULL,
     commit_ms double precision,
@@ -66,8 +67,9 @@ COMMENT ON COLUMN millrace.batch.run IS 'The run';
 COMMENT ON COLUMN millrace.batch.batch IS 'Number of the batch in the run, from 1';
 COMMENT ON COLUMN millrace.batch.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.batch.rows IS 'Rows inserted';
-COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds making the rows';
-COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, without making them';
+COMMENT ON COLUMN millrace.batch.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
+COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
+COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
 COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
 COMMENT ON COLUMN millrace.batch.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN millrace.batch.worker IS 'Process that inserted them';
@@ -159,7 +161,7 @@ $$;
 COMMENT ON FUNCTION millrace.batches() IS 'The whole ledger: batches of logged and unlogged targets';
 
 CREATE VIEW stream_batches AS
-SELECT b.run, b.batch, t.name AS target, b.rows, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes,
+SELECT b.run, b.batch, t.name AS target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes,
        b.worker, b.path, b.finished
 FROM millrace.batches() b JOIN millrace.target t USING (run, target);
 COMMENT ON VIEW stream_batches IS 'The ledger: every committed batch of every run, one row per target';
@@ -167,8 +169,9 @@ COMMENT ON COLUMN stream_batches.run IS 'The run';
 COMMENT ON COLUMN stream_batches.batch IS 'Number of the batch in the run, from 1';
 COMMENT ON COLUMN stream_batches.target IS 'The table, by the name it had when the run began';
 COMMENT ON COLUMN stream_batches.rows IS 'Rows inserted';
-COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows';
-COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without making them';
+COMMENT ON COLUMN stream_batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
+COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
+COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
 COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
 COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
@@ -181,7 +184,7 @@ WITH done AS (
     SELECT run, count(*) AS batches, sum(rows) AS rows, sum(busy_ms) AS busy_ms, max(finished) AS finished
     FROM (
         SELECT b.run, b.batch, max(b.rows) AS rows,
-               sum(b.generate_ms + b.insert_ms + coalesce(b.commit_ms, 0)) AS busy_ms,
+               sum(b.elapsed_ms + coalesce(b.commit_ms, 0)) AS busy_ms,
                max(b.finished) AS finished
         FROM millrace.batches() b
         JOIN (SELECT run, count(*) AS targets FROM millrace.target GROUP BY run) t USING (run)

@@ -52,6 +52,8 @@ pub enum Error {
     RunDiffers { run: String, differences: Vec<String> },
     /// The target is not the one the run began with.
     TargetChanged { run: String, target: String, how: &'static str },
+    /// A partition that needs the executor was attached while its batch was inserted in bulk.
+    NewPartition(String),
     /// The server failed in a way no query of ours should.
     Spi(pgrx::spi::Error),
 }
@@ -206,6 +208,11 @@ impl Error {
                 "If its rows are still there (after VACUUM FULL, say, or pg_restore), go on with \
                  stream_resume(run, adopt => true); if they are not, forget the run with stream_drop().",
             ),
+            Error::NewPartition(partition) => Described::new(
+                Code::ERRCODE_OBJECT_IN_USE,
+                format!("partition \"{partition}\" was attached while a batch was being inserted"),
+            )
+            .hint("Call again: the run goes on with this batch."),
             Error::Spi(error) => Described::new(Code::ERRCODE_INTERNAL_ERROR, error.to_string()),
         }
     }

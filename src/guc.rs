@@ -4,6 +4,7 @@ use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 static ENABLE_SCAN: GucSetting<bool> = GucSetting::<bool>::new(true);
 static ENABLE_BULK_INSERT: GucSetting<bool> = GucSetting::<bool>::new(true);
+static GENERATE_AHEAD: GucSetting<bool> = GucSetting::<bool>::new(true);
 
 /// Defines the settings; called when the library is loaded.
 pub fn register() {
@@ -18,11 +19,24 @@ pub fn register() {
     GucRegistry::define_bool_guc(
         c"millrace.enable_bulk_insert",
         c"Enables stream_ingest to insert in bulk where it can.",
-        c"Off, the executor inserts all rows, as it does where triggers, row security or partitions ask for it.",
+        c"Off, the executor inserts all rows, as it does where triggers or row security ask for it.",
         &ENABLE_BULK_INSERT,
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_bool_guc(
+        c"millrace.generate_ahead",
+        c"Makes rows on a thread of their own while stream_ingest inserts those before them.",
+        c"Off, a session uses one core at a time.",
+        &GENERATE_AHEAD,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+}
+
+/// Whether a thread makes rows ahead of their being inserted.
+pub fn generate_ahead() -> bool {
+    GENERATE_AHEAD.get()
 }
 
 /// Whether stream_ingest may insert in bulk.

@@ -15,7 +15,7 @@ use pgrx::{AnyArray, JsonB, notice};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The largest batch: one transaction should not run for hours.
 const MAX_BATCH_ROWS: i32 = 100_000_000;
@@ -309,19 +309,20 @@ fn ingest_batch(run: &str, batch: i64) -> Result<i64> {
     let relation = current_relation(&run)?;
     let columns = relation.check(&run.source, source.as_ref())?;
     let path = relation.path(&columns)?;
-    let (start, generated, wal) = (Instant::now(), activity::generated_for(), activity::wal_bytes());
+    let (start, before, wal) = (Instant::now(), activity::generation(), activity::wal_bytes());
     let report = activity::BatchReport::start(run.target.relation);
     let rows = match path {
         Path::Bulk => bulk_insert(run.target.relation, &run.source, source, units)?,
         Path::Executor => insert_select(&run, &relation, &columns.join(", "), units)?,
     };
     drop(report);
-    let generate = activity::generated_for() - generated;
+    let (elapsed, generation) = (start.elapsed(), activity::generation().since(before));
     let noted = Batch {
         number: batch,
         rows,
-        generate_ms: generate.as_secs_f64() * 1000.0,
-        insert_ms: start.elapsed().saturating_sub(generate).as_secs_f64() * 1000.0,
+        elapsed_ms: milliseconds(elapsed),
+        generate_ms: milliseconds(generation.took),
+        insert_ms: milliseconds(elapsed.saturating_sub(generation.waited)),
         wal_bytes: (activity::wal_bytes() - wal) as i64,
         path: path.name(),
     };
@@ -329,6 +330,10 @@ fn ingest_batch(run: &str, batch: i64) -> Result<i64> {
     check_storage(&run)?;
     ledger::insert_batch(&run, &noted)?;
     Ok(rows)
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 /// Inserts `units` by the executor; returns the number of rows.

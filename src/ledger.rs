@@ -200,6 +200,7 @@ pub fn request_stop(run: &str) -> Result<()> {
 pub struct Batch {
     pub number: i64,
     pub rows: i64,
+    pub elapsed_ms: f64,
     pub generate_ms: f64,
     pub insert_ms: f64,
     pub wal_bytes: i64,
@@ -211,14 +212,15 @@ pub fn insert_batch(run: &Run, batch: &Batch) -> Result<()> {
     let ledger = ledger(run.target.storage.unlogged);
     execute(
         &format!(
-            "INSERT INTO {ledger} (run, batch, target, rows, generate_ms, insert_ms, wal_bytes, path)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+            "INSERT INTO {ledger} (run, batch, target, rows, elapsed_ms, generate_ms, insert_ms, wal_bytes, path)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
         ),
         &[
             run.name.as_str().into(),
             batch.number.into(),
             TARGET.into(),
             batch.rows.into(),
+            batch.elapsed_ms.into(),
             batch.generate_ms.into(),
             batch.insert_ms.into(),
             batch.wal_bytes.into(),

@@ -6,7 +6,6 @@
 use crate::error::{Error, Result};
 use crate::ingest::{Relation, current_relation};
 use crate::ledger::{self, Run};
-use crate::pg::compat;
 use millrace_sources::{BatchPlan, registry};
 use pgrx::JsonB;
 use pgrx::prelude::*;
@@ -99,7 +98,7 @@ fn row_hash(run: &Run, relation: &Relation, row: &str) -> Result<String> {
     let source = registry::open(&run.source, run.options.clone()).map_err(Error::from)?;
     let columns = relation.check(&run.source, source.as_ref())?;
     let values: Vec<_> = columns.iter().map(|column| format!("{row}.{column}")).collect();
-    Ok(compat::row_hash(&format!("ROW({})", values.join(", "))))
+    Ok(format!("pg_catalog.hash_record_extended(ROW({}), 0)", values.join(", ")))
 }
 
 /// Rows and hash of a query that gives a hash for each row.

@@ -90,8 +90,9 @@ fn killed_and_crashed_twenty_times_the_table_is_whole() {
                         .unwrap()
                         .success()
                 );
+                // The postmaster then ends all other sessions, too.
+                wait_until("the server to notice", || watcher.batch_execute("SELECT 1").is_err());
             });
-            // A killed backend has the postmaster restart all others.
             wait_until("recovery", || {
                 cluster
                     .config()

@@ -3,26 +3,41 @@
 use super::compat;
 use pgrx::pg_sys;
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+/// Time that went into generating rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Generation {
+    /// For making them.
+    pub took: Duration,
+    /// For waiting until they were made.
+    pub waited: Duration,
+}
+
+impl Generation {
+    const NONE: Self = Self { took: Duration::ZERO, waited: Duration::ZERO };
+
+    /// What was added since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self { took: self.took - earlier.took, waited: self.waited - earlier.waited }
+    }
+}
 
 thread_local! {
-    /// Time this backend has spent generating rows.
-    static GENERATED_FOR: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    static GENERATION: Cell<Generation> = const { Cell::new(Generation::NONE) };
     /// Rows of the batch in flight, where one is being reported.
     static BATCH_ROWS: Cell<Option<i64>> = const { Cell::new(None) };
 }
 
-/// Runs `generate`, which makes some rows, and counts the time it takes as generation.
-pub fn generating<T>(generate: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let made = generate();
-    GENERATED_FOR.set(GENERATED_FOR.get() + start.elapsed());
-    made
+/// Counts time spent generating rows, by whichever thread, and how long the backend waited for them.
+pub fn add_generated(took: Duration, waited: Duration) {
+    let before = GENERATION.get();
+    GENERATION.set(Generation { took: before.took + took, waited: before.waited + waited });
 }
 
-/// How long this backend has generated rows so far.
-pub fn generated_for() -> Duration {
-    GENERATED_FOR.get()
+/// The generation of rows by this backend so far.
+pub fn generation() -> Generation {
+    GENERATION.get()
 }
 
 /// Bytes of WAL this backend has written so far.

@@ -1,10 +1,17 @@
 //! Inserting rows in bulk, straight from Arrow columns: no plan, no expressions, no copy of the rows.
 
 use super::compat;
+use super::index::Indexes;
+use super::raw::{self, guarded};
+use super::route::Router;
 use super::row::{Reader, RowType, Unmatched};
+use super::slot::{self, palloc_node};
 use crate::error::{Error, Result};
 use millrace_sources::Source;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::PgList;
+use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
+use std::collections::HashMap;
+use std::ffi::{CStr, c_char};
 use std::ops::Range;
 use std::ptr::null_mut;
 
@@ -27,28 +34,58 @@ impl Path {
     }
 }
 
+const ROW_EXCLUSIVE: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+/// To close what was opened, but to keep its lock to the end of the transaction.
+const KEEP_LOCK: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+
 /// The path for a table whose columns the source fills all.
 ///
 /// In bulk go rows that nothing but constraints and indexes looks at: no trigger, no row security, no
-/// rule, no view, no foreign table; partitioned tables, whose rows must be routed, go to the executor
-/// too, and so do all tables of Greenplum and Cloudberry, where rows must reach their segments.
+/// rule, no view, no foreign table, no exclusion constraint, in the table and all its partitions. All tables
+/// of Greenplum and Cloudberry, where rows must reach their segments, go to the executor.
 pub fn path(table: Oid) -> Path {
-    // SAFETY: the relation is open, and locked, while it is looked at. The privilege is looked up for the
-    // current user, as the executor would.
+    // SAFETY: the settings and catalogs are read on the backend's only thread; the list is the server's, and
+    // names the table itself first.
     unsafe {
-        if cfg!(feature = "pg13") || !pg_sys::GetConfigOption(c"gp_role".as_ptr(), true, false).is_null() {
+        let on_one_server = pg_sys::GetConfigOption(c"gp_role".as_ptr(), true, false).is_null();
+        if !on_one_server || !may_insert_unfiltered(table) {
             return Path::Executor;
         }
-        let relation = pg_sys::try_relation_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
+        let family = guarded(|| raw::find_all_inheritors(table, ROW_EXCLUSIVE, null_mut()));
+        let family = PgList::<Oid>::from_pg(family);
+        // Heirs that are no partitions take none of the rows.
+        let is_partitioned = pg_sys::get_rel_relkind(table) == pg_sys::RELKIND_PARTITIONED_TABLE as c_char;
+        let tables = if is_partitioned { family.len() } else { 1 };
+        if family.iter_oid().take(tables).all(is_plain) { Path::Bulk } else { Path::Executor }
+    }
+}
+
+/// As [`looks_plain`]; the table is locked from now on.
+fn is_plain(table: Oid) -> bool {
+    // SAFETY: the relation is open while it is looked at.
+    unsafe {
+        let relation = pg_sys::try_relation_open(table, ROW_EXCLUSIVE);
         if relation.is_null() {
-            return Path::Executor;
+            return false;
         }
-        let plain = (*(*relation).rd_rel).relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
+        let plain = looks_plain(relation);
+        pg_sys::relation_close(relation, KEEP_LOCK);
+        plain
+    }
+}
+
+/// Whether a relation is a table, and nothing but constraints and indexes looks at its rows.
+///
+/// # Safety
+/// `relation` is open.
+unsafe fn looks_plain(relation: pg_sys::Relation) -> bool {
+    // SAFETY: the caller vouches for the relation.
+    unsafe {
+        let kind = (*(*relation).rd_rel).relkind as u8;
+        [pg_sys::RELKIND_RELATION, pg_sys::RELKIND_PARTITIONED_TABLE].contains(&kind)
             && !has_insert_triggers((*relation).trigdesc)
             && (*relation).rd_rules.is_null()
-            && may_insert_unfiltered(table);
-        pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
-        if plain { Path::Bulk } else { Path::Executor }
+            && !has_exclusion_constraint(relation)
     }
 }
 
@@ -64,6 +101,21 @@ unsafe fn has_insert_triggers(triggers: *const pg_sys::TriggerDesc) -> bool {
             || triggers.trig_insert_after_statement
             || triggers.trig_insert_new_table
     })
+}
+
+/// # Safety
+/// `relation` is open.
+unsafe fn has_exclusion_constraint(relation: pg_sys::Relation) -> bool {
+    // SAFETY: the caller vouches for the relation, whose lock keeps its indexes from being dropped.
+    unsafe {
+        let indexes = PgList::<Oid>::from_pg(pg_sys::RelationGetIndexList(relation));
+        indexes.iter_oid().any(|index| {
+            let index = pg_sys::index_open(index, ROW_EXCLUSIVE);
+            let excludes = (*(*index).rd_index).indisexclusion;
+            pg_sys::index_close(index, KEEP_LOCK);
+            excludes
+        })
+    }
 }
 
 /// Whether the current user may insert into all columns, and any row.
@@ -85,9 +137,9 @@ const ROWS_AT_ONCE: usize = 1000;
 /// Columns the source does not have are null.
 pub fn bulk_insert(table: Oid, name: &str, source: Box<dyn Source>, units: Range<u64>) -> Result<i64> {
     let row_type = RowType::of_table(table).ok_or_else(|| Error::UnknownTarget(name.to_owned()))?;
-    let mut reader = Reader::new(&row_type, name, source, units, Unmatched::Null)?;
+    let mut reader = Reader::ahead(&row_type, name, source, units, Unmatched::Null)?;
     let mut insert = Insert::begin(table);
-    while insert.fill(&mut reader)? {
+    while insert.fill(&mut reader)? > 0 {
         insert.flush();
         reader.release();
     }
@@ -99,12 +151,13 @@ struct Insert {
     relation: pg_sys::Relation,
     estate: *mut pg_sys::EState,
     result: *mut pg_sys::ResultRelInfo,
-    state: pg_sys::BulkInsertState,
-    command: pg_sys::CommandId,
-    slots: Vec<*mut pg_sys::TupleTableSlot>,
-    /// How many of the slots are filled.
-    filled: usize,
-    /// Converted values of the filled slots; emptied when they are inserted.
+    /// How rows find their partitions, if the table is partitioned, and the row that is being routed.
+    router: Option<(Router, *mut pg_sys::TupleTableSlot)>,
+    /// Where rows go: the table itself, or its partitions as rows come for them.
+    leaves: Vec<Leaf>,
+    /// Which of the leaves a partition is.
+    partitions: HashMap<*mut pg_sys::ResultRelInfo, usize>,
+    /// Converted values of the rows at hand; emptied when they are inserted.
     memory: pg_sys::MemoryContext,
     rows: i64,
 }
@@ -112,16 +165,20 @@ struct Insert {
 impl Insert {
     fn begin(table: Oid) -> Self {
         // SAFETY: everything is made in the current memory context and transaction, which outlive the
-        // insert; a zeroed ResultRelInfo with its tag is what `InitResultRelInfo` expects. Range table index 0
-        // says that the relation is not of a query.
+        // insert. Range table index 0 says that the relation is not of a query.
         unsafe {
-            let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
+            let relation = pg_sys::table_open(table, ROW_EXCLUSIVE);
             let estate = pg_sys::CreateExecutorState();
-            let size = std::mem::size_of::<pg_sys::ResultRelInfo>();
-            let result = pg_sys::palloc0(size).cast::<pg_sys::ResultRelInfo>();
-            (*result).type_ = pg_sys::NodeTag::T_ResultRelInfo;
+            let result = palloc_node::<pg_sys::ResultRelInfo>(NodeTag::T_ResultRelInfo);
             pg_sys::InitResultRelInfo(result, relation, 0, null_mut(), 0);
-            pg_sys::ExecOpenIndices(result, false);
+            let (mut router, mut leaves) = (None, Vec::new());
+            if (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE {
+                let slot = pg_sys::table_slot_create(relation, null_mut());
+                router = Some((Router::new(result, estate), slot));
+            } else {
+                pg_sys::ExecOpenIndices(result, false);
+                leaves.push(Leaf::of_table(result, estate));
+            }
             let memory = pg_sys::AllocSetContextCreateExtended(
                 pg_sys::CurrentMemoryContext,
                 c"millrace insert".as_ptr(),
@@ -129,101 +186,273 @@ impl Insert {
                 pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
                 pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
             );
-            Self {
-                relation,
-                estate,
-                result,
-                state: pg_sys::GetBulkInsertState(),
-                command: pg_sys::GetCurrentCommandId(true),
-                slots: Vec::with_capacity(ROWS_AT_ONCE),
-                filled: 0,
-                memory,
-                rows: 0,
-            }
+            let partitions = HashMap::new();
+            Self { relation, estate, result, router, leaves, partitions, memory, rows: 0 }
         }
     }
 
-    /// Fills the slots with the next rows and checks these; false if there was none left.
-    fn fill(&mut self, reader: &mut Reader) -> Result<bool> {
-        // SAFETY: slots are of the table's row type, as the reader's fields are; values live in the insert's
-        // own memory until the slots are flushed.
+    /// Fills slots with the next rows; returns how many.
+    fn fill(&mut self, reader: &mut Reader) -> Result<usize> {
+        let mut filled = 0;
+        while filled < ROWS_AT_ONCE && self.fill_next(reader)? {
+            filled += 1;
+        }
+        Ok(filled)
+    }
+
+    /// Puts the next row into a slot of the leaf it belongs to; false if there is none left.
+    fn fill_next(&mut self, reader: &mut Reader) -> Result<bool> {
+        // SAFETY: the slots are of the row type that the reader's fields are of. Its values live until the slots
+        // are flushed.
         unsafe {
-            let width = (*(*self.relation).rd_att).natts as usize;
-            let checked = !(*(*self.relation).rd_att).constr.is_null();
-            let is_partition = (*(*self.relation).rd_rel).relispartition;
-            while self.filled < ROWS_AT_ONCE {
-                if self.filled == self.slots.len() {
-                    self.slots.push(pg_sys::table_slot_create(self.relation, null_mut()));
-                }
-                let slot = self.slots[self.filled];
-                let values = std::slice::from_raw_parts_mut((*slot).tts_values, width);
-                let nulls = std::slice::from_raw_parts_mut((*slot).tts_isnull, width);
-                values.fill(Datum::null());
-                nulls.fill(true);
-                let before = pg_sys::MemoryContextSwitchTo(self.memory);
-                let read = reader.read(values, nulls);
-                pg_sys::MemoryContextSwitchTo(before);
-                if !read? {
-                    break;
-                }
-                super::slot::store_virtual(slot);
-                (*slot).tts_tableOid = (*self.relation).rd_id;
-                if checked {
-                    pg_sys::ExecConstraints(self.result, slot, self.estate);
-                }
-                if is_partition {
-                    pg_sys::ExecPartitionCheck(self.result, slot, self.estate, true);
-                }
-                self.filled += 1;
+            let Some((router, row)) = &self.router else {
+                let leaf = &mut self.leaves[0];
+                let slot = leaf.next_slot();
+                let read = read(reader, slot, self.memory)?;
+                leaf.filled += usize::from(read);
+                return Ok(read);
+            };
+            let row = slot::clear(*row);
+            if !read(reader, row, self.memory)? {
+                return Ok(false);
             }
+            let partition = router.partition(row);
+            self.leaf_of(partition)?.take(row);
+            Ok(true)
         }
-        Ok(self.filled > 0)
     }
 
-    /// Hands the filled slots to the access method, then to the indexes.
+    /// # Safety
+    /// `partition` comes from the router.
+    unsafe fn leaf_of(&mut self, partition: *mut pg_sys::ResultRelInfo) -> Result<&mut Leaf> {
+        let next = self.leaves.len();
+        let number = *self.partitions.entry(partition).or_insert(next);
+        if number == next {
+            // SAFETY: the router has opened the partition, with its indexes.
+            unsafe {
+                // It may have been attached since the path was chosen.
+                if !looks_plain((*partition).ri_RelationDesc) {
+                    return Err(Error::NewPartition(relation_name((*partition).ri_RelationDesc)).into());
+                }
+                self.leaves.push(Leaf::of_partition(partition, self.estate));
+            }
+        }
+        Ok(&mut self.leaves[number])
+    }
+
+    /// Inserts the rows in the slots.
     fn flush(&mut self) {
-        // SAFETY: the slots hold rows of the table; the access method of a table can insert. Index entries
-        // are made in the memory the estate resets for each.
+        // SAFETY: what checks and index expressions allocated is not used any more, nor are converted values.
         unsafe {
-            if let Some(multi_insert) = (*(*self.relation).rd_tableam).multi_insert {
-                let slots = self.slots.as_mut_ptr();
-                let (relation, rows, command, state) =
-                    (self.relation, self.filled as i32, self.command, self.state);
-                pg_sys::ffi::pg_guard_ffi_boundary(|| multi_insert(relation, slots, rows, command, 0, state));
+            let slots_each = SLOTS_KEPT / self.leaves.len();
+            for leaf in &mut self.leaves {
+                self.rows += leaf.flush(self.estate) as i64;
+                leaf.keep_slots(slots_each);
             }
-            for &slot in &self.slots[..self.filled] {
-                if (*self.result).ri_NumIndices > 0 {
-                    compat::insert_index_entries(self.result, slot, self.estate);
-                    let context = (*self.estate).es_per_tuple_exprcontext;
-                    if !context.is_null() {
-                        pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
-                    }
-                }
-                super::slot::clear(slot);
+            let context = (*self.estate).es_per_tuple_exprcontext;
+            if !context.is_null() {
+                pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
             }
             pg_sys::MemoryContextReset(self.memory);
         }
-        self.rows += self.filled as i64;
-        self.filled = 0;
     }
 
     /// Ends the insert and makes its rows visible to the rest of the transaction.
     fn finish(self) -> i64 {
-        // SAFETY: what `begin` and `fill` made is given back once. The lock stays to the end of the transaction.
+        // SAFETY: what was made is given back once. The lock stays to the end of the transaction.
         unsafe {
-            if let Some(finish) = (*(*self.relation).rd_tableam).finish_bulk_insert {
-                pg_sys::ffi::pg_guard_ffi_boundary(|| finish(self.relation, 0));
+            for leaf in self.leaves {
+                leaf.finish();
             }
-            pg_sys::FreeBulkInsertState(self.state);
-            for slot in self.slots {
-                pg_sys::ExecDropSingleTupleTableSlot(slot);
+            match self.router {
+                Some((router, row)) => {
+                    router.close();
+                    pg_sys::ExecDropSingleTupleTableSlot(row);
+                }
+                None => pg_sys::ExecCloseIndices(self.result),
             }
-            pg_sys::ExecCloseIndices(self.result);
             pg_sys::FreeExecutorState(self.estate);
             pg_sys::MemoryContextDelete(self.memory);
-            pg_sys::relation_close(self.relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+            pg_sys::relation_close(self.relation, KEEP_LOCK);
             pg_sys::CommandCounterIncrement();
         }
         self.rows
+    }
+}
+
+/// # Safety
+/// `relation` is open.
+unsafe fn relation_name(relation: pg_sys::Relation) -> String {
+    // SAFETY: the caller vouches for the relation; a name ends with a zero byte.
+    unsafe { CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr()) }.to_string_lossy().into_owned()
+}
+
+/// Reads the next row into an empty slot; false if there is none left. Converted values are in `memory`.
+///
+/// # Safety
+/// `slot` is of the row type that the reader's fields are of.
+unsafe fn read(
+    reader: &mut Reader,
+    slot: *mut pg_sys::TupleTableSlot,
+    memory: pg_sys::MemoryContext,
+) -> Result<bool> {
+    // SAFETY: the caller vouches for the slot.
+    unsafe {
+        let (values, nulls) = slot::row(slot);
+        values.fill(Datum::null());
+        nulls.fill(true);
+        let before = pg_sys::MemoryContextSwitchTo(memory);
+        let read = reader.read(values, nulls);
+        pg_sys::MemoryContextSwitchTo(before);
+        slot::store_virtual(slot);
+        read
+    }
+}
+
+/// A table without partitions, and rows on their way into it.
+struct Leaf {
+    result: *mut pg_sys::ResultRelInfo,
+    indexes: Indexes,
+    /// From the partitioned table's row type to its own; null if that is the same.
+    map: *mut pg_sys::TupleConversionMap,
+    /// Whether rows that were not routed here must be checked to belong here.
+    is_bounded: bool,
+    /// Whether it is one of several.
+    is_routed: bool,
+    slots: Vec<*mut pg_sys::TupleTableSlot>,
+    /// How many of the slots are filled.
+    filled: usize,
+    state: pg_sys::BulkInsertState,
+    command: pg_sys::CommandId,
+}
+
+/// Slots that stay in memory while no row is in them, over all leaves.
+const SLOTS_KEPT: usize = 4 * ROWS_AT_ONCE;
+
+impl Leaf {
+    /// # Safety
+    /// `result` is open with its indexes.
+    unsafe fn of_table(result: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::EState) -> Self {
+        // SAFETY: the caller vouches for the relation.
+        unsafe {
+            Self {
+                result,
+                indexes: Indexes::new(result, estate),
+                map: null_mut(),
+                is_bounded: (*(*(*result).ri_RelationDesc).rd_rel).relispartition,
+                is_routed: false,
+                slots: Vec::with_capacity(ROWS_AT_ONCE),
+                filled: 0,
+                state: pg_sys::GetBulkInsertState(),
+                command: pg_sys::GetCurrentCommandId(true),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Leaf::of_table`]; `result` is a partition that a router found.
+    unsafe fn of_partition(result: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::EState) -> Self {
+        // SAFETY: the caller vouches for the relation.
+        unsafe {
+            let map = compat::root_to_partition_map(result, estate);
+            Self { map, is_bounded: false, is_routed: true, ..Self::of_table(result, estate) }
+        }
+    }
+
+    /// The next slot to fill, empty.
+    fn next_slot(&mut self) -> *mut pg_sys::TupleTableSlot {
+        if self.filled == self.slots.len() {
+            // SAFETY: the relation is open.
+            self.slots.push(unsafe { pg_sys::table_slot_create((*self.result).ri_RelationDesc, null_mut()) });
+        }
+        self.slots[self.filled]
+    }
+
+    /// Takes over a row of the partitioned table; its values stay where they are.
+    ///
+    /// # Safety
+    /// `row` holds a row of the partitioned table.
+    unsafe fn take(&mut self, row: *mut pg_sys::TupleTableSlot) {
+        let slot = self.next_slot();
+        // SAFETY: the caller vouches for the row; without a map both slots are of the same width.
+        unsafe {
+            if let Some(map) = self.map.as_ref() {
+                guarded(|| raw::execute_attr_map_slot(map.attrMap, row, slot));
+            } else {
+                let ((from, from_nulls), (to, to_nulls)) = (slot::row(row), slot::row(slot));
+                to.copy_from_slice(from);
+                to_nulls.copy_from_slice(from_nulls);
+                slot::store_virtual(slot);
+            }
+        }
+        self.filled += 1;
+    }
+
+    /// Checks the rows in the slots, hands them to the access method, then to the indexes. Returns how many.
+    ///
+    /// # Safety
+    /// The filled slots hold rows of the table.
+    unsafe fn flush(&mut self, estate: *mut pg_sys::EState) -> usize {
+        let filled = std::mem::take(&mut self.filled);
+        if filled == 0 {
+            return 0;
+        }
+        let slots = &mut self.slots[..filled];
+        let (result, command, state, is_bounded) = (self.result, self.command, self.state, self.is_bounded);
+        // SAFETY: the caller vouches for the slots; the access method of a table can insert. The closure owns
+        // nothing.
+        unsafe {
+            let relation = (*result).ri_RelationDesc;
+            guarded(|| {
+                let is_checked = !(*(*relation).rd_att).constr.is_null();
+                for &mut slot in &mut *slots {
+                    (*slot).tts_tableOid = (*relation).rd_id;
+                    if is_checked {
+                        raw::ExecConstraints(result, slot, estate);
+                    }
+                    if is_bounded {
+                        raw::ExecPartitionCheck(result, slot, estate, true);
+                    }
+                }
+                if let Some(multi_insert) = (*(*relation).rd_tableam).multi_insert {
+                    multi_insert(relation, slots.as_mut_ptr(), slots.len() as i32, command, 0, state);
+                }
+            });
+            self.indexes.add(slots);
+            for &mut slot in slots {
+                slot::clear(slot);
+            }
+            if self.is_routed {
+                // Many leaves would pin many buffers.
+                pg_sys::ReleaseBulkInsertStatePin(self.state);
+            }
+        }
+        filled
+    }
+
+    /// Drops all but so many slots.
+    fn keep_slots(&mut self, count: usize) {
+        for slot in self.slots.drain(count.min(self.slots.len())..) {
+            // SAFETY: the slot was made by `next_slot` and is used no more.
+            unsafe { pg_sys::ExecDropSingleTupleTableSlot(slot) };
+        }
+    }
+
+    /// Inserts the index entries that were collected, and gives back what was made; whoever opened the
+    /// relation closes it.
+    ///
+    /// # Safety
+    /// No slot is filled.
+    unsafe fn finish(mut self) {
+        self.keep_slots(0);
+        self.indexes.finish();
+        // SAFETY: the relation is still open; the state is given back once.
+        unsafe {
+            let relation = (*self.result).ri_RelationDesc;
+            if let Some(finish) = (*(*relation).rd_tableam).finish_bulk_insert {
+                guarded(|| finish(relation, 0));
+            }
+            pg_sys::FreeBulkInsertState(self.state);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// Whether the postmaster is loading the library, before any backend exists.
@@ -51,16 +51,28 @@ const INTERRUPT_CHECK: Duration = Duration::from_millis(20);
 /// `work` must not touch the server. If an interrupt ends the wait, the thread finishes by itself.
 pub fn interruptibly(work: fn()) {
     let (done, finished) = channel();
-    with_signals_blocked(|| {
-        std::thread::spawn(move || {
-            work();
-            // The receiver is gone if the wait was interrupted, and then nobody needs to know.
-            let _ = done.send(());
-        })
+    spawn(move || {
+        work();
+        // The receiver is gone if the wait was interrupted, and then nobody needs to know.
+        let _ = done.send(());
     });
-    while finished.recv_timeout(INTERRUPT_CHECK) == Err(RecvTimeoutError::Timeout) {
-        check_for_interrupts();
+    receive(&finished);
+}
+
+/// Waits for what a thread sends, open to interrupts; `None` if it ended without sending more.
+pub fn receive<T>(receiver: &Receiver<T>) -> Option<T> {
+    loop {
+        match receiver.recv_timeout(INTERRUPT_CHECK) {
+            Ok(sent) => return Some(sent),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => check_for_interrupts(),
+        }
     }
+}
+
+/// Runs `work`, which must not touch the server, on a thread of its own.
+pub fn spawn(work: impl FnOnce() + Send + 'static) {
+    with_signals_blocked(|| std::thread::spawn(work));
 }
 
 /// A thread inherits its creator's signal mask: signals are for the backend's main thread only.

@@ -1,12 +1,14 @@
 //! Rows of a composite type, filled from a source's columns by name.
 
+use super::activity;
 use super::arena::Arena;
 use super::convert::{Conversion, type_name};
 use super::encode::{Column, Layout};
-use super::{activity, process};
+use super::feed::Feed;
 use crate::error::{Error, Result};
+use crate::guc;
 use arrow::datatypes::{DataType, Schema};
-use millrace_sources::{Batches, Source, tpch};
+use millrace_sources::Source;
 use pgrx::PgTupleDesc;
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::pg_sys::panic::ErrorReportable;
@@ -181,22 +183,23 @@ fn match_columns(
     Ok((attributes, columns))
 }
 
+fn fields(attributes: Vec<Attribute>, schema: &Schema, columns: &[usize]) -> Result<Vec<Field>> {
+    let field =
+        |(attribute, &column): (Attribute, &usize)| Field::new(attribute, schema.field(column).data_type());
+    let fields = attributes.into_iter().zip(columns).map(field);
+    Ok(fields.collect::<std::result::Result<_, Error>>()?)
+}
+
 /// Checks that a table's columns can hold those of the source that have the same name.
 pub fn check_table(table: &RowType, source: &str, schema: &Schema) -> Result<()> {
     let (attributes, columns) = match_columns(table, source, schema, Unmatched::Null)?;
-    for (attribute, column) in attributes.into_iter().zip(columns) {
-        Field::new(attribute, schema.field(column).data_type())?;
-    }
-    Ok(())
+    fields(attributes, schema, &columns).map(|_| ())
 }
-
-/// Making the text pool is short work; more threads would hardly be started before it is done.
-const TEXT_POOL_THREADS: usize = 4;
 
 /// Reads a source row by row, as datums of columns of a row type.
 pub struct Reader {
     fields: Vec<Field>,
-    batches: Batches,
+    feed: Feed,
     /// The columns of the batch being read, and its rows not read yet.
     columns: Vec<Column>,
     rows: Range<usize>,
@@ -205,8 +208,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads `units` of a source. What it allocates lives as long as the current memory context, and so
-    /// must the reader.
+    /// Reads `units` of a source, made as they are read. What it allocates lives as long as the current memory
+    /// context, and so must the reader.
     pub fn new(
         row_type: &RowType,
         name: &str,
@@ -214,8 +217,24 @@ impl Reader {
         units: Range<u64>,
         unmatched: Unmatched,
     ) -> Result<Self> {
-        let matched = match_columns(row_type, name, &source.schema(), unmatched)?;
-        Self::open(matched, source, units)
+        let (attributes, columns) = match_columns(row_type, name, &source.schema(), unmatched)?;
+        let fields = fields(attributes, &source.schema(), &columns)?;
+        Ok(Self::open(fields, Feed::OnDemand(source.batches(units, columns))))
+    }
+
+    /// As [`Reader::new`], for somebody who reads all of it: a thread makes rows ahead of their being read.
+    pub fn ahead(
+        row_type: &RowType,
+        name: &str,
+        source: Box<dyn Source>,
+        units: Range<u64>,
+        unmatched: Unmatched,
+    ) -> Result<Self> {
+        let (attributes, columns) = match_columns(row_type, name, &source.schema(), unmatched)?;
+        let fields = fields(attributes, &source.schema(), &columns)?;
+        let batches = source.full_batches(units, columns);
+        let feed = if guc::generate_ahead() { Feed::ahead(batches) } else { Feed::OnDemand(batches) };
+        Ok(Self::open(fields, feed))
     }
 
     /// As [`Reader::new`], but reads just the columns whose positions are in `wanted`, and in that order.
@@ -231,27 +250,18 @@ impl Reader {
             let index = wanted.iter().position(|&position| position == attribute.index)?;
             Some((Attribute { index, ..attribute }, column))
         });
-        Self::open(matched.unzip(), source, units)
+        let (attributes, columns): (Vec<_>, Vec<_>) = matched.unzip();
+        let fields = fields(attributes, &source.schema(), &columns)?;
+        Ok(Self::open(fields, Feed::OnDemand(source.batches(units, columns))))
     }
 
-    fn open(
-        (attributes, columns): (Vec<Attribute>, Vec<usize>),
-        source: Box<dyn Source>,
-        units: Range<u64>,
-    ) -> Result<Self> {
-        let schema = source.schema();
-        let field = |(attribute, &column): (Attribute, &usize)| {
-            Field::new(attribute, schema.field(column).data_type())
-        };
-        let fields =
-            attributes.into_iter().zip(&columns).map(field).collect::<std::result::Result<_, Error>>()?;
-        let batches = source.batches(units, columns);
-        Ok(Self { fields, batches, columns: Vec::new(), rows: 0..0, memory: Arena::default() })
+    fn open(fields: Vec<Field>, feed: Feed) -> Self {
+        Self { fields, feed, columns: Vec::new(), rows: 0..0, memory: Arena::default() }
     }
 
     /// Goes on with other units when those it reads are at their end.
     pub fn go_on_with(&mut self, units: Range<u64>) {
-        self.batches.go_on_with(units);
+        self.feed.go_on_with(units);
     }
 
     /// Lets go of the values of all rows read so far.
@@ -289,12 +299,7 @@ impl Reader {
 
     /// Goes on to the next batch. False at the end.
     fn advance(&mut self) -> Result<bool> {
-        process::check_for_interrupts();
-        if self.batches.wants_text_pool() && !tpch::text_pool_is_built() {
-            activity::generating(|| process::interruptibly(|| tpch::build_text_pool(TEXT_POOL_THREADS)));
-        }
-        let Some(batch) = activity::generating(|| self.batches.next()) else { return Ok(false) };
-        let batch = batch.map_err(Error::from)?;
+        let Some(batch) = self.feed.next()? else { return Ok(false) };
         activity::add_rows(batch.num_rows());
         self.rows = 0..batch.num_rows();
         let columns = self.fields.iter().zip(batch.columns());

@@ -1,6 +1,6 @@
-//! Tuple table slots: what the server's headers have as inline functions.
+//! Tuple table slots, and other things of the executor that the server's headers have as inline functions.
 
-use pgrx::pg_sys;
+use pgrx::pg_sys::{self, Datum};
 
 /// Empties a slot, as `ExecClearTuple` does.
 ///
@@ -26,5 +26,63 @@ pub unsafe fn store_virtual(slot: *mut pg_sys::TupleTableSlot) {
     unsafe {
         (*slot).tts_flags &= !(pg_sys::TTS_FLAG_EMPTY as u16);
         (*slot).tts_nvalid = (*(*slot).tts_tupleDescriptor).natts as pg_sys::AttrNumber;
+    }
+}
+
+/// Where expressions over the rows of an insert are evaluated; its memory is reset with the rows.
+///
+/// # Safety
+/// `estate` is an executor's state. Called within [`super::raw::guarded`], or where an error may unwind.
+pub unsafe fn expression_context(estate: *mut pg_sys::EState) -> *mut pg_sys::ExprContext {
+    // SAFETY: the caller vouches for the state.
+    unsafe {
+        if (*estate).es_per_tuple_exprcontext.is_null() {
+            return pg_sys::MakePerTupleExprContext(estate);
+        }
+        (*estate).es_per_tuple_exprcontext
+    }
+}
+
+/// Whether the row in `context` meets a condition, as `ExecQual` finds out; null is the condition that all
+/// meet.
+///
+/// # Safety
+/// As [`expression_context`]; `condition` is null or a prepared list of conditions.
+pub unsafe fn passes(condition: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> bool {
+    // SAFETY: the caller vouches for both.
+    unsafe {
+        let mut is_null = false;
+        match condition.as_ref().and_then(|condition| condition.evalfunc) {
+            Some(evaluate) => evaluate(condition, context, &mut is_null).value() != 0,
+            None => true,
+        }
+    }
+}
+
+/// The values of a slot and which of them are null, to be filled in.
+///
+/// # Safety
+/// `slot` is a slot, and nothing else refers to its values meanwhile.
+pub unsafe fn row<'a>(slot: *mut pg_sys::TupleTableSlot) -> (&'a mut [Datum], &'a mut [bool]) {
+    // SAFETY: every slot has arrays as long as its row type.
+    unsafe {
+        let width = (*(*slot).tts_tupleDescriptor).natts as usize;
+        (
+            std::slice::from_raw_parts_mut((*slot).tts_values, width),
+            std::slice::from_raw_parts_mut((*slot).tts_isnull, width),
+        )
+    }
+}
+
+/// A node of zeroes, but for its tag, as `makeNode` makes it.
+///
+/// # Safety
+/// `T` is the type of nodes with that tag, which begins with it.
+pub unsafe fn palloc_node<T>(tag: pg_sys::NodeTag) -> *mut T {
+    // SAFETY: the caller vouches for the type; zeroes are valid in all of the server's nodes.
+    unsafe {
+        let node = pg_sys::palloc0(size_of::<T>()).cast::<T>();
+        node.cast::<pg_sys::NodeTag>().write(tag);
+        node
     }
 }

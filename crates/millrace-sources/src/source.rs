@@ -65,6 +65,12 @@ impl dyn Source {
         let (units_per_batch, most_units) = (in_units(ROWS_PER_FIRST_BATCH), in_units(ROWS_PER_BATCH));
         Batches { source: self, units, columns, units_per_batch, most_units }
     }
+
+    /// As [`batches`](#method.batches), for somebody who wants all rows: each batch is of full size.
+    pub fn full_batches(self: Box<Self>, units: Range<u64>, columns: Vec<usize>) -> Batches {
+        let batches = self.batches(units, columns);
+        Batches { units_per_batch: batches.most_units, ..batches }
+    }
 }
 
 /// A range of a source as a stream of batches; memory is that of one batch.

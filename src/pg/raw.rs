@@ -1,0 +1,89 @@
+//! Server functions without a guard: those that pgrx does not know, and those that are called for every row.
+//!
+//! pgrx guards each call of a server function, so that an error unwinds through Rust. For calls that take
+//! less time than their guard there is one guard around many of them instead: [`guarded`].
+
+use pgrx::pg_sys::{self, Datum};
+
+/// Runs `calls`, which may call functions of this module that raise errors.
+///
+/// # Safety
+/// An error leaves `calls` at once: it must own nothing that needs dropping.
+pub unsafe fn guarded<T>(calls: impl FnOnce() -> T) -> T {
+    // SAFETY: the caller vouches for the closure.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(calls) }
+}
+
+/// How rows find their partitions; the server keeps the details to itself.
+#[repr(C)]
+pub struct PartitionTupleRouting {
+    _opaque: [u8; 0],
+}
+
+unsafe extern "C-unwind" {
+    pub fn find_all_inheritors(
+        table: pg_sys::Oid,
+        lock: pg_sys::LOCKMODE,
+        parents: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::List;
+    pub fn FormIndexDatum(
+        info: *mut pg_sys::IndexInfo,
+        slot: *mut pg_sys::TupleTableSlot,
+        estate: *mut pg_sys::EState,
+        values: *mut Datum,
+        nulls: *mut bool,
+    );
+    pub fn tuplesort_putindextuplevalues(
+        sort: *mut pg_sys::Tuplesortstate,
+        index: pg_sys::Relation,
+        tid: pg_sys::ItemPointer,
+        values: *const Datum,
+        nulls: *const bool,
+    );
+    pub fn tuplesort_getindextuple(sort: *mut pg_sys::Tuplesortstate, forward: bool) -> pg_sys::IndexTuple;
+    pub fn _bt_doinsert(
+        index: pg_sys::Relation,
+        entry: pg_sys::IndexTuple,
+        unique: pg_sys::IndexUniqueCheck::Type,
+        unchanged: bool,
+        table: pg_sys::Relation,
+    ) -> bool;
+    pub fn index_insert(
+        index: pg_sys::Relation,
+        values: *mut Datum,
+        nulls: *mut bool,
+        tid: pg_sys::ItemPointer,
+        table: pg_sys::Relation,
+        unique: pg_sys::IndexUniqueCheck::Type,
+        unchanged: bool,
+        info: *mut pg_sys::IndexInfo,
+    ) -> bool;
+    pub fn ExecConstraints(
+        result: *mut pg_sys::ResultRelInfo,
+        slot: *mut pg_sys::TupleTableSlot,
+        estate: *mut pg_sys::EState,
+    );
+    pub fn ExecPartitionCheck(
+        result: *mut pg_sys::ResultRelInfo,
+        slot: *mut pg_sys::TupleTableSlot,
+        estate: *mut pg_sys::EState,
+        raise: bool,
+    ) -> bool;
+    pub fn execute_attr_map_slot(
+        map: *mut pg_sys::AttrMap,
+        from: *mut pg_sys::TupleTableSlot,
+        to: *mut pg_sys::TupleTableSlot,
+    ) -> *mut pg_sys::TupleTableSlot;
+    pub fn ExecSetupPartitionTupleRouting(
+        estate: *mut pg_sys::EState,
+        table: pg_sys::Relation,
+    ) -> *mut PartitionTupleRouting;
+    pub fn ExecFindPartition(
+        node: *mut pg_sys::ModifyTableState,
+        root: *mut pg_sys::ResultRelInfo,
+        routing: *mut PartitionTupleRouting,
+        slot: *mut pg_sys::TupleTableSlot,
+        estate: *mut pg_sys::EState,
+    ) -> *mut pg_sys::ResultRelInfo;
+    pub fn ExecCleanupTupleRouting(node: *mut pg_sys::ModifyTableState, routing: *mut PartitionTupleRouting);
+}
