@@ -15,15 +15,41 @@ AS 'MODULE_PATHNAME', 'open_run_wrapper';
 COMMENT ON FUNCTION millrace.open_run(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
 'Begins a run or finds the unfinished one, takes its lock for this session and returns its name';
 
-CREATE FUNCTION millrace.reopen_run(run text, adopt boolean) RETURNS void
+CREATE FUNCTION millrace.reopen_run(run text, adopt boolean, workers integer) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
-COMMENT ON FUNCTION millrace.reopen_run(text, boolean) IS
+COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
 'Takes the lock of an existing run for this session; adopt: its targets are right as they are now';
 
 CREATE FUNCTION millrace.close_run() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'close_run_wrapper';
-COMMENT ON FUNCTION millrace.close_run() IS 'Releases the run this session holds';
+COMMENT ON FUNCTION millrace.close_run() IS 'Ends the workers of this session and releases the run it holds';
+
+CREATE FUNCTION millrace.start_workers(
+    run text, workers integer, batches bigint, next_batch bigint, rate double precision
+) RETURNS integer
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'start_workers_wrapper';
+COMMENT ON FUNCTION millrace.start_workers(text, integer, bigint, bigint, double precision) IS
+'Starts workers that help this session with the run it holds, with its settings; returns the number of processes';
+
+CREATE FUNCTION millrace.next_batch() RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'next_batch_wrapper';
+COMMENT ON FUNCTION millrace.next_batch() IS
+'Takes the next batch of the run this session holds; raises the error of a worker that failed';
+
+CREATE FUNCTION millrace.add_rows(rows bigint) RETURNS bigint
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'add_rows_wrapper';
+COMMENT ON FUNCTION millrace.add_rows(bigint) IS
+'Adds rows this session committed; returns those of all its processes since they started';
+
+CREATE FUNCTION millrace.stop_workers() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'stop_workers_wrapper';
+COMMENT ON FUNCTION millrace.stop_workers() IS 'Asks the workers of this session to stop after their batch';
+
+CREATE FUNCTION millrace.wait_for_workers(seconds double precision) RETURNS boolean
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'wait_for_workers_wrapper';
+COMMENT ON FUNCTION millrace.wait_for_workers(double precision) IS
+'Waits so long or until a worker ends; returns whether any is still at work, raises the error of one that failed';
 
 CREATE FUNCTION millrace.ingest_batch(run text, batch bigint) RETURNS bigint
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'ingest_batch_wrapper';
@@ -79,12 +105,14 @@ $$;
 COMMENT ON FUNCTION millrace.stop_requested(text) IS 'Whether the session ingesting the run should stop';
 
 -- The loop: one batch, one commit. Between two batches no snapshot is held, so vacuum is not held back.
-CREATE PROCEDURE millrace.ingest(run text) LANGUAGE plpgsql AS $$
+-- Workers do the same beside it (src/ingest.rs), with batches taken from the same counter.
+CREATE PROCEDURE millrace.ingest(run text, workers integer) LANGUAGE plpgsql AS $$
 DECLARE
     batches bigint;
     rows_total bigint;
     rows_before bigint;
     rate float8;
+    first_batch bigint;
     batch bigint;
     rows bigint := 0;
     inserted bigint;
@@ -96,40 +124,54 @@ DECLARE
     committed bigint;
     elapsed float8;
     stop boolean := false;
+    working boolean := true;
 BEGIN
     SELECT r.batches, r.rows_estimated, r.rate INTO batches, rows_total, rate
     FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) ingest.run;
     SELECT p.rows_done INTO rows_before
     FROM @extschema@.stream_progress p WHERE p.run OPERATOR(pg_catalog.=) ingest.run;
-    batch := millrace.first_missing_batch(run);
+    first_batch := millrace.first_missing_batch(run);
     -- Makes the run visible to others. The lock is the session's and stays.
     COMMIT;
-    IF batch <= batches THEN
+    IF first_batch <= batches THEN
         RAISE NOTICE 'run "%": % at batch % of %', run,
-            CASE WHEN batch = 1 THEN 'starting' ELSE 'going on' END, batch, batches;
+            CASE WHEN first_batch = 1 THEN 'starting' ELSE 'going on' END, first_batch, batches;
     END IF;
     started := pg_catalog.clock_timestamp();
     shown := started;
-    WHILE batch <= batches AND NOT stop LOOP
-        IF committed IS NOT NULL THEN
-            PERFORM millrace.note_commit(run, committed, commit_ms);
+    rate := rate / millrace.start_workers(run, workers, batches, first_batch, rate);
+    batch := millrace.next_batch();
+    -- When no batch is left to take, the workers may still be at theirs.
+    WHILE working LOOP
+        due := NULL;
+        IF batch <= batches AND NOT stop THEN
+            IF committed IS NOT NULL THEN
+                PERFORM millrace.note_commit(run, committed, commit_ms);
+            END IF;
+            due := pg_catalog.clock_timestamp();
+            inserted := millrace.ingest_batch(run, batch);
+            due := due + pg_catalog.make_interval(secs => inserted / rate);
+            commit_started := pg_catalog.clock_timestamp();
+            COMMIT;
+            commit_ms := 1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - commit_started);
+            committed := batch;
+            rows := millrace.add_rows(inserted);
+            batch := millrace.next_batch();
+        ELSE
+            working := millrace.wait_for_workers(0.25);
+            COMMIT;
+            rows := millrace.add_rows(0);
         END IF;
-        due := pg_catalog.clock_timestamp();
-        inserted := millrace.ingest_batch(run, batch);
-        rows := rows + inserted;
-        due := due + pg_catalog.make_interval(secs => inserted / rate);
-        commit_started := pg_catalog.clock_timestamp();
-        COMMIT;
-        commit_ms := 1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - commit_started);
-        committed := batch;
-        batch := batch + 1;
         LOOP
             elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
             IF pg_catalog.clock_timestamp() >= shown + pg_catalog.make_interval(secs => 1) THEN
                 RAISE NOTICE '%', millrace.progress_line(run, rows_before + rows, rows_total, rows / elapsed);
                 shown := pg_catalog.clock_timestamp();
             END IF;
-            stop := millrace.stop_requested(run);
+            IF NOT stop AND millrace.stop_requested(run) THEN
+                stop := true;
+                PERFORM millrace.stop_workers();
+            END IF;
             EXIT WHEN stop OR due IS NULL OR batch > batches OR pg_catalog.clock_timestamp() >= due;
             -- Ahead of the pace asked for. Each nap is a transaction of its own, to hold no snapshot for long.
             PERFORM pg_catalog.pg_sleep_until(LEAST(
@@ -142,17 +184,20 @@ BEGIN
     END IF;
     PERFORM millrace.close_run();
     COMMIT;
-    IF batch <= batches THEN
-        RAISE NOTICE 'run "%" stopped after batch % of %, as asked', run, batch - 1, batches
+    IF millrace.first_missing_batch(run) <= batches THEN
+        RAISE NOTICE 'run "%" stopped after % of % batches, as asked', run,
+            (SELECT p.batches_done FROM @extschema@.stream_progress p
+             WHERE p.run OPERATOR(pg_catalog.=) ingest.run), batches
             USING HINT = 'CALL stream_resume() to go on.';
-    ELSIF committed IS NOT NULL THEN
+    ELSIF rows > 0 OR first_batch <= batches THEN
         elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
         RAISE NOTICE 'run "%" done: % rows in % s, % rows/s', run, rows_before + rows,
             pg_catalog.round(elapsed::numeric, 1), pg_catalog.round(rows / elapsed);
     END IF;
 END
 $$;
-COMMENT ON PROCEDURE millrace.ingest(text) IS 'Ingests the missing batches of the run this session holds';
+COMMENT ON PROCEDURE millrace.ingest(text, integer) IS
+'Ingests the missing batches of the run this session holds, with so many processes';
 
 CREATE PROCEDURE stream_ingest(
     target regclass,
@@ -172,21 +217,22 @@ BEGIN
     -- Fails here, before any work, where the caller cannot commit for another reason.
     COMMIT;
     opened := millrace.open_run(target, source, sf, rows, batch_rows, workers, run, variants, options);
-    CALL millrace.ingest(opened);
+    CALL millrace.ingest(opened, workers);
 END
 $$;
 COMMENT ON PROCEDURE stream_ingest(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
 'Loads a source into a table, one commit per batch. Cancelled or crashed, the same call goes on where it stopped';
 
-CREATE PROCEDURE stream_resume(run text, adopt boolean DEFAULT false) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE stream_resume(run text, adopt boolean DEFAULT false, workers integer DEFAULT 1)
+LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM millrace.check_may_commit('CALL stream_resume');
     COMMIT;
-    PERFORM millrace.reopen_run(run, adopt);
-    CALL millrace.ingest(run);
+    PERFORM millrace.reopen_run(run, adopt, workers);
+    CALL millrace.ingest(run, workers);
 END
 $$;
-COMMENT ON PROCEDURE stream_resume(text, boolean) IS
+COMMENT ON PROCEDURE stream_resume(text, boolean, integer) IS
 'Goes on with an interrupted run. adopt: its target was rewritten or restored since, and its rows are still there';
 
 CREATE FUNCTION stream_stop(run text) RETURNS boolean

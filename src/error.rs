@@ -1,7 +1,7 @@
 //! Every error a user can meet: its SQLSTATE, its message and its hint.
 
 use millrace_sources::{Error as SourceError, registry, tpch};
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::prelude::PgSqlErrorCode as Code;
 
 /// The functions of the extension return this as their error; pgrx raises it.
@@ -54,6 +54,10 @@ pub enum Error {
     TargetChanged { run: String, target: String, how: &'static str },
     /// A partition that needs the executor was attached while its batch was inserted in bulk.
     NewPartition(String),
+    /// A worker failed.
+    Worker(Failure),
+    /// A worker was ended by somebody else.
+    WorkerGone,
     /// The server failed in a way no query of ours should.
     Spi(pgrx::spi::Error),
 }
@@ -84,7 +88,42 @@ impl From<Error> for ErrorReport {
     }
 }
 
+/// The error of another process, as it is passed on.
+#[derive(Debug)]
+pub struct Failure(Described);
+
+impl From<&CaughtError> for Failure {
+    fn from(error: &CaughtError) -> Self {
+        let (CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic { ereport: report, .. }) = error;
+        Self(Described {
+            code: report.sql_error_code(),
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+            hint: report.hint().map(str::to_owned),
+        })
+    }
+}
+
+impl Failure {
+    /// In at most `limit` bytes, for which texts are cut if they must.
+    pub fn to_bytes(&self, limit: usize) -> Vec<u8> {
+        let Described { code, message, detail, hint } = &self.0;
+        let cut = |text: &str| text.chars().take(limit / 32).collect::<String>();
+        let parts = (*code as i32, cut(message), detail.as_deref().map(cut), hint.as_deref().map(cut));
+        serde_json::to_vec(&parts).unwrap_or_default()
+    }
+
+    /// What [`Failure::to_bytes`] made.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (code, message, detail, hint): (i32, String, _, _) = serde_json::from_slice(bytes).ok()?;
+        Some(Self(Described { code: Code::from(code), message, detail, hint }))
+    }
+}
+
 /// An error as PostgreSQL reports it.
+#[derive(Debug)]
 struct Described {
     code: Code,
     message: String,
@@ -213,6 +252,12 @@ impl Error {
                 format!("partition \"{partition}\" was attached while a batch was being inserted"),
             )
             .hint("Call again: the run goes on with this batch."),
+            Error::Worker(failure) => failure.0,
+            Error::WorkerGone => Described::new(
+                Code::ERRCODE_ADMIN_SHUTDOWN,
+                "a worker was terminated before its work was done",
+            )
+            .hint("Call again: the run goes on with the batches that are missing."),
             Error::Spi(error) => Described::new(Code::ERRCODE_INTERNAL_ERROR, error.to_string()),
         }
     }

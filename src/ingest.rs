@@ -7,9 +7,11 @@ use crate::guc;
 use crate::ledger::{self, Batch, Run, Storage, Target, one};
 use crate::pg::insert::{self, Path, bulk_insert};
 use crate::pg::row::{RowType, check_table};
-use crate::pg::{activity, lock, process};
+use crate::pg::shared::{MAX_WORKERS, Orders, Shared};
+use crate::pg::{activity, lock, process, workers};
 use millrace_sources::{BatchPlan, Error as SourceError, Source, registry};
 use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
 use pgrx::{AnyArray, JsonB, notice};
 use serde::Deserialize;
@@ -112,7 +114,7 @@ fn open_run(
     options: Option<JsonB>,
 ) -> Result<String> {
     let target = target.ok_or(Error::Null("target"))?;
-    check_workers(workers)?;
+    let workers = check_workers(workers)?;
     if variants.is_some() {
         let hint = "Load each table with a run of its own: the same source gives the same rows.";
         return Err(Error::NotSupported { what: "argument \"variants\"", hint }.into());
@@ -127,9 +129,10 @@ fn open_run(
     let batch_rows = check_batch_rows(batch_rows)?;
     let request = Request::new(source, sf, rows, options)?;
     relation.check(&request.source_name, request.source.as_ref())?;
+    relation.check_shared(workers)?;
     let plan = BatchPlan::new(request.source.as_ref(), batch_rows as u64);
     let wanted = Run {
-        name: run.unwrap_or(&relation.name).to_owned(),
+        name: run.map_or_else(|| relation.name.clone(), str::to_owned),
         owner: String::new(),
         source: request.source_name,
         options: request.options,
@@ -137,7 +140,7 @@ fn open_run(
         batches: plan.batches() as i64,
         rows_estimated: request.source.estimated_rows(0..request.source.units()) as i64,
         named: run.is_some(),
-        target: Target { storage: relation.storage()?, name: relation.name, relation: target },
+        target: relation.into_target()?,
     };
     begin_or_go_on(wanted, request.rate)
 }
@@ -151,18 +154,13 @@ fn check_batch_rows(batch_rows: Option<i32>) -> Result<i32> {
     Ok(rows)
 }
 
-fn check_workers(workers: Option<i32>) -> Result<()> {
-    match workers.ok_or(Error::Null("workers"))? {
-        1 => Ok(()),
-        workers if workers > 1 => {
-            let hint = "Use one worker.";
-            Err(Error::NotSupported { what: "more than one worker", hint }.into())
-        }
-        workers => {
-            let hint = "At least one worker is needed.";
-            Err(Error::Argument { name: "workers", value: workers.to_string(), hint }.into())
-        }
+fn check_workers(workers: Option<i32>) -> Result<usize> {
+    let workers = workers.ok_or(Error::Null("workers"))?;
+    if !(1..=MAX_WORKERS as i32).contains(&workers) {
+        let hint = "From 1 to 1024 processes can ingest a run; 1 is the session alone.";
+        return Err(Error::Argument { name: "workers", value: workers.to_string(), hint }.into());
     }
+    Ok(workers as usize)
 }
 
 /// Takes the lock of the run `wanted` names and begins it, or finds it unfinished. An unnamed run goes
@@ -244,13 +242,17 @@ fn check_storage(run: &Run) -> Result<()> {
 }
 
 #[pg_extern(sql = false)]
-fn reopen_run(run: Option<&str>, adopt: Option<bool>) -> Result<()> {
+fn reopen_run(run: Option<&str>, adopt: Option<bool>, workers: Option<i32>) -> Result<()> {
     let name = run.ok_or(Error::Null("run"))?;
+    let workers = check_workers(workers)?;
     let run = ledger::get(name)?;
     ledger::check_owner(&run)?;
+    let relation =
+        Relation::look_up(current_target(&run)?)?.ok_or_else(|| target_changed(&run, "dropped"))?;
+    relation.check_shared(workers)?;
     acquire(name)?;
     if adopt.unwrap_or_default() {
-        ledger::adopt(&run, &current_target(&run)?)?;
+        ledger::adopt(&run, &relation.into_target()?)?;
     } else if is_finished(&run)? {
         notice!("run \"{name}\" is finished, there is nothing to do");
         return Ok(());
@@ -261,15 +263,89 @@ fn reopen_run(run: Option<&str>, adopt: Option<bool>) -> Result<()> {
 }
 
 /// The target as it is now: by name, because a restored table has another OID, or else by OID.
-fn current_target(run: &Run) -> Result<Target> {
+fn current_target(run: &Run) -> Result<Oid> {
     let by_name: Option<Oid> = one("SELECT to_regclass($1)::oid", &[run.target.name.as_str().into()])?;
-    let oid = by_name.unwrap_or(run.target.relation);
-    let relation = Relation::look_up(oid)?.ok_or_else(|| target_changed(run, "dropped"))?;
-    Ok(Target { storage: relation.storage()?, name: relation.name, relation: oid })
+    Ok(by_name.unwrap_or(run.target.relation))
+}
+
+/// Starts the workers that help this session with the run it holds, whose next batch to take is
+/// `next_batch`; returns how many processes there are then.
+#[pg_extern(sql = false)]
+fn start_workers(run: &str, workers: i32, batches: i64, next_batch: i64, rate: Option<f64>) -> Result<i32> {
+    let wanted = check_workers(Some(workers))?;
+    // No more than there are batches for.
+    let wanted = wanted.min(usize::try_from(batches - next_batch + 1).unwrap_or(0).max(1));
+    let rate = rate.map(|rate| rate / wanted as f64);
+    let started = 1 + workers::start(&Orders::new(run.to_owned(), batches, rate), next_batch, wanted - 1);
+    if started < wanted {
+        notice!("{started} processes ingest the run, {wanted} were asked for: no more workers are free");
+    }
+    Ok(started as i32)
+}
+
+#[pg_extern(sql = false)]
+fn next_batch() -> Result<i64> {
+    workers::next_batch()
+}
+
+/// Adds rows this session committed; returns those of all processes.
+#[pg_extern(sql = false)]
+fn add_rows(rows: i64) -> i64 {
+    workers::add_rows(rows)
+}
+
+#[pg_extern(sql = false)]
+fn stop_workers() {
+    workers::stop();
+}
+
+/// Waits for a moment, or until a worker ends; returns whether some are still at work.
+#[pg_extern(sql = false)]
+fn wait_for_workers(seconds: f64) -> Result<bool> {
+    workers::wait(Duration::from_secs_f64(seconds.clamp(0.0, 60.0)))
+}
+
+/// What a worker does: ingests batches until all are taken, each in a transaction of its own.
+pub fn work(shared: &Shared, orders: &Orders) {
+    let run = orders.run.as_str();
+    let mut committed: Option<(i64, Duration)> = None;
+    while !shared.is_stopped() {
+        let batch = shared.next_batch();
+        if batch > orders.batches {
+            break;
+        }
+        workers::report_activity(&format!("ingesting batch {batch} of run \"{run}\""));
+        let begun = Instant::now();
+        let (rows, done) = workers::transaction(|| {
+            note_commit(run, committed).unwrap_or_report();
+            (ingest_batch(run, batch).unwrap_or_report(), Instant::now())
+        });
+        committed = Some((batch, done.elapsed()));
+        shared.add_rows(rows);
+        if let Some(rate) = orders.rate {
+            let due = begun + Duration::from_secs_f64(rows as f64 / rate);
+            while Instant::now() < due && !shared.is_stopped() {
+                process::nap(NAP.min(due.saturating_duration_since(Instant::now())));
+            }
+        }
+    }
+    workers::transaction(|| note_commit(run, committed).unwrap_or_report());
+}
+
+/// How long a process that is ahead of its pace sleeps at a time.
+const NAP: Duration = Duration::from_millis(250);
+
+/// Notes how long the commit of the batch before took.
+fn note_commit(run: &str, committed: Option<(i64, Duration)>) -> Result<()> {
+    let Some((batch, took)) = committed else { return Ok(()) };
+    let arguments = [run.into(), batch.into(), milliseconds(took).into()];
+    ledger::one::<bool>("SELECT millrace.note_commit($1, $2, $3) IS NULL", &arguments)?;
+    Ok(())
 }
 
 #[pg_extern(sql = false)]
 fn close_run() {
+    workers::dismiss();
     lock::release();
 }
 
@@ -362,6 +438,7 @@ pub struct Relation {
     /// As it is, which may be the name of a source.
     short_name: String,
     kind: String,
+    is_temporary: bool,
     may_insert: bool,
 }
 
@@ -371,7 +448,7 @@ impl Relation {
         let found = Spi::connect(|client| {
             let mut rows = client.select(
                 "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relname::pg_catalog.text,
-                        c.relkind::pg_catalog.text,
+                        c.relkind::pg_catalog.text, c.relpersistence OPERATOR(pg_catalog.=) 't',
                         pg_catalog.has_table_privilege(c.oid, 'INSERT')
                         OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT')
                  FROM pg_catalog.pg_class c
@@ -386,7 +463,8 @@ impl Relation {
                 name: row.get(1)?.unwrap_or_default(),
                 short_name: row.get(2)?.unwrap_or_default(),
                 kind: row.get(3)?.unwrap_or_default(),
-                may_insert: row.get(4)?.unwrap_or_default(),
+                is_temporary: row.get(4)?.unwrap_or_default(),
+                may_insert: row.get(5)?.unwrap_or_default(),
             }))
         });
         Ok(found.map_err(Error::from)?)
@@ -462,6 +540,21 @@ impl Relation {
             return Err(Error::NoCommonColumn { source, row }.into());
         }
         Ok(columns)
+    }
+
+    /// As a run notes it.
+    fn into_target(self) -> Result<Target> {
+        Ok(Target { storage: self.storage()?, name: self.name, relation: self.oid })
+    }
+
+    /// Refuses more than one process where only this one can see the table.
+    fn check_shared(&self, workers: usize) -> Result<()> {
+        if workers > 1 && self.is_temporary {
+            let what = "ingesting into a temporary table with more than one process";
+            let hint = "No other process can see it: use workers => 1.";
+            return Err(Error::NotSupported { what, hint }.into());
+        }
+        Ok(())
     }
 
     /// How its rows are inserted, where the source fills `columns`. Other columns may need defaults, which

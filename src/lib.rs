@@ -36,7 +36,7 @@ pub extern "C-unwind" fn _PG_init() {
         pg::process::note_preloaded();
     }
     guc::register();
-    pg::lock::register_release_on_abort();
+    pg::workers::register_release_on_abort();
     pg::scan::register();
     pg::statistics::register();
 }

@@ -169,7 +169,11 @@ const WRONG: &[(&str, &str, &str)] = &[
         "A batch has from 1 to 100000000 rows.",
     ),
     ("CALL stream_ingest('orders', workers => 0)", "22023", "invalid value for argument \"workers\": 0"),
-    ("CALL stream_ingest('orders', workers => 2)", "0A000", "more than one worker is not supported"),
+    (
+        "CALL stream_ingest('orders', workers => 2000)",
+        "22023",
+        "invalid value for argument \"workers\": 2000",
+    ),
     (
         "CALL stream_ingest('orders', variants => '{orders}')",
         "0A000",

@@ -82,3 +82,14 @@ pub unsafe fn root_to_partition_map(
         }
     }
 }
+
+/// Has SIGTERM end this background worker as it ends a backend: at the next look for interrupts.
+pub fn terminate_on_sigterm() {
+    // SAFETY: the handler is the server's own for this signal.
+    unsafe {
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(super::raw::die));
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(super::raw::die));
+    }
+}

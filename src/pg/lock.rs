@@ -1,11 +1,10 @@
 //! The lock that says a run is being ingested: a session's advisory lock on the run's name.
 //!
 //! It must outlive the transactions of the batches, so it belongs to the session. Such a lock also
-//! outlives an error, so the end of a failed transaction releases it: otherwise a cancelled run would
+//! outlives an error, so the end of a failed transaction releases it ([`super::workers`]): otherwise a cancelled run would
 //! look as if it were running until its session ends.
 
 use pgrx::pg_sys;
-use pgrx::prelude::*;
 use std::cell::Cell;
 
 /// `DEFAULT_LOCKMETHOD` is 1, advisory locks are the other; the header has them as untyped macros.
@@ -37,19 +36,6 @@ pub fn release() {
     if let Some(key) = HELD.take() {
         // SAFETY: releases what `try_acquire` acquired, with the same tag and mode.
         unsafe { pg_sys::LockRelease(&tag(key), EXCLUSIVE, true) };
-    }
-}
-
-/// Makes the end of a failed transaction release the lock.
-pub fn register_release_on_abort() {
-    // SAFETY: the callback is a function of this library, which is never unloaded.
-    unsafe { pg_sys::RegisterXactCallback(Some(release_on_abort), std::ptr::null_mut()) };
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn release_on_abort(event: pg_sys::XactEvent::Type, _arg: *mut std::ffi::c_void) {
-    if event == pg_sys::XactEvent::XACT_EVENT_ABORT {
-        release();
     }
 }
 

@@ -16,5 +16,7 @@ pub mod raw;
 pub mod route;
 pub mod row;
 pub mod scan;
+pub mod shared;
 pub mod slot;
 pub mod statistics;
+pub mod workers;

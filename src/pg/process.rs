@@ -43,6 +43,18 @@ pub fn check_for_interrupts() {
     pgrx::check_for_interrupts!();
 }
 
+/// Waits for so long, or until another process wakes this one; open to interrupts.
+pub fn nap(duration: Duration) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: every backend has a latch, which is its own to wait for and to reset.
+    unsafe {
+        let milliseconds = duration.as_millis() as std::ffi::c_long;
+        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    check_for_interrupts();
+}
+
 /// How often a backend that waits for a thread looks for interrupts.
 const INTERRUPT_CHECK: Duration = Duration::from_millis(20);
 
