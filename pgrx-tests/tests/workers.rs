@@ -111,7 +111,9 @@ fn a_cancelled_caller_takes_its_workers_with_it() {
         wait_until("the workers' end", || workers(watcher) == 0);
     });
     assert_eq!(error.unwrap().0, "57014");
-    assert_eq!(one::<String>(&mut client, "SELECT state FROM stream_progress"), "interrupted");
+    wait_until("the run to be free", || {
+        one::<String>(&mut client, "SELECT state FROM stream_progress") == "interrupted"
+    });
     client.batch_execute(CALL).unwrap();
     assert_complete(&mut client);
 }
@@ -126,6 +128,9 @@ fn a_terminated_caller_takes_its_workers_with_it() {
         wait_until("the workers' end", || workers(watcher) == 0);
     });
     assert!(error.is_some());
+    wait_until("the run to be free", || {
+        one::<String>(&mut client, "SELECT state FROM stream_progress") == "interrupted"
+    });
     client.batch_execute(CALL).unwrap();
     assert_complete(&mut client);
 }
@@ -149,7 +154,7 @@ fn the_error_of_a_worker_is_the_callers() {
         .unwrap();
     let (code, message) = error_of(&mut client, CALL).unwrap();
     assert_eq!((code.as_str(), message.as_str()), ("22012", "the mill is closed HINT: Come back."));
-    assert_eq!(workers(&mut client), 0);
+    wait_until("the workers' end", || workers(&mut client) == 0);
     client.batch_execute("DROP TRIGGER refuse ON lineitem").unwrap();
     client.batch_execute(CALL).unwrap();
     assert_complete(&mut client);
