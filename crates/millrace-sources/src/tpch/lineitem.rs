@@ -68,7 +68,7 @@ impl Table for LineItem {
             "l_orderkey" => array::int64(lines.repeat(lines.order_keys())),
             "l_partkey" => array::int64(lines.part_keys().iter().copied()),
             "l_suppkey" => array::int64(self.suppliers(lines)),
-            "l_linenumber" => array::int32(lines.counts().iter().flat_map(|&count| 1..=i64::from(count))),
+            "l_linenumber" => array::int32(lines.numbers()),
             "l_quantity" => array::decimal(lines.quantities().iter().map(|quantity| quantity * 100)),
             "l_extendedprice" => array::decimal(lines.extended_prices()),
             "l_discount" => array::decimal(lines.discounts()),
@@ -154,7 +154,7 @@ fn line_words(lines: &Lines, stream: Stream, words: &'static Distribution) -> Ve
 
 fn commit_dates(lines: &Lines) -> impl Iterator<Item = i64> {
     let days = lines.draw(COMMIT_DATE, |draws| draws.number(COMMIT_DAYS.0, COMMIT_DAYS.1));
-    lines.repeat(lines.order_dates().iter().copied()).zip(days).map(|(date, days)| date + days)
+    lines.repeat(lines.order_dates().iter().copied()).into_iter().zip(days).map(|(date, days)| date + days)
 }
 
 fn receipt_dates(lines: &Lines) -> impl Iterator<Item = i64> {
@@ -166,7 +166,7 @@ fn receipt_dates(lines: &Lines) -> impl Iterator<Item = i64> {
 fn return_flags(lines: &Lines) -> Vec<&'static str> {
     let flags = Distributions::static_default().return_flags();
     let mut receipts = receipt_dates(lines);
-    lines.draw(RETURN_FLAG, |draws| {
+    lines.draw_in_turn(RETURN_FLAG, |draws| {
         let received = receipts.next().is_some_and(lines::is_past);
         if received { array::word(draws, flags) } else { "N" }
     })

@@ -6,11 +6,12 @@ use super::{ORDERS, PARTS, Scale, array};
 use crate::ColumnStatistics;
 use std::cell::OnceCell;
 use std::ops::Range;
-use tpchgen::dates::{MIN_GENERATE_DATE, TPCHDate};
+use tpchgen::dates::MIN_GENERATE_DATE;
 use tpchgen::generators::{OrderGenerator, PartGeneratorIterator};
 
 /// The most lines an order can have; each order owns this many draws in each stream of lines.
 pub const MAX_LINES: u32 = 7;
+const LINES: usize = MAX_LINES as usize;
 
 const LINE_COUNT: Stream = Stream::new(1_434_868_289, 1);
 const ORDER_DATE: Stream = Stream::new(1_066_728_069, 1);
@@ -46,9 +47,12 @@ pub fn orders(scale: Scale) -> u64 {
     scale.rows(ORDERS)
 }
 
-/// Whether a day, in dbgen's numbers, is not after 1995-06-17, the specification's current date.
+/// The specification's current date, 1995-06-17, in dbgen's day numbers.
+const CURRENT_DATE: i64 = MIN_GENERATE_DATE as i64 + 1263;
+
+/// Whether a day, in dbgen's numbers, is not after the current date.
 pub fn is_past(day: i64) -> bool {
-    TPCHDate::is_in_past(day as i32)
+    day <= CURRENT_DATE
 }
 
 /// The first and the last key of a range of orders.
@@ -107,10 +111,30 @@ impl Lines {
         self.counts.get_or_init(|| line_counts(&self.orders).map(|count| count as u32).collect())
     }
 
-    /// One value per line, drawn from the draws its order owns in `stream`.
-    pub fn draw<V>(&self, stream: Stream, mut value: impl FnMut(&mut Draws) -> V) -> Vec<V> {
+    /// One value for each line there is, given those of all the lines that each order could have.
+    fn per_line<V: Copy + Default>(&self, per_order: impl Iterator<Item = [V; LINES]>) -> Vec<V> {
         let counts = self.counts();
-        let mut values = Vec::with_capacity(counts.len() * MAX_LINES as usize);
+        let mut values = vec![V::default(); counts.len() * LINES];
+        let mut filled = 0;
+        for (&count, of_order) in counts.iter().zip(per_order) {
+            // All seven, because no processor can guess how many; the next order's go over those too many.
+            values[filled..filled + LINES].copy_from_slice(&of_order);
+            filled += count as usize;
+        }
+        values.truncate(filled);
+        values
+    }
+
+    /// One value per line, each drawn from the line's own share of the draws in `stream`.
+    pub fn draw<V>(&self, stream: Stream, mut value: impl FnMut(&mut Draws) -> V) -> Vec<V> {
+        let draws = self.per_line(stream.lines(self.orders.start));
+        draws.into_iter().map(|mut draws| value(&mut draws)).collect()
+    }
+
+    /// One value per line, an order's lines drawing from `stream` one after the other.
+    pub fn draw_in_turn<V>(&self, stream: Stream, mut value: impl FnMut(&mut Draws) -> V) -> Vec<V> {
+        let counts = self.counts();
+        let mut values = Vec::with_capacity(counts.len() * LINES);
         for (&count, mut draws) in counts.iter().zip(stream.rows(self.orders.start)) {
             values.extend((0..count).map(|_| value(&mut draws)));
         }
@@ -118,11 +142,13 @@ impl Lines {
     }
 
     /// Each order's value, repeated for each of its lines.
-    pub fn repeat<V: Copy>(&self, per_order: impl IntoIterator<Item = V>) -> impl Iterator<Item = V> {
-        self.counts()
-            .iter()
-            .zip(per_order)
-            .flat_map(|(&count, value)| std::iter::repeat_n(value, count as usize))
+    pub fn repeat<V: Copy + Default>(&self, per_order: impl IntoIterator<Item = V>) -> Vec<V> {
+        self.per_line(per_order.into_iter().map(|value| [value; LINES]))
+    }
+
+    /// Each line's number in its order, counted from 1.
+    pub fn numbers(&self) -> Vec<i64> {
+        self.per_line(std::iter::repeat(std::array::from_fn(|line| line as i64 + 1)))
     }
 
     /// One date per order, in dbgen's day numbers.
@@ -149,7 +175,7 @@ impl Lines {
         self.part_keys.get_or_init(|| {
             let parts = self.scale.rows(PARTS) as i64;
             if self.scale.draws_64_bits() {
-                self.draw(PART_KEY, |draws| draws.number_64_bits(1, parts))
+                self.draw_in_turn(PART_KEY, |draws| draws.number_64_bits(1, parts))
             } else {
                 self.draw(PART_KEY, |draws| draws.number(1, parts))
             }
@@ -176,5 +202,18 @@ impl Lines {
 
     pub fn order_keys(&self) -> impl Iterator<Item = i64> + use<> {
         array::keys(&self.orders).map(OrderGenerator::make_order_key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tpchgen::dates::TPCHDate;
+
+    #[test]
+    fn the_current_date_is_the_specifications() {
+        for day in CURRENT_DATE - 1000..CURRENT_DATE + 1000 {
+            assert_eq!(is_past(day), TPCHDate::is_in_past(day as i32), "{day}");
+        }
     }
 }

@@ -26,34 +26,59 @@ impl Stream {
     /// The draws of each row, from row `start` on.
     pub fn rows(self, start: u64) -> impl Iterator<Item = Draws> {
         let step = power(MULTIPLIER, u64::from(self.draws_per_row));
-        let first = self.seed * power(step, start) % MODULUS;
-        std::iter::successors(Some(first), move |state| Some(state * step % MODULUS)).map(Draws)
+        let first = multiply(self.seed, power(step, start));
+        std::iter::successors(Some(first), move |&state| Some(multiply(state, step))).map(Draws)
     }
+
+    /// As [`Stream::rows`], with each row's draws dealt out evenly to `N` lines.
+    pub fn lines<const N: usize>(self, start: u64) -> impl Iterator<Item = [Draws; N]> {
+        let draws_per_line = u64::from(self.draws_per_row) / N as u64;
+        let steps: [u64; N] = std::array::from_fn(|line| power(MULTIPLIER, line as u64 * draws_per_line));
+        self.rows(start).map(move |draws| steps.map(|step| Draws(multiply(draws.0, step))))
+    }
+}
+
+/// A product of two states, reduced without a division: 2³¹ is 1 by this modulus.
+#[inline]
+fn multiply(one: u64, other: u64) -> u64 {
+    let product = one * other;
+    let folded = (product & MODULUS) + (product >> 31);
+    if folded >= MODULUS { folded - MODULUS } else { folded }
 }
 
 fn power(mut base: u64, mut exponent: u64) -> u64 {
     let mut result = 1;
     while exponent > 0 {
         if exponent % 2 == 1 {
-            result = result * base % MODULUS;
+            result = multiply(result, base);
         }
-        base = base * base % MODULUS;
+        base = multiply(base, base);
         exponent /= 2;
     }
     result
 }
 
+/// dbgen scales a state to a range in floating point. Up to this range the result is the integer quotient:
+/// the quotient is at least 1/[`MODULUS`] away from any integer, and the rounding errors are smaller.
+const EXACT_RANGE: u64 = 1 << 20;
+
 /// The draws that belong to one row of a stream.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Draws(u64);
 
 impl Draws {
     /// The next number from `low` to `high`, both included.
     #[inline]
     pub fn number(&mut self, low: i64, high: i64) -> i64 {
-        self.0 = self.0 * MULTIPLIER % MODULUS;
-        let range = (high - low + 1) as f64;
-        low + (self.0 as f64 / MODULUS as f64 * range) as i64
+        self.0 = multiply(self.0, MULTIPLIER);
+        let range = (high - low + 1) as u64;
+        if range <= EXACT_RANGE {
+            let product = self.0 * range;
+            // The quotient by the modulus, again without a division.
+            low + ((product + (product >> 31) + 1) >> 31) as i64
+        } else {
+            low + (self.0 as f64 / MODULUS as f64 * range as f64) as i64
+        }
     }
 
     /// The next number from `low` to `high` by dbgen's 64-bit generator.
@@ -67,7 +92,7 @@ impl Draws {
     #[inline]
     pub fn skip(&mut self, count: u32) {
         for _ in 0..count {
-            self.0 = self.0 * MULTIPLIER % MODULUS;
+            self.0 = multiply(self.0, MULTIPLIER);
         }
     }
 
@@ -97,6 +122,26 @@ mod tests {
                     assert_eq!(ours.number(1, 50), i64::from(theirs.next_int(1, 50)));
                 }
                 theirs.row_finished();
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_floating_point_formula() {
+        let in_floating_point =
+            |state: u64, range: u64| (state as f64 / MODULUS as f64 * range as f64) as i64;
+        // The state that gives `state` by one draw.
+        let before = |state: u64| multiply(state, power(MULTIPLIER, MODULUS - 2));
+        for range in
+            [1, 2, 3, 7, 50, 121, 2406, 99_999, 200_000, EXACT_RANGE - 1, EXACT_RANGE, EXACT_RANGE + 1]
+        {
+            // States about where the number drawn changes, which is where an error would show.
+            for number in (0..range).step_by(range.div_ceil(5_000) as usize) {
+                let middle = number * MODULUS / range;
+                for state in middle.saturating_sub(1).max(1)..=(middle + 2).min(MODULUS - 1) {
+                    let drawn = Draws(before(state)).number(0, range as i64 - 1);
+                    assert_eq!(drawn, in_floating_point(state, range), "{state} in {range}");
+                }
             }
         }
     }
