@@ -47,9 +47,6 @@ pub fn orders(scale: Scale) -> u64 {
     scale.rows(ORDERS)
 }
 
-/// The specification's current date, 1995-06-17, in dbgen's day numbers.
-const CURRENT_DATE: i64 = MIN_GENERATE_DATE as i64 + 1263;
-
 /// Whether a day, in dbgen's numbers, is not after the current date.
 pub fn is_past(day: i64) -> bool {
     day <= CURRENT_DATE
