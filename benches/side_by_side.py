@@ -3,7 +3,8 @@
 
 Contenders take turns, so that a machine whose speed drifts treats all alike. Prints, and writes to
 benches/RESULTS.md, the median of each with its spread and the ratio to millrace. RUNS and SF set how often
-and how much. Started by `make bench`, which installs the peers into target/bench.
+and how much. Started by `make bench`, which installs the peers into target/bench. PG_TPCH may name a build of
+pg_tpch's library (github.com/askyx/pg_tpch), which then takes part.
 """
 
 import os
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "target" / "bench" / "bin"
 RUNS = int(os.environ.get("RUNS", "5"))
 SF = os.environ.get("SF", "1")
+PG_TPCH = os.environ.get("PG_TPCH")
 SETTINGS = {
     "shared_buffers": "2GB",
     "max_wal_size": "8GB",
@@ -50,12 +52,20 @@ class Cluster:
         subprocess.run([ROOT / "scripts/as-server-user", f"{self.bin}/{program}", *arguments],
                        check=True, cwd="/", stdout=subprocess.DEVNULL)
 
-    def sql(self, *statements):
+    def psql(self, *statements):
         command = [f"{self.bin}/psql", "-X", "-q", "-A", "-t", "-h", self.server, "-U", "postgres",
                    "-v", "ON_ERROR_STOP=1"]
         for statement in statements:
             command += ["-c", statement]
-        return run(command).strip()
+        return command
+
+    def sql(self, *statements):
+        return run(self.psql(*statements)).strip()
+
+    def start(self, *statements):
+        """A session of its own; returns when it has connected, not when it is done."""
+        return subprocess.Popen([str(word) for word in self.psql(*statements)],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def remove(self):
         self.as_server("pg_ctl", "-D", self.server / "data", "-m", "immediate", "-s", "stop")
@@ -139,6 +149,11 @@ def loads(cluster):
         "DuckDB, CALL dbgen, all tables": lambda: run(
             [PEERS / "python", "-c", f"import duckdb; duckdb.connect().execute('CALL dbgen(sf={SF})')"]),
     }
+    if PG_TPCH:
+        cluster.sql(f"""CREATE FUNCTION generate_lineitem(float8) RETURNS TABLE (rows bigint, heap_ms float8, index_ms float8)
+            LANGUAGE c AS '{PG_TPCH}', 'generate_lineitem_wrapper'""")
+        contenders["pg_tpch's generate_lineitem, which writes files without WAL"] = \
+            lambda: cluster.sql(f"SELECT * FROM generate_lineitem({SF})")
     plain = compare(contenders, fresh)
 
     def indexed():
@@ -146,11 +161,36 @@ def loads(cluster):
         cluster.sql("ALTER TABLE lineitem ADD PRIMARY KEY (l_orderkey, l_linenumber)",
                     "CREATE INDEX ON lineitem (l_partkey)", "CREATE INDEX ON lineitem (l_shipdate)", "CHECKPOINT")
 
-    names = ["stream_ingest", "tpchgen-cli csv \\| COPY"]
+    names = ["stream_ingest", "tpchgen-cli csv \\| COPY", "INSERT … SELECT from a table"]
     keyed = compare({name: contenders[name] for name in names}, indexed)
     cluster.sql("DROP TABLE stored")
     return [table(f"Loading lineitem at scale factor {SF}, WAL-logged heap, one session", plain),
             table("The same with primary key and two indexes", keyed)]
+
+
+def workers(cluster):
+    """One run by two processes, and two runs of half its size by a session each: as many rows in both."""
+    def fresh():
+        cluster.sql("DROP TABLE IF EXISTS lineitem, l1, l2", "DELETE FROM millrace.run", "CHECKPOINT")
+        for name in ["lineitem", "l1", "l2"]:
+            cluster.sql(f"CREATE TABLE {name} (LIKE tpch_lineitem)")
+
+    def two_sessions():
+        sessions = [cluster.start(f"CALL stream_ingest('{name}', 'lineitem', sf => {SF})") for name in ["l1", "l2"]]
+        for session in sessions:
+            assert session.wait() == 0
+
+    double = 2 * float(SF)
+    tables = []
+    for ahead in ["on", "off"]:
+        cluster.sql(f"ALTER SYSTEM SET millrace.generate_ahead = {ahead}", "SELECT pg_reload_conf()")
+        tables.append(table(f"Twice the rows of scale factor {SF}, millrace.generate_ahead = {ahead}", compare({
+            "one run, workers => 2": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {double}, workers => 2)"),
+            "two sessions, a table each": two_sessions,
+            "one run, one process": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {double})"),
+        }, fresh)))
+    cluster.sql("ALTER SYSTEM RESET millrace.generate_ahead", "SELECT pg_reload_conf()")
+    return tables
 
 
 def scans(cluster):
@@ -199,7 +239,7 @@ def main():
         parts = ["# Results", "", f"`make bench`, medians of {RUNS} runs that took turns, after one that did not count.",
                  "", machine(cluster) + ".", "",
                  "A machine shared with others is noisy: read the ratios.", ""]
-        parts += scans(cluster) + loads(cluster) + growth(cluster)
+        parts += scans(cluster) + loads(cluster) + workers(cluster) + growth(cluster)
         results = "\n".join(parts)
         (ROOT / "benches" / "RESULTS.md").write_text(results)
         print(results)
