@@ -1,8 +1,9 @@
-//! Rows per second of each TPC-H table, against `tpchgen-arrow` in the same run.
+//! Rows per second of each source, TPC-H's tables against `tpchgen-arrow` in the same run.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use millrace_sources::{registry, tpch};
-use serde_json::json;
+use serde_json::{Value, json};
 use tpchgen::generators::*;
 use tpchgen_arrow::*;
 
@@ -39,8 +40,8 @@ mod arrow_reader {
 }
 
 /// The number of rows we make of some columns of a table, all of them made.
-fn ours(table: &str, columns: &[usize]) -> usize {
-    let source = registry::open(table, json!({ "sf": SF })).expect("the table exists");
+fn ours(table: &str, options: Value, columns: &[usize]) -> usize {
+    let source = registry::open(table, options).expect("the table exists");
     let units = 0..source.units();
     source.batches(units, columns.to_vec()).map(|batch| batch.expect("the batch is made").num_rows()).sum()
 }
@@ -48,27 +49,39 @@ fn ours(table: &str, columns: &[usize]) -> usize {
 fn tables(criterion: &mut Criterion) {
     tpch::build_text_pool(1);
     for table in tpch::tables().filter(|table| !["region", "nation"].contains(table)) {
-        let source = registry::open(table, json!({ "sf": SF })).expect("the table exists");
-        let all: Vec<usize> = (0..source.schema().fields().len()).collect();
+        let options = json!({ "sf": SF });
+        let source = registry::open(table, options.clone()).expect("the table exists");
         let mut group = criterion.benchmark_group(table);
         group.throughput(Throughput::Elements(source.rows(0..source.units())));
         group.bench_function("tpchgen-arrow", |bencher| bencher.iter(|| peer(table)));
-        group.bench_function("millrace", |bencher| bencher.iter(|| ours(table, &all)));
-        group.bench_function("millrace, no column", |bencher| bencher.iter(|| ours(table, &[])));
-        for column in all {
-            let name = source.schema().field(column).name().clone();
-            group.bench_function(BenchmarkId::new("millrace", name), |bencher| {
-                bencher.iter(|| ours(table, &[column]));
-            });
-        }
-        group.finish();
+        each_column(group, table, options);
     }
+}
+
+fn streams(criterion: &mut Criterion) {
+    for source in ["cdr", "iot"] {
+        each_column(criterion.benchmark_group(source), source, json!({ "rows": 100_000 }));
+    }
+}
+
+/// All columns together, none, and each alone.
+fn each_column(mut group: BenchmarkGroup<'_, WallTime>, name: &str, options: Value) {
+    let source = registry::open(name, options.clone()).expect("the source exists");
+    let all: Vec<usize> = (0..source.schema().fields().len()).collect();
+    group.throughput(Throughput::Elements(source.rows(0..source.units())));
+    group.bench_function("millrace", |bencher| bencher.iter(|| ours(name, options.clone(), &all)));
+    group.bench_function("millrace, no column", |bencher| bencher.iter(|| ours(name, options.clone(), &[])));
+    for column in all {
+        let id = BenchmarkId::new("millrace", source.schema().field(column).name());
+        group.bench_function(id, |bencher| bencher.iter(|| ours(name, options.clone(), &[column])));
+    }
+    group.finish();
 }
 
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10).measurement_time(std::time::Duration::from_secs(1))
         .warm_up_time(std::time::Duration::from_millis(300));
-    targets = tables
+    targets = tables, streams
 }
 criterion_main!(benches);

@@ -27,6 +27,7 @@ mod plan;
 pub mod registry;
 mod source;
 mod statistics;
+mod synthetic;
 pub mod tpch;
 
 pub use error::Error;

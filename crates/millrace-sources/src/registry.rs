@@ -1,6 +1,6 @@
 //! All sources by name.
 
-use crate::{Error, Source, tpch};
+use crate::{Error, Source, synthetic, tpch};
 use arrow::datatypes::SchemaRef;
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub struct OptionHelp {
 
 /// All sources, in the order they are listed. A new source is a module and a line here.
 pub fn all() -> impl Iterator<Item = &'static Definition> {
-    tpch::SOURCES.iter()
+    tpch::SOURCES.iter().chain(&synthetic::SOURCES)
 }
 
 /// The source of that name.

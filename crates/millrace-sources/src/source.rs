@@ -1,8 +1,9 @@
 //! The one abstraction between those who make data and those who use it.
 
 use crate::{ColumnStatistics, Error};
+use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use std::ops::Range;
 
 /// The first batch has about so many rows, and each after it four times those of the one before: who wants
@@ -71,6 +72,22 @@ impl dyn Source {
         let batches = self.batches(units, columns);
         Batches { units_per_batch: batches.most_units, ..batches }
     }
+}
+
+/// A batch of the columns asked for, each made by its name.
+pub(crate) fn project(
+    source_name: &'static str,
+    schema: &SchemaRef,
+    columns: &[usize],
+    rows: u64,
+    column: impl Fn(&str) -> ArrayRef,
+) -> Result<RecordBatch, Error> {
+    if let Some(&column) = columns.iter().find(|&&column| column >= schema.fields().len()) {
+        return Err(Error::Column { source_name, column });
+    }
+    let arrays = columns.iter().map(|&index| column(schema.field(index).name())).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows as usize));
+    Ok(RecordBatch::try_new_with_options(schema.project(columns)?.into(), arrays, &options)?)
 }
 
 /// A range of a source as a stream of batches; memory is that of one batch.

@@ -19,8 +19,9 @@ mod supplier;
 mod text;
 
 use crate::registry::{Definition, OptionHelp};
+use crate::source::project;
 use crate::{ColumnStatistics, Error, Source};
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -197,16 +198,9 @@ impl<T: Table> Source for Tpch<T> {
     }
 
     fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error> {
-        let schema = &self.schema;
-        if let Some(&column) = columns.iter().find(|&&column| column >= schema.fields().len()) {
-            return Err(Error::Column { source_name: T::NAME, column });
-        }
         let units = units.start.min(self.units())..units.end.min(self.units());
-        let options =
-            RecordBatchOptions::new().with_row_count(Some(self.table.count(units.clone()) as usize));
+        let count = self.table.count(units.clone());
         let rows = self.table.rows(units);
-        let arrays =
-            columns.iter().map(|&column| self.table.column(schema.field(column).name(), &rows)).collect();
-        Ok(RecordBatch::try_new_with_options(schema.project(columns)?.into(), arrays, &options)?)
+        project(T::NAME, &self.schema, columns, count, |name| self.table.column(name, &rows))
     }
 }

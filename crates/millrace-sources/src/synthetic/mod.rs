@@ -1,0 +1,112 @@
+//! Streams of a telephone network and of sensors, with their dimension tables.
+//!
+//! Any row is a function of the options and its number ([`random`]): whoever makes it, in whatever range,
+//! batch or company of columns, makes the same.
+
+mod array;
+mod cdr;
+mod cell_towers;
+mod iot;
+mod options;
+pub(crate) mod random;
+mod rate_plans;
+mod termination_reasons;
+mod zipf;
+
+use crate::registry::{Definition, OptionHelp};
+use crate::source::project;
+use crate::{Error, Source};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Call records after the tables they refer to, then sensors.
+pub(crate) static SOURCES: [Definition; 5] = [
+    definition::<cell_towers::CellTowers>(),
+    definition::<rate_plans::RatePlans>(),
+    definition::<termination_reasons::TerminationReasons>(),
+    definition::<cdr::Cdr>(),
+    definition::<iot::Iot>(),
+];
+
+/// One table, whose units are its rows.
+trait Table: Send + Sync + Sized + 'static {
+    const NAME: &'static str;
+    const ABOUT: &'static str;
+    const OPTIONS: &'static [OptionHelp];
+    /// Names and types of the columns.
+    const COLUMNS: &'static [(&'static str, DataType)];
+
+    type Options: Clone + Serialize + DeserializeOwned;
+
+    /// What the columns of one batch share.
+    type Rows;
+
+    /// `Err` says which option is out of its range.
+    fn new(options: Self::Options) -> Result<Self, String>;
+    fn units(&self) -> u64;
+    fn rows(&self, units: Range<u64>) -> Self::Rows;
+    fn column(&self, name: &str, rows: &Self::Rows) -> ArrayRef;
+}
+
+const fn definition<T: Table>() -> Definition {
+    Definition {
+        name: T::NAME,
+        about: T::ABOUT,
+        options: T::OPTIONS,
+        schema: schema::<T>,
+        normalize: |options| {
+            let options = read::<T>(options)?;
+            open::<T>(options.clone())?;
+            Ok(json!(options))
+        },
+        open: |options| Ok(Box::new(open::<T>(read::<T>(options)?)?)),
+    }
+}
+
+fn schema<T: Table>() -> SchemaRef {
+    let field = |(name, data_type): &(&'static str, DataType)| Field::new(*name, data_type.clone(), true);
+    Arc::new(Schema::new(T::COLUMNS.iter().map(field).collect::<Vec<_>>()))
+}
+
+fn read<T: Table>(options: Value) -> Result<T::Options, Error> {
+    serde_json::from_value(options).map_err(|error| wrong_options::<T>(error.to_string()))
+}
+
+fn open<T: Table>(options: T::Options) -> Result<Synthetic<T>, Error> {
+    Ok(Synthetic { table: T::new(options).map_err(wrong_options::<T>)?, schema: schema::<T>() })
+}
+
+fn wrong_options<T: Table>(message: String) -> Error {
+    Error::Options { source_name: T::NAME, message }
+}
+
+struct Synthetic<T> {
+    table: T,
+    schema: SchemaRef,
+}
+
+impl<T: Table> Source for Synthetic<T> {
+    fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+
+    fn units(&self) -> u64 {
+        self.table.units()
+    }
+
+    fn rows(&self, units: Range<u64>) -> u64 {
+        units.end - units.start
+    }
+
+    fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error> {
+        let units = units.start.min(self.units())..units.end.min(self.units());
+        let count = self.rows(units.clone());
+        let rows = self.table.rows(units);
+        project(T::NAME, &self.schema, columns, count, |name| self.table.column(name, &rows))
+    }
+}
