@@ -32,6 +32,6 @@ pub mod tpch;
 
 pub use error::Error;
 pub use part::Part;
-pub use plan::BatchPlan;
+pub use plan::{BatchPlan, Profile};
 pub use source::{Batches, Source};
 pub use statistics::{ColumnStatistics, CommonValues, Distinct, expected_distinct};
