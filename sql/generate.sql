@@ -87,6 +87,40 @@ AS 'MODULE_PATHNAME', 'tpch_gen_by_type_wrapper';
 COMMENT ON FUNCTION tpch_gen(anyelement, double precision, integer, integer) IS
 'Rows of the TPC-H table named as the row type is (tpch_orders, or any table called orders), columns matched by name; part of parts, counted from 1, or all';
 
+CREATE FUNCTION cdr_gen(
+    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF cdr_calls
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'stream_gen_wrapper';
+COMMENT ON FUNCTION cdr_gen(bigint, jsonb, integer, integer) IS
+'Call records in the order the calls began; options as stream_sources() lists them for source cdr; part of parts, counted from 1, or all';
+
+CREATE FUNCTION iot_gen(
+    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL
+) RETURNS SETOF iot_readings
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'stream_gen_wrapper';
+COMMENT ON FUNCTION iot_gen(bigint, jsonb, integer, integer) IS
+'Readings of sensors in the order they arrive; options as stream_sources() lists them for source iot; part of parts, counted from 1, or all';
+
+CREATE FUNCTION cdr_cell_towers(options jsonb DEFAULT '{}') RETURNS SETOF cdr_cell_towers
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'dimension_table_wrapper';
+COMMENT ON FUNCTION cdr_cell_towers(jsonb) IS
+'The 10,000 cell towers that call records refer to; the only option is seed';
+
+CREATE FUNCTION cdr_rate_plans(options jsonb DEFAULT '{}') RETURNS SETOF cdr_rate_plans
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'dimension_table_wrapper';
+COMMENT ON FUNCTION cdr_rate_plans(jsonb) IS
+'The 50 rate plans that call records are billed by; no options';
+
+CREATE FUNCTION cdr_termination_reasons(options jsonb DEFAULT '{}') RETURNS SETOF cdr_termination_reasons
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'dimension_table_wrapper';
+COMMENT ON FUNCTION cdr_termination_reasons(jsonb) IS
+'The 20 reasons for which calls end; no options';
+
 CREATE FUNCTION tpch_tables(
     sf double precision DEFAULT 1, exact boolean DEFAULT false,
     OUT name text, OUT rows bigint, OUT columns text[]

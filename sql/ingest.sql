@@ -235,6 +235,16 @@ $$;
 COMMENT ON PROCEDURE stream_resume(text, boolean, integer) IS
 'Goes on with an interrupted run. adopt: its target was rewritten or restored since, and its rows are still there';
 
+CREATE FUNCTION stream_plan(
+    source text, sf double precision DEFAULT NULL, rows bigint DEFAULT NULL, batch_rows integer DEFAULT 100000,
+    options jsonb DEFAULT '{}',
+    OUT batch bigint, OUT first_unit bigint, OUT units bigint, OUT rows_in_batch bigint
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'stream_plan_wrapper';
+COMMENT ON FUNCTION stream_plan(text, double precision, bigint, integer, jsonb) IS
+'The batches that stream_ingest with these arguments would commit: their units, counted from 0 (orders for lineitem, parts for partsupp, else rows), and their rows';
+
 CREATE FUNCTION stream_stop(run text) RETURNS boolean
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'stream_stop_wrapper';

@@ -7,6 +7,7 @@ CREATE TABLE millrace.run (
     source text NOT NULL,
     options jsonb NOT NULL,
     batch_rows integer NOT NULL CHECK (batch_rows > 0),
+    profile jsonb NOT NULL DEFAULT '"steady"',
     batches bigint NOT NULL,
     rows_estimated bigint NOT NULL,
     named boolean NOT NULL,
@@ -20,6 +21,7 @@ COMMENT ON COLUMN millrace.run.owner IS 'The role that began it';
 COMMENT ON COLUMN millrace.run.source IS 'What it loads; see stream_sources()';
 COMMENT ON COLUMN millrace.run.options IS 'The source''s options';
 COMMENT ON COLUMN millrace.run.batch_rows IS 'Rows per batch, as asked for';
+COMMENT ON COLUMN millrace.run.profile IS 'How the batches vary: a name, or a list of their rows';
 COMMENT ON COLUMN millrace.run.batches IS 'How many batches there are in all';
 COMMENT ON COLUMN millrace.run.rows_estimated IS 'How many rows there are in all, within 0.1%';
 COMMENT ON COLUMN millrace.run.named IS 'Whether the caller gave the name';

@@ -1,5 +1,5 @@
--- The row types of the TPC-H tables, as the specification defines their columns. Keys are bigint where
--- scale factor 100,000 needs it (orders, customers, parts), else integer.
+-- Row types of the sources. Those of TPC-H's tables have the columns as the specification defines them; keys
+-- are bigint where scale factor 100,000 needs it (orders, customers, parts), else integer.
 
 CREATE SCHEMA millrace;
 COMMENT ON SCHEMA millrace IS 'Ledger and internals of extension millrace';
@@ -97,3 +97,64 @@ CREATE TYPE tpch_lineitem AS (
     l_comment varchar(44)
 );
 COMMENT ON TYPE tpch_lineitem IS 'A row of TPC-H table lineitem';
+
+CREATE TYPE cdr_cell_towers AS (
+    cell_tower_id integer,
+    tower_name text,
+    region text,
+    latitude numeric(8,5),
+    longitude numeric(8,5),
+    technology text,
+    capacity integer
+);
+COMMENT ON TYPE cdr_cell_towers IS 'A row of source cell_towers: where it is (degrees), its newest network, and how many calls it carries at a time';
+
+CREATE TYPE cdr_rate_plans AS (
+    rate_plan_id integer,
+    plan_name text,
+    voice_per_minute numeric(10,4),
+    data_per_minute numeric(10,4),
+    sms_price numeric(10,4),
+    monthly_fee numeric(10,2)
+);
+COMMENT ON TYPE cdr_rate_plans IS 'A row of source rate_plans: the prices of voice and data calls and messages';
+
+CREATE TYPE cdr_termination_reasons AS (
+    termination_code integer,
+    reason text,
+    category text,
+    answered boolean
+);
+COMMENT ON TYPE cdr_termination_reasons IS 'A row of source termination_reasons: a cause value of ITU-T Q.850, and whether calls that end so had been answered';
+
+CREATE TYPE cdr_calls AS (
+    call_id text,
+    call_timestamp timestamp,
+    call_date date,
+    call_hour integer,
+    caller_number text,
+    callee_number text,
+    duration_seconds integer,
+    cell_tower_id integer,
+    call_type text,
+    network_type text,
+    bytes_transferred bigint,
+    termination_code integer,
+    billing_amount numeric(10,4),
+    rate_plan_id integer,
+    is_roaming boolean,
+    call_quality_mos numeric(3,2),
+    packet_loss_percent numeric(5,2),
+    sequence_number bigint
+);
+COMMENT ON TYPE cdr_calls IS 'A row of source cdr: one call record';
+
+CREATE TYPE iot_readings AS (
+    device bigint,
+    metric text,
+    "time" timestamp,
+    arrival timestamp,
+    value double precision,
+    quality text
+);
+COMMENT ON TYPE iot_readings IS 'A row of source iot: what a device measured at a time, and when that arrived';

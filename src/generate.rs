@@ -4,68 +4,102 @@
 //! columns of the source are matched to those of the type by name.
 
 use crate::error::{Error, Result};
+use crate::ingest;
 use crate::pg::process;
 use crate::pg::row::{Row, RowType, Rows, Unmatched};
 use millrace_sources::tpch::{self, Scale};
 use millrace_sources::{Part, Source, registry};
 use pgrx::JsonB;
 use pgrx::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::ops::Range;
 
-/// The arguments that say how much of a TPC-H table to make.
-pub struct PartArguments {
-    /// Scale factor.
-    pub sf: Option<f64>,
-    /// Which part, counted from 1; the whole table if null.
-    pub part: Option<i32>,
-    /// Of how many parts; one for each scale factor begun if null.
-    pub parts: Option<i32>,
+/// What a call asks for: a part of a source with its options.
+pub struct Request {
+    source: String,
+    options: Value,
+    part: Part,
 }
 
-impl PartArguments {
-    /// The checked part: everything if none is asked for.
-    fn part(&self, scale: f64) -> Result<Part> {
-        let parts = |given: Option<i32>| given.map_or(scale.ceil() as i64, i64::from);
-        Ok(match (self.part, self.parts) {
-            (None, None) => Part::WHOLE,
-            (None, Some(_)) => return Err(Error::PartsWithoutPart.into()),
-            (Some(part), given) => Part::new(part.into(), parts(given)).map_err(Error::from)?,
-        })
+impl Request {
+    /// A part of a TPC-H table; one of a scale factor each if `parts` is null.
+    pub fn tpch(table: &str, sf: Option<f64>, part: Option<i32>, parts: Option<i32>) -> Result<Self> {
+        if !tpch::tables().any(|known| known == table) {
+            return Err(Error::UnknownTable(table.to_owned()).into());
+        }
+        let sf = sf.ok_or(Error::Null("sf"))?;
+        // Checked first, because JSON has no NaN to refuse.
+        Scale::new(sf).map_err(Error::from)?;
+        let part = choose_part(part, parts, sf.ceil() as i64)?;
+        Ok(Self { source: table.to_owned(), options: json!({ "sf": sf }), part })
     }
 
-    /// Opens a table and finds the units of the part.
-    pub fn open(&self, table: &str) -> Result<(Box<dyn Source>, Range<u64>)> {
-        let source = open_table(table, self.sf.ok_or(Error::Null("sf"))?)?;
-        let units = self.part(self.sf.unwrap_or_default())?.units(source.units());
+    /// A part of another source, all of it if `part` is null.
+    pub fn synthetic(
+        source: &str,
+        rows: Option<i64>,
+        options: Option<JsonB>,
+        part: Option<i32>,
+        parts: Option<i32>,
+    ) -> Result<Self> {
+        let mut options = ingest::options_object(options.map_or_else(|| json!({}), |options| options.0))?;
+        ingest::add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
+        let part = choose_part(part, parts, 1)?;
+        Ok(Self { source: source.to_owned(), options: Value::Object(options), part })
+    }
+
+    /// The source's name.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The source's options that were given, not checked yet.
+    pub fn options(&self) -> &Value {
+        &self.options
+    }
+
+    /// Which part of the source.
+    pub fn part(&self) -> Part {
+        self.part
+    }
+
+    /// Opens the source and finds the units of the part.
+    pub fn open(&self) -> Result<(Box<dyn Source>, Range<u64>)> {
+        let source = registry::open(&self.source, self.options.clone()).map_err(Error::from)?;
+        let units = self.part.units(source.units());
         Ok((source, units))
     }
-}
 
-/// Opens a TPC-H table.
-fn open_table(table: &str, sf: f64) -> Result<Box<dyn Source>> {
-    if !tpch::tables().any(|known| known == table) {
-        return Err(Error::UnknownTable(table.to_owned()).into());
+    /// The number of rows, for the planner.
+    pub fn estimated_rows(&self) -> Result<u64> {
+        let (source, units) = self.open()?;
+        Ok(source.estimated_rows(units))
     }
-    // Checked first, because JSON has no NaN to refuse.
-    Scale::new(sf).map_err(Error::from)?;
-    Ok(registry::open(table, json!({ "sf": sf })).map_err(Error::from)?)
+
+    fn rows(&self, row_type: RowType) -> Result<SetOfIterator<'static, Row>> {
+        let (source, units) = self.open()?;
+        Ok(SetOfIterator::new(Rows::new(row_type, &self.source, source, units, Unmatched::Refused)?))
+    }
 }
 
-/// The table whose rows a row type holds, by the type's name: `tpch_orders`, or `orders`.
-pub fn table_of_row_type(name: &str) -> &str {
-    name.strip_prefix("tpch_").unwrap_or(name)
+/// The checked part: everything if none is asked for.
+fn choose_part(part: Option<i32>, parts: Option<i32>, default_parts: i64) -> Result<Part> {
+    Ok(match (part, parts) {
+        (None, None) => Part::WHOLE,
+        (None, Some(_)) => return Err(Error::PartsWithoutPart.into()),
+        (Some(part), parts) => {
+            Part::new(part.into(), parts.map_or(default_parts, i64::from)).map_err(Error::from)?
+        }
+    })
 }
 
-/// The number of rows of a part, for the planner.
-pub fn estimated_rows(table: &str, part: &PartArguments) -> Result<u64> {
-    let (source, units) = part.open(table)?;
-    Ok(source.estimated_rows(units))
-}
-
-fn rows_of_part(table: &str, part: &PartArguments, row_type: RowType) -> Result<SetOfIterator<'static, Row>> {
-    let (source, units) = part.open(table)?;
-    Ok(SetOfIterator::new(Rows::new(row_type, table, source, units, Unmatched::Refused)?))
+/// The source whose rows a row type holds, by the type's name: `tpch_orders`, or `orders`.
+pub fn source_of_row_type(name: &str) -> &str {
+    match name {
+        "cdr_calls" => "cdr",
+        "iot_readings" => "iot",
+        _ => ["tpch_", "cdr_"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name),
+    }
 }
 
 /// `tpch_gen(table_name, sf, part, parts, row_type)`; of the row type only its type matters.
@@ -78,7 +112,7 @@ fn tpch_gen_by_name(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<SetOfIterator<'static, Row>> {
     let table = table_name.ok_or(Error::Null("table_name"))?;
-    rows_of_part(table, &PartArguments { sf, part, parts }, RowType::of_call(fcinfo)?)
+    Request::tpch(table, sf, part, parts)?.rows(RowType::of_call(fcinfo)?)
 }
 
 /// `tpch_gen(row_type, sf, part, parts)`: the table is the row type's name.
@@ -102,8 +136,31 @@ fn tpch_table(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<SetOfIterator<'static, Row>> {
     let row_type = RowType::of_call(fcinfo)?;
-    let table = table_of_row_type(row_type.name()).to_owned();
-    rows_of_part(&table, &PartArguments { sf, part, parts }, row_type)
+    Request::tpch(source_of_row_type(row_type.name()), sf, part, parts)?.rows(row_type)
+}
+
+/// `cdr_gen(rows, options, part, parts)` and `iot_gen(…)`: the source is the result type's.
+#[pg_extern(sql = false)]
+fn stream_gen(
+    rows: Option<i64>,
+    options: Option<JsonB>,
+    part: Option<i32>,
+    parts: Option<i32>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<SetOfIterator<'static, Row>> {
+    let row_type = RowType::of_call(fcinfo)?;
+    let rows = Some(rows.ok_or(Error::Null("rows"))?);
+    Request::synthetic(source_of_row_type(row_type.name()), rows, options, part, parts)?.rows(row_type)
+}
+
+/// `cdr_cell_towers(options)` and its siblings: the source is the result type's.
+#[pg_extern(sql = false)]
+fn dimension_table(
+    options: Option<JsonB>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<SetOfIterator<'static, Row>> {
+    let row_type = RowType::of_call(fcinfo)?;
+    Request::synthetic(source_of_row_type(row_type.name()), None, options, None, None)?.rows(row_type)
 }
 
 /// `millrace.source_rows(source, options, first_unit, end_unit, row_type)`: a range of any source, with
@@ -132,8 +189,7 @@ fn tpch_tables(
     let sf = sf.ok_or(Error::Null("sf"))?;
     let exact = exact.unwrap_or_default();
     let table = |name: &str| {
-        let source = open_table(name, sf)?;
-        let units = 0..source.units();
+        let (source, units) = Request::tpch(name, Some(sf), None, None)?.open()?;
         let rows = if exact { count(source.as_ref(), units) } else { source.estimated_rows(units) };
         Ok((name.to_owned(), rows as i64, column_names(&source.schema())))
     };

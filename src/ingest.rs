@@ -9,7 +9,8 @@ use crate::pg::insert::{self, Path, bulk_insert};
 use crate::pg::row::{RowType, check_table};
 use crate::pg::shared::{MAX_WORKERS, Orders, Shared};
 use crate::pg::{activity, lock, process, workers};
-use millrace_sources::{BatchPlan, Error as SourceError, Source, registry};
+use crate::plan;
+use millrace_sources::{Error as SourceError, Profile, Source, registry};
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
@@ -40,30 +41,38 @@ struct Pace {
 }
 
 /// The parameters of a call, checked but for the target.
-struct Request {
-    source_name: String,
-    source: Box<dyn Source>,
-    options: Value,
+pub struct Request {
+    pub source_name: String,
+    pub source: Box<dyn Source>,
+    pub options: Value,
     rate: Option<f64>,
+    pub profile: Profile,
 }
 
 impl Request {
-    fn new(source_name: &str, sf: Option<f64>, rows: Option<i64>, options: Value) -> Result<Self> {
+    pub fn new(source_name: &str, sf: Option<f64>, rows: Option<i64>, options: Value) -> Result<Self> {
         let definition = registry::find(source_name).map_err(Error::from)?;
-        let Value::Object(mut options) = options else {
-            return Err(Error::Argument {
-                name: "options",
-                value: options.to_string(),
-                hint: "Options are a JSON object, such as {\"rate\": 50000}.",
-            }
-            .into());
-        };
+        let mut options = options_object(options)?;
         let rate = take_rate(&mut options)?;
+        let profile = take_profile(&mut options)?;
         add_option(&mut options, "sf", sf.map(|sf| finite(sf).map(|sf| json!(sf))).transpose()?)?;
         add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
         let options = definition.normalize(Value::Object(options)).map_err(Error::from)?;
         let source = registry::open(source_name, options.clone()).map_err(Error::from)?;
-        Ok(Self { source_name: source_name.to_owned(), source, options, rate })
+        Ok(Self { source_name: source_name.to_owned(), source, options, rate, profile })
+    }
+}
+
+/// Options as they are given in SQL.
+pub fn options_object(options: Value) -> Result<Map<String, Value>> {
+    match options {
+        Value::Object(options) => Ok(options),
+        other => Err(Error::Argument {
+            name: "options",
+            value: other.to_string(),
+            hint: "Options are a JSON object, such as {\"seed\": 1}.",
+        }
+        .into()),
     }
 }
 
@@ -86,8 +95,17 @@ fn take_rate(options: &mut Map<String, Value>) -> Result<Option<f64>> {
     }
 }
 
+fn take_profile(options: &mut Map<String, Value>) -> Result<Profile> {
+    let Some(profile) = options.remove("profile") else { return Ok(Profile::default()) };
+    Profile::read(profile.clone()).ok_or_else(|| {
+        let hint =
+            "A profile is \"steady\", \"diurnal\", \"burst\" or a list of batch sizes, such as [1000, 5000].";
+        Error::Argument { name: "options.profile", value: profile.to_string(), hint }.into()
+    })
+}
+
 /// Adds what was given as an argument of its own to the source's options.
-fn add_option(options: &mut Map<String, Value>, name: &'static str, value: Option<Value>) -> Result<()> {
+pub fn add_option(options: &mut Map<String, Value>, name: &'static str, value: Option<Value>) -> Result<()> {
     let Some(value) = value else { return Ok(()) };
     if options.insert(name.to_owned(), value).is_some() {
         return Err(Error::Argument {
@@ -130,13 +148,14 @@ fn open_run(
     let request = Request::new(source, sf, rows, options)?;
     relation.check(&request.source_name, request.source.as_ref())?;
     relation.check_shared(workers)?;
-    let plan = BatchPlan::new(request.source.as_ref(), batch_rows as u64);
+    let plan = plan::plan(request.source.as_ref(), batch_rows, &request.profile, &request.options);
     let wanted = Run {
         name: run.map_or_else(|| relation.name.clone(), str::to_owned),
         owner: String::new(),
         source: request.source_name,
         options: request.options,
         batch_rows,
+        profile: request.profile,
         batches: plan.batches() as i64,
         rows_estimated: request.source.estimated_rows(0..request.source.units()) as i64,
         named: run.is_some(),
@@ -145,7 +164,7 @@ fn open_run(
     begin_or_go_on(wanted, request.rate)
 }
 
-fn check_batch_rows(batch_rows: Option<i32>) -> Result<i32> {
+pub fn check_batch_rows(batch_rows: Option<i32>) -> Result<i32> {
     let rows = batch_rows.ok_or(Error::Null("batch_rows"))?;
     if !(1..=MAX_BATCH_ROWS).contains(&rows) {
         let hint = "A batch has from 1 to 100000000 rows.";
@@ -218,6 +237,7 @@ fn check_same(existing: &Run, wanted: &Run) -> Result<()> {
     compare("source", &existing.source, &wanted.source);
     compare("options", &existing.options, &wanted.options);
     compare("batch_rows", &existing.batch_rows, &wanted.batch_rows);
+    compare("profile", &json!(existing.profile), &json!(wanted.profile));
     if differences.is_empty() {
         return Ok(());
     }
@@ -381,7 +401,7 @@ fn ingest_batch(run: &str, batch: i64) -> Result<i64> {
         return Ok(0);
     }
     let source = registry::open(&run.source, run.options.clone()).map_err(Error::from)?;
-    let units = BatchPlan::new(source.as_ref(), run.batch_rows as u64).batch(batch as u64);
+    let units = run.plan(source.as_ref()).batch(batch as u64);
     let relation = current_relation(&run)?;
     let columns = relation.check(&run.source, source.as_ref())?;
     let path = relation.path(&columns)?;

@@ -5,10 +5,12 @@
 //! leave the caller's `search_path` alone.
 
 use crate::error::{Error, Result};
+use crate::plan;
+use millrace_sources::{BatchPlan, Profile, Source};
 use pgrx::JsonB;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A run: what it loads. Fixed when it begins.
 #[derive(Debug, Clone)]
@@ -18,10 +20,18 @@ pub struct Run {
     pub source: String,
     pub options: Value,
     pub batch_rows: i32,
+    pub profile: Profile,
     pub batches: i64,
     pub rows_estimated: i64,
     pub named: bool,
     pub target: Target,
+}
+
+impl Run {
+    /// Its batches; `source` is the run's, opened.
+    pub fn plan(&self, source: &dyn Source) -> BatchPlan {
+        plan::plan(source, self.batch_rows, &self.profile, &self.options)
+    }
 }
 
 /// A table a run loads, as it was when the run began.
@@ -63,7 +73,7 @@ pub fn find(name: &str) -> Result<Option<Run>> {
     let found = Spi::connect(|client| {
         let mut rows = client.select(
             "SELECT r.owner::text, r.source, r.options, r.batch_rows, r.batches, r.rows_estimated, r.named,
-                    t.name, t.relation, t.unlogged, t.leaves, t.filenodes
+                    t.name, t.relation, t.unlogged, t.leaves, t.filenodes, r.profile
              FROM millrace.run r
              JOIN millrace.target t ON t.run OPERATOR(pg_catalog.=) r.name
              WHERE r.name OPERATOR(pg_catalog.=) $1",
@@ -78,6 +88,10 @@ pub fn find(name: &str) -> Result<Option<Run>> {
                 source: row.get(2)?.unwrap_or_default(),
                 options: row.get::<JsonB>(3)?.map(|options| options.0).unwrap_or_default(),
                 batch_rows: row.get(4)?.unwrap_or_default(),
+                profile: row
+                    .get::<JsonB>(13)?
+                    .and_then(|profile| Profile::read(profile.0))
+                    .unwrap_or_default(),
                 batches: row.get(5)?.unwrap_or_default(),
                 rows_estimated: row.get(6)?.unwrap_or_default(),
                 named: row.get(7)?.unwrap_or_default(),
@@ -113,8 +127,8 @@ pub fn check_owner(run: &Run) -> Result<()> {
 /// Writes a new run.
 pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
     execute(
-        "INSERT INTO millrace.run (name, source, options, batch_rows, batches, rows_estimated, named, rate)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO millrace.run (name, source, options, batch_rows, batches, rows_estimated, named, rate, profile)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             run.name.as_str().into(),
             run.source.as_str().into(),
@@ -124,6 +138,7 @@ pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
             run.rows_estimated.into(),
             run.named.into(),
             rate.into(),
+            JsonB(json!(run.profile)).into(),
         ],
     )?;
     let Target { name, relation, storage } = &run.target;

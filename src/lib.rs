@@ -12,6 +12,7 @@ mod guc;
 mod ingest;
 mod ledger;
 mod pg;
+mod plan;
 mod verify;
 
 #[cfg(any(test, feature = "pg_test"))]

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::ingest::{Relation, current_relation};
 use crate::ledger::{self, Run};
-use millrace_sources::{BatchPlan, registry};
+use millrace_sources::registry;
 use pgrx::JsonB;
 use pgrx::prelude::*;
 
@@ -62,7 +62,7 @@ fn found(run: &Run, relation: &Relation) -> Result<Content> {
 /// What the committed batches hold.
 fn expected(run: &Run, relation: &Relation, batches: &[i64]) -> Result<Content> {
     let source = registry::open(&run.source, run.options.clone()).map_err(Error::from)?;
-    let plan = BatchPlan::new(source.as_ref(), run.batch_rows as u64);
+    let plan = run.plan(source.as_ref());
     let (mut starts, mut ends) = (Vec::new(), Vec::new());
     for range in adjoining(batches) {
         starts.push(plan.batch(range.0 as u64).start as i64);

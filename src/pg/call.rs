@@ -2,49 +2,35 @@
 
 use super::row::relation_name;
 use crate::error::{Error, Result};
-use crate::generate::{self, PartArguments};
+use crate::generate::{self, Request};
 use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
 use pgrx::prelude::*;
 use pgrx::{FromDatum, Internal, PgList, is_a};
 
-/// The arguments of a call, by their types: each generating function has its own in the same order.
-pub struct Arguments {
-    table: String,
-    part: PartArguments,
-}
-
-impl Arguments {
-    /// Reads the arguments of a call that returns `row_type`; each is a type and a value or null.
-    ///
-    /// # Safety
-    /// The values are of their types.
-    pub unsafe fn read(arguments: &[(Oid, Option<Datum>)], row_type: Oid) -> Result<Self> {
-        let nth =
-            |oid, nth| arguments.iter().filter(|(other, _)| *other == oid).nth(nth).map(|(_, value)| *value);
+/// Reads the arguments of a call that returns `row_type`; each is a type and a value or null. Each generating
+/// function has some of the same arguments in the same order, so their types tell which is which.
+///
+/// # Safety
+/// The values are of their types.
+pub unsafe fn request(arguments: &[(Oid, Option<Datum>)], row_type: Oid) -> Result<Request> {
+    let nth =
+        |oid, nth| arguments.iter().filter(|(other, _)| *other == oid).nth(nth).map(|(_, value)| *value);
+    // SAFETY: the caller vouches for the types.
+    unsafe {
+        let part = read(nth(pg_sys::INT4OID, 0).flatten());
+        let parts = read(nth(pg_sys::INT4OID, 1).flatten());
+        let row_type = relation_name(row_type);
+        let source = generate::source_of_row_type(&row_type);
+        if let Some(options) = nth(pg_sys::JSONBOID, 0) {
+            let rows =
+                nth(pg_sys::INT8OID, 0).map(|rows| read(rows).ok_or(Error::Null("rows"))).transpose()?;
+            return Request::synthetic(source, rows, read(options), part, parts);
+        }
         let table = match nth(pg_sys::TEXTOID, 0) {
-            // SAFETY: the caller vouches for the types.
-            Some(name) => unsafe { read(name) }.ok_or(Error::Null("table_name"))?,
-            None => generate::table_of_row_type(&relation_name(row_type)).to_owned(),
+            Some(name) => read(name).ok_or(Error::Null("table_name"))?,
+            None => source,
         };
-        // SAFETY: as above.
-        let part = unsafe {
-            PartArguments {
-                sf: read(nth(pg_sys::FLOAT8OID, 0).flatten()),
-                part: read(nth(pg_sys::INT4OID, 0).flatten()),
-                parts: read(nth(pg_sys::INT4OID, 1).flatten()),
-            }
-        };
-        Ok(Self { table, part })
-    }
-
-    /// The TPC-H table to make.
-    pub fn table(&self) -> &str {
-        &self.table
-    }
-
-    /// How much of it.
-    pub fn part(&self) -> &PartArguments {
-        &self.part
+        Request::tpch(table, read(nth(pg_sys::FLOAT8OID, 0).flatten()), part, parts)
     }
 }
 
@@ -55,11 +41,11 @@ unsafe fn read<T: FromDatum>(value: Option<Datum>) -> Option<T> {
     unsafe { T::from_datum(value?, false) }
 }
 
-/// The arguments of a call as far as they are known when it is planned: `None` if one is not.
+/// What a call asks for as far as that is known when it is planned: `None` if an argument is not.
 ///
 /// # Safety
 /// `call` is a call of a generating function.
-pub unsafe fn constant_arguments(call: *mut pg_sys::FuncExpr) -> Option<Arguments> {
+pub unsafe fn constant_request(call: *mut pg_sys::FuncExpr) -> Option<Request> {
     // SAFETY: the caller vouches for the node; tags are checked before nodes are read as what they say.
     unsafe {
         let row_type = (*call).funcresulttype;
@@ -74,7 +60,7 @@ pub unsafe fn constant_arguments(call: *mut pg_sys::FuncExpr) -> Option<Argument
                 return None;
             }
         }
-        Arguments::read(&arguments, row_type).ok()
+        self::request(&arguments, row_type).ok()
     }
 }
 
@@ -92,10 +78,9 @@ pub fn generate_support(request: Internal) -> Internal {
         }
         let rows_request = node.cast::<pg_sys::SupportRequestRows>();
         let call = (*rows_request).node;
-        let arguments = if is_a(call, NodeTag::T_FuncExpr) { constant_arguments(call.cast()) } else { None };
         // What a wrong call would return is not known, and planning it is no error.
-        let rows = arguments
-            .and_then(|arguments| generate::estimated_rows(arguments.table(), arguments.part()).ok());
+        let known = if is_a(call, NodeTag::T_FuncExpr) { constant_request(call.cast()) } else { None };
+        let rows = known.and_then(|request| request.estimated_rows().ok());
         match rows {
             Some(rows) => {
                 (*rows_request).rows = rows as f64;

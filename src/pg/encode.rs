@@ -3,13 +3,20 @@
 use super::arena::Arena;
 use crate::error::Error;
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int32Array, Int64Array, StringArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array,
+    Int64Array, StringArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType,
+};
 use pgrx::pg_sys::{self, Datum, Oid};
 
 /// Days from 1970-01-01, where Arrow counts from, to 2000-01-01, where PostgreSQL does.
 const POSTGRES_EPOCH: i32 = 10_957;
+const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+/// Digits after the point of a second in a `timestamp`.
+const TIMESTAMP_DIGITS: i32 = 6;
 /// The length word before a value of varying length; a type modifier of a string counts it too.
 const VARHDRSZ: usize = 4;
 
@@ -22,8 +29,14 @@ pub enum Layout {
     Int8,
     /// `numeric`, with as many digits after the point as the Arrow type has.
     Numeric,
+    /// `double precision`.
+    Float8,
+    /// `boolean`.
+    Bool,
     /// `date`.
     Date,
+    /// `timestamp`, to the microsecond.
+    Timestamp,
     /// `text`, or `varchar` of at most so many characters.
     Text { limit: Option<usize> },
     /// `char(n)`, padded with blanks.
@@ -37,7 +50,10 @@ impl Layout {
             DataType::Int32 => (Layout::Int4, pg_sys::INT4OID),
             DataType::Int64 => (Layout::Int8, pg_sys::INT8OID),
             DataType::Decimal128(..) => (Layout::Numeric, pg_sys::NUMERICOID),
+            DataType::Float64 => (Layout::Float8, pg_sys::FLOAT8OID),
+            DataType::Boolean => (Layout::Bool, pg_sys::BOOLOID),
             DataType::Date32 => (Layout::Date, pg_sys::DATEOID),
+            DataType::Timestamp(TimeUnit::Microsecond, None) => (Layout::Timestamp, pg_sys::TIMESTAMPOID),
             DataType::Utf8 => (Layout::Text { limit: None }, pg_sys::TEXTOID),
             _ => return None,
         })
@@ -53,7 +69,12 @@ impl Layout {
             (DataType::Decimal128(precision, scale), pg_sys::NUMERICOID) => {
                 numeric_holds(typmod, *precision, *scale).then_some(Layout::Numeric)
             }
+            (DataType::Float64, pg_sys::FLOAT8OID) => Some(Layout::Float8),
+            (DataType::Boolean, pg_sys::BOOLOID) => Some(Layout::Bool),
             (DataType::Date32, pg_sys::DATEOID) => Some(Layout::Date),
+            (DataType::Timestamp(TimeUnit::Microsecond, None), pg_sys::TIMESTAMPOID) => {
+                (typmod < 0 || typmod >= TIMESTAMP_DIGITS).then_some(Layout::Timestamp)
+            }
             (DataType::Utf8, pg_sys::TEXTOID) => Some(Layout::Text { limit: None }),
             (DataType::Utf8, pg_sys::VARCHAROID) => Some(Layout::Text { limit: length }),
             (DataType::Utf8, pg_sys::BPCHAROID) => {
@@ -83,7 +104,10 @@ enum Values {
     Int32(Int32Array),
     Int64(Int64Array),
     Decimal(Decimal128Array, u32),
+    Float64(Float64Array),
+    Boolean(BooleanArray),
     Date(Date32Array),
+    Timestamp(TimestampMicrosecondArray),
     Text(StringArray),
 }
 
@@ -96,7 +120,12 @@ impl Column {
             DataType::Decimal128(_, scale) => {
                 Values::Decimal(array.as_primitive::<Decimal128Type>().clone(), u32::try_from(*scale).ok()?)
             }
+            DataType::Float64 => Values::Float64(array.as_primitive::<Float64Type>().clone()),
+            DataType::Boolean => Values::Boolean(array.as_boolean().clone()),
             DataType::Date32 => Values::Date(array.as_primitive::<Date32Type>().clone()),
+            DataType::Timestamp(TimeUnit::Microsecond, None) => {
+                Values::Timestamp(array.as_primitive::<TimestampMicrosecondType>().clone())
+            }
             DataType::Utf8 => Values::Text(array.as_string::<i32>().clone()),
             _ => return None,
         };
@@ -110,7 +139,12 @@ impl Column {
             Values::Int32(array) if array.is_valid(row) => Datum::from(array.value(row)),
             Values::Int64(array) if array.is_valid(row) => self.integer(array.value(row))?,
             Values::Decimal(array, scale) if array.is_valid(row) => numeric(array.value(row), *scale, memory),
+            Values::Float64(array) if array.is_valid(row) => Datum::from(array.value(row).to_bits()),
+            Values::Boolean(array) if array.is_valid(row) => Datum::from(array.value(row)),
             Values::Date(array) if array.is_valid(row) => Datum::from(array.value(row) - POSTGRES_EPOCH),
+            Values::Timestamp(array) if array.is_valid(row) => {
+                Datum::from(array.value(row) - i64::from(POSTGRES_EPOCH) * MICROSECONDS_PER_DAY)
+            }
             Values::Text(array) if array.is_valid(row) => self.text(array.value(row), memory)?,
             _ => return Ok(None),
         }))

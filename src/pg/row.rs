@@ -147,7 +147,10 @@ fn natural_name(oid: Oid) -> &'static str {
         pg_sys::INT4OID => "integer",
         pg_sys::INT8OID => "bigint",
         pg_sys::NUMERICOID => "numeric",
+        pg_sys::FLOAT8OID => "double precision",
+        pg_sys::BOOLOID => "boolean",
         pg_sys::DATEOID => "date",
+        pg_sys::TIMESTAMPOID => "timestamp",
         _ => "text",
     }
 }

@@ -7,7 +7,7 @@
 //! The plan node has no relation of its own to scan (`scanrelid` 0), because the executor would open it
 //! as a table. Its rows are those of `custom_scan_tlist`, the columns that the query reads.
 
-use super::call::{self, Arguments};
+use super::call;
 use super::compat;
 use super::process;
 use super::row::{Attribute, Reader, RowType};
@@ -123,7 +123,7 @@ pub(super) unsafe fn scanned_call(rte: *mut pg_sys::RangeTblEntry) -> Option<*mu
     }
 }
 
-/// Whether a function is one of ours that return TPC-H rows.
+/// Whether a function is one of ours that return generated rows.
 fn is_generating(function: Oid) -> bool {
     // SAFETY: the support function is looked up in the catalog, and its address only compared.
     unsafe {
@@ -173,12 +173,12 @@ const TEXT_POOL_COST: f64 = 100_000.0;
 /// postmaster has not made it for all.
 ///
 /// # Safety
-/// As [`call::constant_arguments`]; `columns` are columns of what it returns.
+/// As [`call::constant_request`]; `columns` are columns of what it returns.
 unsafe fn worker_startup_cost(call: *mut pg_sys::FuncExpr, columns: &[*mut pg_sys::Var]) -> f64 {
     // SAFETY: the caller vouches for the nodes.
     unsafe {
-        let Some(arguments) = call::constant_arguments(call) else { return 0.0 };
-        let Ok((source, _)) = arguments.part().open(arguments.table()) else { return 0.0 };
+        let Some(request) = call::constant_request(call) else { return 0.0 };
+        let Ok((source, _)) = request.open() else { return 0.0 };
         let schema = source.schema();
         let attributes = RowType::of_type((*call).funcresulttype).attributes();
         let read = |attribute: &Attribute| {
@@ -380,12 +380,12 @@ unsafe fn start(state: *mut State) -> Result<Progress> {
             .zip(states.iter_ptr())
             .map(|(node, argument)| (pg_sys::exprType(node), evaluate(argument, context)))
             .collect();
-        let arguments = Arguments::read(&arguments, (*expression).funcresulttype)?;
+        let request = call::request(&arguments, (*expression).funcresulttype)?;
         let row_type = RowType::of_type((*expression).funcresulttype);
-        let (source, units) = arguments.part().open(arguments.table())?;
+        let (source, units) = request.open()?;
         let mine = if (*state).shared.is_null() { units.clone() } else { 0..0 };
         let columns = &*(*state).columns;
-        let reader = Reader::of_columns(&row_type, arguments.table(), source, mine, columns)?;
+        let reader = Reader::of_columns(&row_type, request.source(), source, mine, columns)?;
         Ok(Progress { reader, units })
     }
 }
@@ -572,14 +572,11 @@ unsafe extern "C-unwind" fn explain(
     unsafe {
         let state = node.cast::<State>();
         let call = (*(*state).call).expr.cast::<pg_sys::FuncExpr>();
-        if let Some(arguments) = call::constant_arguments(call) {
-            property(explain, c"Table", arguments.table());
-            if let Some(sf) = arguments.part().sf {
-                property(explain, c"Scale Factor", &sf.to_string());
-            }
-            if let Some(part) = arguments.part().part {
-                let parts = arguments.part().parts.map_or_else(String::new, |parts| format!(" of {parts}"));
-                property(explain, c"Part", &format!("{part}{parts}"));
+        if let Some(request) = call::constant_request(call) {
+            property(explain, c"Source", request.source());
+            property(explain, c"Options", &request.options().to_string());
+            if !request.part().is_whole() {
+                property(explain, c"Part", &request.part().to_string());
             }
         }
         let row_type = RowType::of_type((*call).funcresulttype);

@@ -1,6 +1,7 @@
 //! Splitting a table as dbgen does.
 
 use crate::Error;
+use std::fmt::{Display, Formatter};
 use std::ops::Range;
 
 /// One part of a table: dbgen's `-S part -C parts`, counted from 1.
@@ -22,6 +23,11 @@ impl Part {
         Ok(Self { part: part as u64, parts: parts as u64 })
     }
 
+    /// Whether it is all there is.
+    pub fn is_whole(self) -> bool {
+        self.parts == 1
+    }
+
     /// The units of this part in a table of `total` units.
     ///
     /// All parts are of equal size but for the last, which also takes what is left over, as in dbgen.
@@ -30,6 +36,12 @@ impl Part {
         let start = size * (self.part - 1);
         let end = if self.part == self.parts { total } else { start + size };
         start..end
+    }
+}
+
+impl Display for Part {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} of {}", self.part, self.parts)
     }
 }
 
