@@ -284,7 +284,12 @@ fn describe_source(error: SourceError) -> Described {
 fn options_hint(source: &str) -> String {
     let options = registry::find(source).map(|definition| definition.options).unwrap_or_default();
     let lines: Vec<_> = options.iter().map(|option| format!("{} ({})", option.name, option.about)).collect();
-    format!("Its options are {}; any source also takes rate (rows per second).", lines.join(", "))
+    let own = if lines.is_empty() {
+        "It has no options of its own".to_owned()
+    } else {
+        format!("Its options are {}", lines.join(", "))
+    };
+    format!("{own}; stream_ingest also takes rate (rows per second) and profile (how batches vary).")
 }
 
 fn describe_no_such_columns(source: &str, row: &str, columns: &[String]) -> Described {

@@ -34,13 +34,22 @@ mod tests {
         error
     }
 
+    fn row_type(source: &str) -> String {
+        match source {
+            "cdr" => "cdr_calls".to_owned(),
+            "iot" => "iot_readings".to_owned(),
+            "cell_towers" | "rate_plans" | "termination_reasons" => format!("cdr_{source}"),
+            table => format!("tpch_{table}"),
+        }
+    }
+
     #[pg_extern]
     fn the_row_types_are_the_sources_columns() {
         for definition in registry::all() {
             let query = format!(
                 "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
-                 WHERE attrelid = 'tpch_{}'::regclass AND attnum > 0",
-                definition.name
+                 WHERE attrelid = '{}'::regclass AND attnum > 0",
+                row_type(definition.name)
             );
             let columns: Vec<String> = one(&query);
             let schema = (definition.schema)();
@@ -143,6 +152,11 @@ mod tests {
         assert_eq!(estimate("SELECT * FROM tpch_gen(NULL::tpch_part, 10, part => 3, parts => 8)"), 250_000.0);
         assert_eq!(estimate("SELECT * FROM tpch_orders(100)"), 150_000_000.0);
         assert_eq!(estimate("SELECT * FROM tpch_nation(1, 7, 7)"), 7.0);
+        assert_eq!(estimate("SELECT * FROM cdr_gen(7777777)"), 7_777_777.0);
+        assert_eq!(estimate("SELECT * FROM iot_gen()"), 1_000_000.0);
+        assert_eq!(estimate("SELECT * FROM cdr_gen(1000, part => 3, parts => 3)"), 334.0);
+        assert_eq!(estimate("SELECT * FROM cdr_cell_towers()"), 10_000.0);
+        assert_eq!(estimate("SELECT * FROM cdr_rate_plans('{}')"), 50.0);
         let large = estimate("SELECT * FROM tpch_lineitem(10)") / 59_986_052.0;
         assert!((large - 1.0).abs() < 0.001, "{large}");
         // What a wrong call would return is not known, and asking does not raise its error.
@@ -307,6 +321,85 @@ mod tests {
     }
 
     #[pg_extern]
+    fn calls_and_readings_have_the_types_of_their_rows() {
+        let row: String = one("SELECT c::text FROM cdr_gen(2) c OFFSET 1");
+        assert_eq!(
+            row,
+            "(08b4fda8c892b50e,\"2024-01-01 00:00:00.062018\",2024-01-01,0,+15054222748,+16816585798,263,285,\
+             voice,4G,,16,0.2126,19,f,4.13,0.54,2)"
+        );
+        let row: String = one("SELECT i::text FROM iot_gen(2) i OFFSET 1");
+        assert_eq!(row, "(1,humidity,\"2024-01-01 00:00:00\",\"2024-01-01 00:00:00\",45.585,good)");
+        // As the server derives them from each other.
+        let wrong =
+            "SELECT count(*) FROM cdr_gen(50000, '{\"rows_per_day\": 20000, \"start\": \"1999-12-31\"}')
+                     WHERE call_date <> call_timestamp::date OR call_hour <> extract(hour FROM call_timestamp)
+                        OR call_timestamp < '1999-12-31' OR call_timestamp >= '2000-01-03'
+                        OR is_roaming IS NULL";
+        assert_eq!(one::<i64>(wrong), 0);
+        let wrong = "SELECT count(*) FROM cdr_gen(50000) c JOIN cdr_rate_plans() USING (rate_plan_id)
+                     WHERE billing_amount <> CASE call_type
+                         WHEN 'voice' THEN round(voice_per_minute * duration_seconds / 60, 4)
+                         WHEN 'data' THEN round(data_per_minute * duration_seconds / 60, 4)
+                         ELSE sms_price END";
+        assert_eq!(one::<i64>(wrong), 0);
+        let joined = "SELECT count(*) FROM cdr_gen(50000) JOIN cdr_rate_plans() USING (rate_plan_id)
+                      JOIN cdr_cell_towers() USING (cell_tower_id)
+                      JOIN cdr_termination_reasons() USING (termination_code)
+                      WHERE answered OR duration_seconds = 0";
+        assert_eq!(one::<i64>(joined), 50_000);
+    }
+
+    #[pg_extern]
+    fn other_types_take_calls_and_readings_by_the_servers_casts() {
+        Spi::run(
+            "SET LOCAL timezone = 'UTC';
+             CREATE TABLE casted (\"time\" timestamptz, arrival timestamp(0), value real, quality varchar(4));
+             CREATE TABLE flags (is_roaming text, call_timestamp date, bytes_transferred int)",
+        )
+        .unwrap();
+        let rows = |table: &str, source: &str| {
+            format!("millrace.source_rows('{source}', '{{\"rows\": 1000}}', 0, 1000, NULL::{table})")
+        };
+        // "uncertain" does not fit.
+        let error = error_of(&format!("SELECT * FROM {}", rows("casted", "iot")));
+        assert!(error.starts_with("22001 value too long for column \"quality\""), "{error}");
+        Spi::run("ALTER TABLE casted ALTER quality TYPE varchar(9)").unwrap();
+        let same = "SELECT count(*) FROM (SELECT row_number() OVER () AS n, * FROM CALL) a
+                    JOIN (SELECT row_number() OVER () AS n, * FROM iot_gen(1000)) b USING (n)
+                    WHERE a.\"time\" = b.\"time\" AND a.arrival = b.arrival::timestamp(0)
+                      AND a.value = b.value::real AND a.quality = b.quality";
+        assert_eq!(one::<i64>(&same.replace("CALL", &rows("casted", "iot"))), 1_000);
+        let texts = format!("SELECT string_agg(DISTINCT is_roaming, ' ') FROM {}", rows("flags", "cdr"));
+        assert_eq!(one::<String>(&texts), "false true");
+    }
+
+    #[pg_extern]
+    fn parts_of_calls_join_to_the_whole() {
+        for (call, part) in [
+            ("cdr_gen(10000, '{\"seed\": 5}')", "cdr_gen(10000, '{\"seed\": 5}', p, 7)"),
+            ("iot_gen(10000, '{\"late\": 0.3}')", "iot_gen(10000, '{\"late\": 0.3}', p, 7)"),
+        ] {
+            let content = |from: &str| -> String {
+                one(&format!("SELECT count(*) || ' ' || sum(hashtextextended(t::text, 0)) FROM {from} t"))
+            };
+            let parts = format!("(SELECT t.* FROM generate_series(1, 7) p, {part} t)");
+            assert_eq!(content(&parts), content(call));
+            assert!(content(call).starts_with("10000 "), "{}", content(call));
+            // The scan makes the same rows as the function.
+            let columns: String = one(&format!(
+                "SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute a
+                 JOIN pg_type t ON t.typrelid = attrelid
+                 WHERE t.oid = (SELECT prorettype FROM pg_proc WHERE proname = '{}') AND attnum > 0",
+                &call[..7]
+            ));
+            let streamed = format!("(SELECT {columns} FROM {call} OFFSET 0)");
+            assert!(plan(&format!("SELECT * FROM {streamed} s")).contains("MillraceScan"));
+            assert_eq!(content(&streamed), content(call));
+        }
+    }
+
+    #[pg_extern]
     fn the_scan_can_be_switched_off() {
         let query = "SELECT o_orderkey FROM tpch_orders(0.01) WHERE o_orderkey = 7";
         assert!(plan(query).contains("MillraceScan"));
@@ -319,10 +412,15 @@ mod tests {
     fn explain_shows_what_the_scan_makes() {
         let explained = plan("SELECT o_custkey FROM tpch_orders(0.5, 2, 5) WHERE o_orderkey < 100");
         for line in
-            ["Table: orders", "Scale Factor: 0.5", "Part: 2 of 5", "Columns Made: o_orderkey, o_custkey"]
+            ["Source: orders", "Options: {\"sf\":0.5}", "Part: 2 of 5", "Columns Made: o_orderkey, o_custkey"]
         {
             assert!(explained.contains(line), "{line}: {explained}");
         }
+        let explained = plan("SELECT call_id FROM cdr_gen(7, '{\"seed\": 3}')");
+        for line in ["Source: cdr", "Options: {\"rows\":7,\"seed\":3}", "Columns Made: call_id"] {
+            assert!(explained.contains(line), "{line}: {explained}");
+        }
+        assert!(!explained.contains("Part"), "{explained}");
         assert!(plan("SELECT count(*) FROM tpch_orders(1)").contains("Columns Made: none"));
         // Nothing runs, so even a wrong call is explained.
         assert!(plan("SELECT o_orderkey FROM tpch_orders(-1)").contains("MillraceScan"));
@@ -457,7 +555,7 @@ mod tests {
     fn functions_have_the_right_properties() {
         let wrong: Option<String> = Spi::get_one(
             "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc
-             WHERE proname LIKE 'tpch%' AND pronamespace = 'public'::regnamespace
+             WHERE proname ~ '^(tpch|cdr|iot)_' AND pronamespace = 'public'::regnamespace
                AND NOT (proparallel = 's' AND provolatile = CASE WHEN proname = 'tpch_gen' THEN 's' ELSE 'i' END)",
         )
         .unwrap();

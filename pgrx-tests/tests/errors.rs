@@ -17,6 +17,7 @@ const SETUP: &str = "
     INSERT INTO keyed VALUES (7);
     CREATE TABLE deferred (o_orderkey bigint, UNIQUE (o_orderkey) DEFERRABLE INITIALLY DEFERRED);
     INSERT INTO deferred VALUES (7);
+    CREATE TABLE calls (LIKE cdr_calls);
     CREATE TYPE pair AS (a int, b int);
     CREATE DOMAIN quantity AS numeric CHECK (VALUE < 30);
     CREATE TABLE domained (l_quantity quantity);
@@ -186,6 +187,43 @@ const WRONG: &[(&str, &str, &str)] = &[
         "unknown field `scale`, expected `sf` HINT: Its options are sf (scale factor,",
     ),
     (
+        "SELECT * FROM cdr_gen(0)",
+        "22023",
+        "rows must be from 1 to 1000000000000000, not 0 HINT: Its options are rows (number of calls,",
+    ),
+    ("SELECT * FROM cdr_gen(-5)", "22023", "invalid options for source \"cdr\""),
+    ("SELECT * FROM cdr_gen(NULL)", "22004", "argument \"rows\" must not be null"),
+    ("SELECT * FROM cdr_gen(5, '{\"rows\": 5}')", "22023", "\"rows\": given twice"),
+    ("SELECT * FROM cdr_gen(5, '[1]')", "22023", "invalid value for argument \"options\": [1]"),
+    ("SELECT * FROM cdr_gen(5, '{\"row\": 5}')", "22023", "unknown field `row`, expected one of `rows`"),
+    ("SELECT * FROM cdr_gen(5, '{\"exponent\": -1}')", "22023", "exponent must be from 0 to 4, not -1"),
+    (
+        "SELECT * FROM cdr_gen(5, '{\"start\": \"now\"}')",
+        "22023",
+        "\"now\" is not a timestamp such as 2024-01-01 00:00:00",
+    ),
+    ("SELECT * FROM cdr_gen(5, part => 2)", "22023", "part 2 of 1 does not exist"),
+    ("SELECT * FROM cdr_gen(5, parts => 2)", "22023", "argument \"parts\" needs argument \"part\""),
+    ("SELECT * FROM iot_gen(5, '{\"lost\": 0.9}')", "22023", "lost must be from 0 to 0.4, not 0.9"),
+    (
+        "SELECT * FROM cdr_rate_plans('{\"seed\": 1}')",
+        "22023",
+        "unknown field `seed`, there are no fields HINT: It has no options of its own",
+    ),
+    ("SELECT * FROM tpch_gen('cdr', 1)", "22023", "TPC-H table \"cdr\" does not exist"),
+    ("CALL stream_ingest('calls', 'cdr', sf => 1)", "22023", "unknown field `sf`, expected one of `rows`"),
+    ("CALL stream_ingest('calls', 'cdr', rows => 0)", "22023", "rows must be from 1"),
+    (
+        "CALL stream_ingest('orders', options => '{\"profile\": \"weekly\"}')",
+        "22023",
+        "invalid value for argument \"options.profile\": \"weekly\" HINT: A profile is \"steady\", \"diurnal\",",
+    ),
+    ("CALL stream_ingest('orders', options => '{\"profile\": [0]}')", "22023", "\"options.profile\": [0]"),
+    ("CALL stream_ingest('orders', options => '{\"profile\": []}')", "22023", "\"options.profile\": []"),
+    ("SELECT * FROM stream_plan(NULL)", "22004", "argument \"source\" must not be null"),
+    ("SELECT * FROM stream_plan('call')", "22023", "source \"call\" does not exist"),
+    ("SELECT * FROM stream_plan('cdr', batch_rows => 0)", "22023", "\"batch_rows\": 0"),
+    (
         "CALL stream_ingest('orders', options => '{\"sf\": \"big\"}')",
         "22023",
         "invalid options for source \"orders\"",
@@ -233,7 +271,7 @@ fn each_wrong_call_gives_its_error_and_leaves_nothing() {
             .get(0);
         assert_eq!(running, 0, "{statement}");
     }
-    for table in ["orders", "lineitem", "extra", "checked", "gap", "domained", "narrow", "small"] {
+    for table in ["orders", "calls", "lineitem", "extra", "checked", "gap", "domained", "narrow", "small"] {
         assert_eq!(content(&mut client, table).0, 0, "{table}");
     }
     assert_eq!(content(&mut client, "keyed").0, 1);
