@@ -19,6 +19,8 @@ fn a_cancel_ends_generation() {
         // The first builds the text pool for most of a second, the others never end by themselves.
         "SELECT count(l_comment) FROM tpch_lineitem(10000)",
         "SELECT count(t) FROM tpch_lineitem(10000) t",
+        "SELECT count(value) FROM iot_gen(1000000000000)",
+        "SELECT count(t) FROM cdr_gen(1000000000000, '{\"rows_per_day\": 10000000000}') t",
         "SELECT count(*) FROM (SELECT tpch_lineitem(10000)) s",
         "SELECT rows FROM tpch_tables(100000, exact => true)",
     ] {
@@ -29,7 +31,7 @@ fn a_cancel_ends_generation() {
             let running = scope.spawn(|| error_of(&mut session, query));
             wait_until("the query to run", || {
                 let state =
-                    "SELECT state = 'active' AND query LIKE '%tpch%' FROM pg_stat_activity WHERE pid = $1";
+                    "SELECT state = 'active' AND query ~ 'tpch|gen' FROM pg_stat_activity WHERE pid = $1";
                 watcher.query_one(state, &[&pid]).unwrap().get(0)
             });
             cancel.cancel_query(NoTls).unwrap();
@@ -47,6 +49,8 @@ fn memory_does_not_grow_with_the_rows() {
     for query in [
         "SELECT count(*) FROM (SELECT tpch_lineitem(SF)) s",
         "SELECT count(l_comment) FROM tpch_lineitem(SF)",
+        "SELECT count(caller_number) FROM cdr_gen(SF000000)",
+        "SELECT count(value) FROM iot_gen(SF000000)",
     ] {
         client.batch_execute(&query.replace("SF", "1")).unwrap();
         let small = private_kilobytes(&mut client);

@@ -73,7 +73,8 @@ impl Layout {
             (DataType::Boolean, pg_sys::BOOLOID) => Some(Layout::Bool),
             (DataType::Date32, pg_sys::DATEOID) => Some(Layout::Date),
             (DataType::Timestamp(TimeUnit::Microsecond, None), pg_sys::TIMESTAMPOID) => {
-                (typmod < 0 || typmod >= TIMESTAMP_DIGITS).then_some(Layout::Timestamp)
+                let rounds = (0..TIMESTAMP_DIGITS).contains(&typmod);
+                (!rounds).then_some(Layout::Timestamp)
             }
             (DataType::Utf8, pg_sys::TEXTOID) => Some(Layout::Text { limit: None }),
             (DataType::Utf8, pg_sys::VARCHAROID) => Some(Layout::Text { limit: length }),

@@ -33,7 +33,7 @@ pub struct OptionHelp {
     pub about: &'static str,
 }
 
-/// All sources, in the order they are listed. A new source is a module and a line here.
+/// All sources, in the order they are listed. A new source is a module and a line in its family's list.
 pub fn all() -> impl Iterator<Item = &'static Definition> {
     tpch::SOURCES.iter().chain(&synthetic::SOURCES)
 }

@@ -289,7 +289,7 @@ const WALK_ENDS: f64 = 22.627_416_997_969_522;
 ///
 /// A sum of all steps before would take ever longer. This is Lévy's construction of the Brownian motion: the
 /// ends of a stretch are drawn, then the middle between them, with the deviation that a walk would have
-/// there, then the middle of the half that the step is in, and so on: ten draws for any step.
+/// there, then the middle of the half that the step is in, and so on: at most twelve draws for any step.
 fn walk(key: u64, step: u64) -> f64 {
     let draw = |step: u64| Draw::of_key(key ^ scramble(step)).bell();
     let mut start = step - step % WALK;
