@@ -95,6 +95,10 @@ fn a_diurnal_run_is_cancelled_and_resumed() {
         running.join().unwrap()
     });
     assert_eq!(error.unwrap().0, "57014");
+    wait_until("the run to be free", || {
+        let query = "SELECT state = 'interrupted' FROM stream_progress";
+        client.query_one(query, &[]).unwrap().get(0)
+    });
     assert!(verified(&mut client, "public.cdr"));
     // Another profile makes other batches.
     let (code, message) = error_of(&mut client, &call.replace("diurnal", "burst")).unwrap();
