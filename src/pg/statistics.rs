@@ -91,12 +91,12 @@ impl CallColumn {
     /// `None` where nothing is known: if an argument is not known, or the column is not the source's.
     ///
     /// # Safety
-    /// As [`call::constant_arguments`].
+    /// As [`call::constant_request`].
     unsafe fn new(call: *mut pg_sys::FuncExpr, number: AttrNumber) -> Option<Self> {
         // SAFETY: the caller vouches for the call.
-        let (arguments, row_type) =
-            unsafe { (call::constant_arguments(call)?, RowType::of_type((*call).funcresulttype)) };
-        let (source, units) = arguments.part().open(arguments.table()).ok()?;
+        let (request, row_type) =
+            unsafe { (call::constant_request(call)?, RowType::of_type((*call).funcresulttype)) };
+        let (source, units) = request.open().ok()?;
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         let attribute = row_type.attributes().into_iter().find(|attribute| attribute.index == index)?;
         let column = source.schema().index_of(&attribute.name).ok()?;
