@@ -181,17 +181,19 @@ COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or execu
 COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
 
 CREATE VIEW stream_progress AS
-WITH done AS (
-    -- A batch is done when all targets have it.
-    SELECT run, count(*) AS batches, sum(rows) AS rows, sum(busy_ms) AS busy_ms, max(finished) AS finished
-    FROM (
-        SELECT b.run, b.batch, max(b.rows) AS rows,
-               sum(b.elapsed_ms + coalesce(b.commit_ms, 0)) AS busy_ms,
-               max(b.finished) AS finished
-        FROM millrace.batches() b
-        JOIN (SELECT run, count(*) AS targets FROM millrace.target GROUP BY run) t USING (run)
-        GROUP BY b.run, b.batch, t.targets HAVING count(*) = t.targets
-    ) batch
+WITH batch AS (
+    -- A batch is done when all targets have it. The rows were waited for once.
+    SELECT b.run, b.batch, max(b.rows) AS rows, max(b.finished) AS finished,
+           sum(b.insert_ms) + max(b.elapsed_ms - b.insert_ms) + coalesce(max(b.commit_ms), 0) AS took_ms
+    FROM millrace.batches() b
+    JOIN (SELECT run, count(*) AS targets FROM millrace.target GROUP BY run) t USING (run)
+    GROUP BY b.run, b.batch, t.targets HAVING count(*) = t.targets
+), done AS (
+    -- Time goes on in parallel where workers help, and pauses between calls do not count: a batch adds the time
+    -- since the one before, but not more than it took.
+    SELECT run, count(*) AS batches, sum(rows) AS rows, max(finished) AS finished,
+           sum(least(took_ms, 1000 * date_part('epoch', finished - before))) AS busy_ms
+    FROM (SELECT *, lag(finished) OVER (PARTITION BY run ORDER BY finished) AS before FROM batch) gap
     GROUP BY run
 ), progress AS (
     SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
@@ -234,7 +236,7 @@ COMMENT ON COLUMN stream_progress.batches IS 'Batches in all';
 COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
 COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done';
 COMMENT ON COLUMN stream_progress.percent IS 'Share of batches committed';
-COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time spent generating, inserting and committing, or the rate asked for';
+COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, or the rate asked for';
 COMMENT ON COLUMN stream_progress.eta IS 'Time the rest takes at that speed';
 COMMENT ON COLUMN stream_progress.pid IS 'Process that ingests it; null if none does';
 COMMENT ON COLUMN stream_progress.owner IS 'The role that began it';

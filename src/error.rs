@@ -1,5 +1,6 @@
 //! Every error a user can meet: its SQLSTATE, its message and its hint.
 
+use crate::origin;
 use millrace_sources::{Error as SourceError, registry, tpch};
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::prelude::PgSqlErrorCode as Code;
@@ -58,6 +59,10 @@ pub enum Error {
     Worker(Failure),
     /// A worker was ended by somebody else.
     WorkerGone,
+    /// Options of a query that are not what they must be.
+    QueryOptions(String),
+    /// A query without a number of rows.
+    QueryRows,
     /// The server failed in a way no query of ours should.
     Spi(pgrx::spi::Error),
 }
@@ -258,6 +263,16 @@ impl Error {
                 "a worker was terminated before its work was done",
             )
             .hint("Call again: the run goes on with the batches that are missing."),
+            Error::QueryOptions(message) => Described::new(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("invalid options for source \"sql\": {message}"),
+            )
+            .hint(format!("Its options are {}.", origin::QUERY_OPTIONS.join("; "))),
+            Error::QueryRows => Described::new(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "source \"sql\" needs argument \"rows\"",
+            )
+            .hint("It is how many rows the query gives in all batches, at least 1."),
             Error::Spi(error) => Described::new(Code::ERRCODE_INTERNAL_ERROR, error.to_string()),
         }
     }
@@ -268,7 +283,7 @@ fn describe_source(error: SourceError) -> Described {
     let invalid = Described::new(Code::ERRCODE_INVALID_PARAMETER_VALUE, message);
     match error {
         SourceError::UnknownSource { known, .. } => {
-            invalid.hint(format!("The sources are {}.", known.join(", ")))
+            invalid.hint(format!("The sources are {}, {}.", known.join(", "), origin::QUERY))
         }
         SourceError::ScaleFactor(_) => {
             invalid.hint(format!("A scale factor is from {} to {}.", tpch::Scale::MIN, tpch::Scale::MAX))

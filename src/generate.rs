@@ -4,9 +4,10 @@
 //! columns of the source are matched to those of the type by name.
 
 use crate::error::{Error, Result};
-use crate::ingest;
+use crate::origin;
 use crate::pg::process;
 use crate::pg::row::{Row, RowType, Rows, Unmatched};
+use crate::run;
 use millrace_sources::tpch::{self, Scale};
 use millrace_sources::{Part, Source, registry};
 use pgrx::JsonB;
@@ -42,8 +43,8 @@ impl Request {
         part: Option<i32>,
         parts: Option<i32>,
     ) -> Result<Self> {
-        let mut options = ingest::options_object(options.map_or_else(|| json!({}), |options| options.0))?;
-        ingest::add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
+        let mut options = run::options_object(options.map_or_else(|| json!({}), |options| options.0))?;
+        run::add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
         let part = choose_part(part, parts, 1)?;
         Ok(Self { source: source.to_owned(), options: Value::Object(options), part })
     }
@@ -216,7 +217,7 @@ fn stream_sources() -> TableIterator<
     'static,
     (name!(name, String), name!(about, String), name!(columns, Vec<String>), name!(options, Vec<String>)),
 > {
-    TableIterator::new(registry::all().map(|definition| {
+    let sources = registry::all().map(|definition| {
         let options = definition.options.iter().map(|option| format!("{}: {}", option.name, option.about));
         (
             definition.name.to_owned(),
@@ -224,7 +225,10 @@ fn stream_sources() -> TableIterator<
             column_names(&(definition.schema)()),
             options.collect(),
         )
-    }))
+    });
+    let options = origin::QUERY_OPTIONS.map(str::to_owned).to_vec();
+    let query = (origin::QUERY.to_owned(), origin::QUERY_ABOUT.to_owned(), Vec::new(), options);
+    TableIterator::new(sources.chain(std::iter::once(query)))
 }
 
 fn column_names(schema: &arrow::datatypes::Schema) -> Vec<String> {

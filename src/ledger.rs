@@ -5,12 +5,15 @@
 //! leave the caller's `search_path` alone.
 
 use crate::error::{Error, Result};
+use crate::origin::Origin;
+use crate::pg::activity::Inserted;
 use crate::plan;
-use millrace_sources::{BatchPlan, Profile, Source};
+use millrace_sources::{BatchPlan, Profile};
 use pgrx::JsonB;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// A run: what it loads. Fixed when it begins.
 #[derive(Debug, Clone)]
@@ -24,19 +27,22 @@ pub struct Run {
     pub batches: i64,
     pub rows_estimated: i64,
     pub named: bool,
-    pub target: Target,
+    /// The tables it loads, at least one.
+    pub targets: Vec<Target>,
 }
 
 impl Run {
-    /// Its batches; `source` is the run's, opened.
-    pub fn plan(&self, source: &dyn Source) -> BatchPlan {
-        plan::plan(source, self.batch_rows, &self.profile, &self.options)
+    /// Its batches; `origin` is what it loads.
+    pub fn plan(&self, origin: &Origin) -> BatchPlan {
+        plan::plan(origin, self.batch_rows, &self.profile, &self.options)
     }
 }
 
 /// A table a run loads, as it was when the run began.
 #[derive(Debug, Clone)]
 pub struct Target {
+    /// In the run, from 1.
+    pub number: i32,
     pub name: String,
     pub relation: Oid,
     pub storage: Storage,
@@ -65,50 +71,57 @@ impl Storage {
     }
 }
 
-/// The only target's number; the ledger has room for more.
-const TARGET: i32 = 1;
-
 /// The run of that name.
 pub fn find(name: &str) -> Result<Option<Run>> {
     let found = Spi::connect(|client| {
         let mut rows = client.select(
-            "SELECT r.owner::text, r.source, r.options, r.batch_rows, r.batches, r.rows_estimated, r.named,
-                    t.name, t.relation, t.unlogged, t.leaves, t.filenodes, r.profile
-             FROM millrace.run r
-             JOIN millrace.target t ON t.run OPERATOR(pg_catalog.=) r.name
-             WHERE r.name OPERATOR(pg_catalog.=) $1",
+            "SELECT owner::pg_catalog.text, source, options, batch_rows, profile, batches, rows_estimated, named
+             FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
             Some(1),
             &[name.into()],
         )?;
         let Some(row) = rows.next() else { return Ok(None) };
-        let run = || {
-            Ok::<_, pgrx::spi::Error>(Some(Run {
-                name: name.to_owned(),
-                owner: row.get(1)?.unwrap_or_default(),
-                source: row.get(2)?.unwrap_or_default(),
-                options: row.get::<JsonB>(3)?.map(|options| options.0).unwrap_or_default(),
-                batch_rows: row.get(4)?.unwrap_or_default(),
-                profile: row
-                    .get::<JsonB>(13)?
-                    .and_then(|profile| Profile::read(profile.0))
-                    .unwrap_or_default(),
-                batches: row.get(5)?.unwrap_or_default(),
-                rows_estimated: row.get(6)?.unwrap_or_default(),
-                named: row.get(7)?.unwrap_or_default(),
-                target: Target {
-                    name: row.get(8)?.unwrap_or_default(),
-                    relation: row.get(9)?.unwrap_or(Oid::INVALID),
-                    storage: Storage {
-                        unlogged: row.get(10)?.unwrap_or_default(),
-                        leaves: row.get(11)?.unwrap_or_default(),
-                        filenodes: row.get(12)?.unwrap_or_default(),
-                    },
-                },
-            }))
-        };
-        run()
+        let json = |value: Option<JsonB>| value.map(|value| value.0).unwrap_or_default();
+        Ok::<_, pgrx::spi::Error>(Some(Run {
+            name: name.to_owned(),
+            owner: row.get(1)?.unwrap_or_default(),
+            source: row.get(2)?.unwrap_or_default(),
+            options: json(row.get(3)?),
+            batch_rows: row.get(4)?.unwrap_or_default(),
+            profile: Profile::read(json(row.get(5)?)).unwrap_or_default(),
+            batches: row.get(6)?.unwrap_or_default(),
+            rows_estimated: row.get(7)?.unwrap_or_default(),
+            named: row.get(8)?.unwrap_or_default(),
+            targets: Vec::new(),
+        }))
     });
-    Ok(found.map_err(Error::from)?)
+    let Some(run) = found.map_err(Error::from)? else { return Ok(None) };
+    Ok(Some(Run { targets: targets(name)?, ..run }))
+}
+
+fn targets(run: &str) -> Result<Vec<Target>> {
+    let targets = Spi::connect(|client| {
+        let rows = client.select(
+            "SELECT target, name, relation, unlogged, leaves, filenodes
+             FROM millrace.target WHERE run OPERATOR(pg_catalog.=) $1 ORDER BY target",
+            None,
+            &[run.into()],
+        )?;
+        rows.map(|row| {
+            Ok(Target {
+                number: row.get(1)?.unwrap_or_default(),
+                name: row.get(2)?.unwrap_or_default(),
+                relation: row.get(3)?.unwrap_or(Oid::INVALID),
+                storage: Storage {
+                    unlogged: row.get(4)?.unwrap_or_default(),
+                    leaves: row.get(5)?.unwrap_or_default(),
+                    filenodes: row.get(6)?.unwrap_or_default(),
+                },
+            })
+        })
+        .collect::<std::result::Result<_, pgrx::spi::Error>>()
+    });
+    Ok(targets.map_err(Error::from)?)
 }
 
 /// As [`find`], but a run that does not exist is an error.
@@ -141,13 +154,25 @@ pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
             JsonB(json!(run.profile)).into(),
         ],
     )?;
-    let Target { name, relation, storage } = &run.target;
+    for target in &run.targets {
+        write_target(
+            "INSERT INTO millrace.target (run, target, name, relation, unlogged, leaves, filenodes)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            &run.name,
+            target,
+        )?;
+    }
+    Ok(())
+}
+
+/// Runs a statement that takes a run's name and what is noted of a target.
+fn write_target(statement: &str, run: &str, target: &Target) -> Result<()> {
+    let Target { number, name, relation, storage } = target;
     execute(
-        "INSERT INTO millrace.target (run, target, name, relation, unlogged, leaves, filenodes)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        statement,
         &[
-            run.name.as_str().into(),
-            TARGET.into(),
+            run.into(),
+            (*number).into(),
             name.as_str().into(),
             (*relation).into(),
             storage.unlogged.into(),
@@ -168,29 +193,23 @@ pub fn reopen(run: &str, rate: Option<f64>) -> Result<()> {
     Ok(())
 }
 
-/// Takes the target as it is now for the one the run began with, and its ledger rows along.
-pub fn adopt(run: &Run, now: &Target) -> Result<()> {
-    let Target { name, relation, storage } = now;
-    execute(
-        "UPDATE millrace.target SET name = $2, relation = $3, unlogged = $4, leaves = $5, filenodes = $6
-         WHERE run OPERATOR(pg_catalog.=) $1",
-        &[
-            run.name.as_str().into(),
-            name.as_str().into(),
-            (*relation).into(),
-            storage.unlogged.into(),
-            storage.leaves.clone().into(),
-            storage.filenodes.clone().into(),
-        ],
+/// Takes a target as it is now for the one the run began with, and its ledger rows along.
+pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
+    write_target(
+        "UPDATE millrace.target SET name = $3, relation = $4, unlogged = $5, leaves = $6, filenodes = $7
+         WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2",
+        run,
+        now,
     )?;
-    let (from, to) = (ledger(run.target.storage.unlogged), ledger(storage.unlogged));
+    let (from, to) = (ledger(then), ledger(now));
     if from != to {
         execute(
             &format!(
-                "WITH moved AS (DELETE FROM {from} WHERE run OPERATOR(pg_catalog.=) $1 RETURNING *)
+                "WITH moved AS (DELETE FROM {from} WHERE run OPERATOR(pg_catalog.=) $1
+                                AND target OPERATOR(pg_catalog.=) $2 RETURNING *)
                  INSERT INTO {to} SELECT * FROM moved"
             ),
-            &[run.name.as_str().into()],
+            &[run.into(), then.number.into()],
         )?;
     }
     Ok(())
@@ -211,20 +230,10 @@ pub fn request_stop(run: &str) -> Result<()> {
     Ok(())
 }
 
-/// What there is to note of a batch that was inserted.
-pub struct Batch {
-    pub number: i64,
-    pub rows: i64,
-    pub elapsed_ms: f64,
-    pub generate_ms: f64,
-    pub insert_ms: f64,
-    pub wal_bytes: i64,
-    pub path: &'static str,
-}
-
-/// Notes a batch, in the transaction that inserted its rows.
-pub fn insert_batch(run: &Run, batch: &Batch) -> Result<()> {
-    let ledger = ledger(run.target.storage.unlogged);
+/// Notes a batch of a target, in the transaction that inserted its rows.
+pub fn insert_batch(run: &Run, target: &Target, batch: i64, inserted: &Inserted) -> Result<()> {
+    let ledger = ledger(target);
+    let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
     execute(
         &format!(
             "INSERT INTO {ledger} (run, batch, target, rows, elapsed_ms, generate_ms, insert_ms, wal_bytes, path)
@@ -232,41 +241,41 @@ pub fn insert_batch(run: &Run, batch: &Batch) -> Result<()> {
         ),
         &[
             run.name.as_str().into(),
-            batch.number.into(),
-            TARGET.into(),
-            batch.rows.into(),
-            batch.elapsed_ms.into(),
-            batch.generate_ms.into(),
-            batch.insert_ms.into(),
-            batch.wal_bytes.into(),
-            batch.path.into(),
+            batch.into(),
+            target.number.into(),
+            inserted.rows.into(),
+            milliseconds(inserted.waited + inserted.took).into(),
+            milliseconds(inserted.generated).into(),
+            milliseconds(inserted.took).into(),
+            (inserted.wal_bytes as i64).into(),
+            inserted.path.name().into(),
         ],
     )?;
     Ok(())
 }
 
-/// Whether a batch is there.
-pub fn has_batch(run: &Run, batch: i64) -> Result<bool> {
-    let ledger = ledger(run.target.storage.unlogged);
+/// Whether a target has a batch.
+pub fn has_batch(run: &Run, target: &Target, batch: i64) -> Result<bool> {
+    let ledger = ledger(target);
     let there = one(
         &format!(
             "SELECT true FROM {ledger} WHERE run OPERATOR(pg_catalog.=) $1
              AND batch OPERATOR(pg_catalog.=) $2 AND target OPERATOR(pg_catalog.=) $3"
         ),
-        &[run.name.as_str().into(), batch.into(), TARGET.into()],
+        &[run.name.as_str().into(), batch.into(), target.number.into()],
     )?;
     Ok(there.unwrap_or(false))
 }
 
-/// The numbers of the committed batches, in order.
-pub fn batches(run: &Run) -> Result<Vec<i64>> {
-    let ledger = ledger(run.target.storage.unlogged);
+/// The numbers of a target's committed batches, in order.
+pub fn batches(run: &Run, target: &Target) -> Result<Vec<i64>> {
+    let ledger = ledger(target);
     let numbers = one(
         &format!(
-            "SELECT pg_catalog.array_agg(batch ORDER BY batch USING OPERATOR(pg_catalog.<))
-             FROM {ledger} WHERE run OPERATOR(pg_catalog.=) $1"
+            "SELECT pg_catalog.array_agg(batch ORDER BY batch USING OPERATOR(pg_catalog.<)) FROM {ledger}
+             WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2"
         ),
-        &[run.name.as_str().into()],
+        &[run.name.as_str().into(), target.number.into()],
     )?;
     Ok(numbers.unwrap_or_default())
 }
@@ -284,8 +293,9 @@ pub fn holder(run: &str) -> Result<Option<i32>> {
     )
 }
 
-fn ledger(unlogged: bool) -> &'static str {
-    if unlogged { "millrace.batch_unlogged" } else { "millrace.batch" }
+/// Where a target's batches are noted.
+fn ledger(target: &Target) -> &'static str {
+    if target.storage.unlogged { "millrace.batch_unlogged" } else { "millrace.batch" }
 }
 
 /// The first column of a query's first row, or `None` if there is no row or it is null.

@@ -11,8 +11,11 @@ mod generate;
 mod guc;
 mod ingest;
 mod ledger;
+mod origin;
 mod pg;
 mod plan;
+mod relation;
+mod run;
 mod verify;
 
 #[cfg(any(test, feature = "pg_test"))]

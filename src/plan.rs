@@ -1,15 +1,17 @@
 //! The batches of a run, known before it begins.
 
 use crate::error::{Error, Result};
-use crate::ingest::{Request, check_batch_rows};
-use millrace_sources::{BatchPlan, Profile, Source};
+use crate::origin::Origin;
+use crate::run::{Request, check_batch_rows};
+use millrace_sources::{BatchPlan, Profile};
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
-/// Cuts a source with these options into batches. Where it has a seed, that also draws the plan.
-pub fn plan(source: &dyn Source, batch_rows: i32, profile: &Profile, options: &Value) -> BatchPlan {
-    BatchPlan::new(source, batch_rows as u64, profile, options["seed"].as_u64().unwrap_or_default())
+/// Cuts what these options say into batches. Where there is a seed, that also draws the plan.
+pub fn plan(origin: &Origin, batch_rows: i32, profile: &Profile, options: &Value) -> BatchPlan {
+    let seed = options["seed"].as_u64().unwrap_or_default();
+    BatchPlan::new(origin.units(), origin.rows_per_unit(), batch_rows as u64, profile, seed)
 }
 
 /// `stream_plan(source, sf, rows, batch_rows, options)`.
@@ -27,11 +29,11 @@ fn stream_plan(
     let source = source.ok_or(Error::Null("source"))?;
     let options = options.map_or_else(|| json!({}), |options| options.0);
     let batch_rows = check_batch_rows(batch_rows)?;
-    let Request { source, profile, options, .. } = Request::new(source, sf, rows, options)?;
-    let plan = plan(source.as_ref(), batch_rows, &profile, &options);
+    let Request { origin, profile, options, .. } = Request::new(source, sf, rows, options)?;
+    let plan = plan(&origin, batch_rows, &profile, &options);
     Ok(TableIterator::new((1..=plan.batches()).map(move |batch| {
         let units = plan.batch(batch);
-        let rows = source.rows(units.clone());
+        let rows = origin.rows(units.clone());
         (batch as i64, units.start as i64, (units.end - units.start) as i64, rows as i64)
     })))
 }

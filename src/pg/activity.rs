@@ -1,9 +1,50 @@
 //! What a backend reports of the work it is doing.
 
 use super::compat;
+use super::insert::Path;
 use pgrx::pg_sys;
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// What inserting a batch into a table took.
+#[derive(Debug, Clone, Copy)]
+pub struct Inserted {
+    pub path: Path,
+    pub rows: i64,
+    /// Time for making the rows, in part while others were inserted.
+    pub generated: Duration,
+    /// Time for waiting until they were made.
+    pub waited: Duration,
+    /// Time for inserting them.
+    pub took: Duration,
+    /// Bytes of WAL that wrote.
+    pub wal_bytes: u64,
+}
+
+impl Inserted {
+    /// Nothing so far.
+    pub fn none(path: Path) -> Self {
+        let none = Duration::ZERO;
+        Self { path, rows: 0, generated: none, waited: none, took: none, wal_bytes: 0 }
+    }
+
+    /// Does `insert` and counts its time and WAL; time it spends on generating rows counts as such.
+    pub fn measure<T>(&mut self, insert: impl FnOnce() -> T) -> T {
+        let (start, generation, wal) = (Instant::now(), generation(), wal_bytes());
+        let result = insert();
+        let (elapsed, generation) = (start.elapsed(), self::generation().since(generation));
+        self.took += elapsed.saturating_sub(generation.waited);
+        self.wal_bytes += wal_bytes() - wal;
+        self.add(generation);
+        result
+    }
+
+    /// Counts time that was spent on generating the rows.
+    pub fn add(&mut self, generation: Generation) {
+        self.generated += generation.took;
+        self.waited += generation.waited;
+    }
+}
 
 /// Time that went into generating rows.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +82,7 @@ pub fn generation() -> Generation {
 }
 
 /// Bytes of WAL this backend has written so far.
-pub fn wal_bytes() -> u64 {
+fn wal_bytes() -> u64 {
     // SAFETY: a plain counter of this backend, read on its only thread.
     unsafe { pg_sys::pgWalUsage.wal_bytes }
 }

@@ -6,6 +6,7 @@
 
 use super::{activity, process};
 use crate::error::{Error, Result};
+use crate::guc;
 use arrow::record_batch::RecordBatch;
 use millrace_sources::{Batches, tpch};
 use std::ops::Range;
@@ -28,8 +29,11 @@ pub enum Feed {
 }
 
 impl Feed {
-    /// Starts a thread that makes all of `batches`.
+    /// For somebody who reads all of `batches`: starts a thread that makes them, unless that is switched off.
     pub fn ahead(mut batches: Batches) -> Self {
+        if !guc::generate_ahead() {
+            return Feed::OnDemand(batches);
+        }
         let (sender, receiver) = sync_channel(AHEAD);
         process::spawn(move || {
             loop {
@@ -75,7 +79,9 @@ impl Feed {
                 made
             }
         };
-        Ok(made.transpose().map_err(Error::from)?)
+        let batch = made.transpose().map_err(Error::from)?;
+        activity::add_rows(batch.as_ref().map_or(0, RecordBatch::num_rows));
+        Ok(batch)
     }
 }
 

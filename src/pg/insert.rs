@@ -1,12 +1,15 @@
 //! Inserting rows in bulk, straight from Arrow columns: no plan, no expressions, no copy of the rows.
 
+use super::activity::{self, Inserted};
 use super::compat;
+use super::feed::Feed;
 use super::index::Indexes;
 use super::raw::{self, guarded};
 use super::route::Router;
-use super::row::{Reader, RowType, Unmatched};
+use super::row::{Reader, RowType, columns_of};
 use super::slot::{self, palloc_node};
 use crate::error::{Error, Result};
+use arrow::array::RecordBatch;
 use millrace_sources::Source;
 use pgrx::PgList;
 use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
@@ -133,17 +136,44 @@ fn may_insert_unfiltered(table: Oid) -> bool {
 /// Rows that go to the access method at once, as many as COPY hands over.
 const ROWS_AT_ONCE: usize = 1000;
 
-/// Inserts `units` of a source into a table whose path is [`Path::Bulk`]; returns the number of rows.
-/// Columns the source does not have are null.
-pub fn bulk_insert(table: Oid, name: &str, source: Box<dyn Source>, units: Range<u64>) -> Result<i64> {
-    let row_type = RowType::of_table(table).ok_or_else(|| Error::UnknownTarget(name.to_owned()))?;
-    let mut reader = Reader::ahead(&row_type, name, source, units, Unmatched::Null)?;
-    let mut insert = Insert::begin(table);
-    while insert.fill(&mut reader)? > 0 {
-        insert.flush();
-        reader.release();
+/// Inserts `units` of a source into tables whose path is [`Path::Bulk`], the same rows into each; returns what
+/// each took. Columns the source does not have are null.
+pub fn bulk_insert(
+    tables: &[Oid],
+    name: &str,
+    source: Box<dyn Source>,
+    units: Range<u64>,
+) -> Result<Vec<Inserted>> {
+    let schema = source.schema();
+    let mut row_types = Vec::new();
+    let mut columns = Vec::new();
+    for &table in tables {
+        let row_type =
+            RowType::of_table(table).ok_or_else(|| Error::UnknownTarget(table.to_u32().to_string()))?;
+        columns.extend(columns_of(&row_type, name, &schema)?);
+        row_types.push((table, row_type));
     }
-    Ok(insert.finish())
+    columns.sort_unstable();
+    columns.dedup();
+    let mut loads = Vec::new();
+    for (table, row_type) in &row_types {
+        let reader = Reader::new(row_type, name, &schema, &columns)?;
+        loads.push((Insert::begin(*table), reader, Inserted::none(Path::Bulk)));
+    }
+    let before = activity::generation();
+    let mut feed = Feed::ahead(source.full_batches(units, columns));
+    while let Some(batch) = feed.next()? {
+        for (insert, reader, inserted) in &mut loads {
+            inserted.measure(|| insert.insert(&batch, reader))?;
+        }
+    }
+    let generation = activity::generation().since(before);
+    let finish = |(insert, _, mut inserted): (Insert, Reader, Inserted)| {
+        inserted.rows = inserted.measure(|| insert.finish());
+        inserted.add(generation);
+        inserted
+    };
+    Ok(loads.into_iter().map(finish).collect())
 }
 
 /// A bulk insert under way. On an error the transaction's end cleans up.
@@ -189,6 +219,16 @@ impl Insert {
             let partitions = HashMap::new();
             Self { relation, estate, result, router, leaves, partitions, memory, rows: 0 }
         }
+    }
+
+    /// Inserts the rows of a batch.
+    fn insert(&mut self, batch: &RecordBatch, reader: &mut Reader) -> Result<()> {
+        reader.take(batch);
+        while self.fill(reader)? > 0 {
+            self.flush();
+            reader.release();
+        }
+        Ok(())
     }
 
     /// Fills slots with the next rows; returns how many.

@@ -1,12 +1,11 @@
 //! Rows of a composite type, filled from a source's columns by name.
 
-use super::activity;
 use super::arena::Arena;
 use super::convert::{Conversion, type_name};
 use super::encode::{Column, Layout};
 use super::feed::Feed;
 use crate::error::{Error, Result};
-use crate::guc;
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 use millrace_sources::Source;
 use pgrx::PgTupleDesc;
@@ -199,10 +198,11 @@ pub fn check_table(table: &RowType, source: &str, schema: &Schema) -> Result<()>
     fields(attributes, schema, &columns).map(|_| ())
 }
 
-/// Reads a source row by row, as datums of columns of a row type.
+/// Reads batches row by row, as datums of columns of a row type.
 pub struct Reader {
     fields: Vec<Field>,
-    feed: Feed,
+    /// Which columns of a batch the fields are.
+    places: Vec<usize>,
     /// The columns of the batch being read, and its rows not read yet.
     columns: Vec<Column>,
     rows: Range<usize>,
@@ -211,60 +211,29 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads `units` of a source, made as they are read. What it allocates lives as long as the current memory
-    /// context, and so must the reader.
-    pub fn new(
-        row_type: &RowType,
-        name: &str,
-        source: Box<dyn Source>,
-        units: Range<u64>,
-        unmatched: Unmatched,
-    ) -> Result<Self> {
-        let (attributes, columns) = match_columns(row_type, name, &source.schema(), unmatched)?;
-        let fields = fields(attributes, &source.schema(), &columns)?;
-        Ok(Self::open(fields, Feed::OnDemand(source.batches(units, columns))))
+    /// Reads batches that have the source's columns of these numbers, those that are columns of the row type
+    /// too. Other columns of the row type are left alone. What it allocates lives as long as the current
+    /// memory context, and so must the reader.
+    pub fn new(row_type: &RowType, source: &str, schema: &Schema, columns: &[usize]) -> Result<Self> {
+        let (attributes, numbers) = match_columns(row_type, source, schema, Unmatched::Null)?;
+        let place = |number: &usize| columns.iter().position(|column| column == number);
+        let (attributes, numbers): (Vec<_>, Vec<_>) =
+            attributes.into_iter().zip(numbers).filter(|(_, number)| place(number).is_some()).unzip();
+        let places = numbers.iter().filter_map(place).collect();
+        Ok(Self::open(fields(attributes, schema, &numbers)?, places))
     }
 
-    /// As [`Reader::new`], for somebody who reads all of it: a thread makes rows ahead of their being read.
-    pub fn ahead(
-        row_type: &RowType,
-        name: &str,
-        source: Box<dyn Source>,
-        units: Range<u64>,
-        unmatched: Unmatched,
-    ) -> Result<Self> {
-        let (attributes, columns) = match_columns(row_type, name, &source.schema(), unmatched)?;
-        let fields = fields(attributes, &source.schema(), &columns)?;
-        let batches = source.full_batches(units, columns);
-        let feed = if guc::generate_ahead() { Feed::ahead(batches) } else { Feed::OnDemand(batches) };
-        Ok(Self::open(fields, feed))
+    fn open(fields: Vec<Field>, places: Vec<usize>) -> Self {
+        Self { fields, places, columns: Vec::new(), rows: 0..0, memory: Arena::default() }
     }
 
-    /// As [`Reader::new`], but reads just the columns whose positions are in `wanted`, and in that order.
-    pub fn of_columns(
-        row_type: &RowType,
-        name: &str,
-        source: Box<dyn Source>,
-        units: Range<u64>,
-        wanted: &[usize],
-    ) -> Result<Self> {
-        let (attributes, columns) = match_columns(row_type, name, &source.schema(), Unmatched::Refused)?;
-        let matched = attributes.into_iter().zip(columns).filter_map(|(attribute, column)| {
-            let index = wanted.iter().position(|&position| position == attribute.index)?;
-            Some((Attribute { index, ..attribute }, column))
-        });
-        let (attributes, columns): (Vec<_>, Vec<_>) = matched.unzip();
-        let fields = fields(attributes, &source.schema(), &columns)?;
-        Ok(Self::open(fields, Feed::OnDemand(source.batches(units, columns))))
-    }
-
-    fn open(fields: Vec<Field>, feed: Feed) -> Self {
-        Self { fields, feed, columns: Vec::new(), rows: 0..0, memory: Arena::default() }
-    }
-
-    /// Goes on with other units when those it reads are at their end.
-    pub fn go_on_with(&mut self, units: Range<u64>) {
-        self.feed.go_on_with(units);
+    /// Goes on with the rows of another batch.
+    pub fn take(&mut self, batch: &RecordBatch) {
+        self.rows = 0..batch.num_rows();
+        let columns = self.fields.iter().zip(&self.places);
+        let column =
+            |(field, &place): (&Field, &usize)| Column::new(&field.name, batch.column(place), field.layout);
+        self.columns = columns.filter_map(column).collect();
     }
 
     /// Lets go of the values of all rows read so far.
@@ -278,17 +247,11 @@ impl Reader {
         self.fields.iter().any(|field| field.conversion.is_some())
     }
 
-    /// Writes the next row to its places in `values` and `nulls`; false at the end. Values of varying
+    /// Writes the next row to its places in `values` and `nulls`; false at the batch's end. Values of varying
     /// length live until they are released.
     #[inline]
     pub fn read(&mut self, values: &mut [Datum], nulls: &mut [bool]) -> Result<bool> {
-        while self.rows.is_empty() {
-            if !self.advance()? {
-                return Ok(false);
-            }
-        }
-        let row = self.rows.start;
-        self.rows.start += 1;
+        let Some(row) = self.rows.next() else { return Ok(false) };
         for (field, column) in self.fields.iter().zip(&self.columns) {
             let mut value = column.datum(row, &mut self.memory)?;
             if let Some(conversion) = &field.conversion {
@@ -299,15 +262,81 @@ impl Reader {
         }
         Ok(true)
     }
+}
 
-    /// Goes on to the next batch. False at the end.
-    fn advance(&mut self) -> Result<bool> {
-        let Some(batch) = self.feed.next()? else { return Ok(false) };
-        activity::add_rows(batch.num_rows());
-        self.rows = 0..batch.num_rows();
-        let columns = self.fields.iter().zip(batch.columns());
-        self.columns =
-            columns.filter_map(|(field, array)| Column::new(&field.name, array, field.layout)).collect();
+/// The columns of a source that a row type has, too.
+pub fn columns_of(row_type: &RowType, source: &str, schema: &Schema) -> Result<Vec<usize>> {
+    Ok(match_columns(row_type, source, schema, Unmatched::Null)?.1)
+}
+
+/// Reads a range of a source row by row; rows are made as they are read.
+pub struct Stream {
+    reader: Reader,
+    feed: Feed,
+}
+
+impl Stream {
+    /// Reads `units` of a source. What it allocates lives as long as the current memory context, and so must
+    /// the stream.
+    pub fn new(
+        row_type: &RowType,
+        name: &str,
+        source: Box<dyn Source>,
+        units: Range<u64>,
+        unmatched: Unmatched,
+    ) -> Result<Self> {
+        let matched = match_columns(row_type, name, &source.schema(), unmatched)?;
+        Self::open(matched, source, units)
+    }
+
+    /// As [`Stream::new`], but reads just the columns whose positions are in `wanted`, and in that order.
+    pub fn of_columns(
+        row_type: &RowType,
+        name: &str,
+        source: Box<dyn Source>,
+        units: Range<u64>,
+        wanted: &[usize],
+    ) -> Result<Self> {
+        let (attributes, columns) = match_columns(row_type, name, &source.schema(), Unmatched::Refused)?;
+        let matched = attributes.into_iter().zip(columns).filter_map(|(attribute, column)| {
+            let index = wanted.iter().position(|&position| position == attribute.index)?;
+            Some((Attribute { index, ..attribute }, column))
+        });
+        Self::open(matched.unzip(), source, units)
+    }
+
+    fn open(
+        (attributes, columns): (Vec<Attribute>, Vec<usize>),
+        source: Box<dyn Source>,
+        units: Range<u64>,
+    ) -> Result<Self> {
+        let fields = fields(attributes, &source.schema(), &columns)?;
+        let reader = Reader::open(fields, (0..columns.len()).collect());
+        Ok(Self { reader, feed: Feed::OnDemand(source.batches(units, columns)) })
+    }
+
+    /// Goes on with other units when those it reads are at their end.
+    pub fn go_on_with(&mut self, units: Range<u64>) {
+        self.feed.go_on_with(units);
+    }
+
+    /// As [`Reader::release`].
+    pub fn release(&mut self) {
+        self.reader.release();
+    }
+
+    /// As [`Reader::converts`].
+    pub fn converts(&self) -> bool {
+        self.reader.converts()
+    }
+
+    /// As [`Reader::read`], to the end of the range.
+    #[inline]
+    pub fn read(&mut self, values: &mut [Datum], nulls: &mut [bool]) -> Result<bool> {
+        while !self.reader.read(values, nulls)? {
+            let Some(batch) = self.feed.next()? else { return Ok(false) };
+            self.reader.take(&batch);
+        }
         Ok(true)
     }
 }
@@ -315,13 +344,13 @@ impl Reader {
 /// The rows of a range of a source, each a datum of the row type.
 pub struct Rows {
     row_type: RowType,
-    reader: Reader,
+    stream: Stream,
     values: Vec<Datum>,
     nulls: Vec<bool>,
 }
 
 impl Rows {
-    /// As [`Reader::new`].
+    /// As [`Stream::new`].
     pub fn new(
         row_type: RowType,
         name: &str,
@@ -329,9 +358,9 @@ impl Rows {
         units: Range<u64>,
         unmatched: Unmatched,
     ) -> Result<Self> {
-        let reader = Reader::new(&row_type, name, source, units, unmatched)?;
+        let stream = Stream::new(&row_type, name, source, units, unmatched)?;
         let width = row_type.descriptor.len();
-        Ok(Self { row_type, reader, values: vec![Datum::null(); width], nulls: vec![true; width] })
+        Ok(Self { row_type, stream, values: vec![Datum::null(); width], nulls: vec![true; width] })
     }
 }
 
@@ -342,8 +371,8 @@ impl Iterator for Rows {
     /// or an interrupt came.
     fn next(&mut self) -> Option<Row> {
         // Forming a row copies its values.
-        self.reader.release();
-        if !self.reader.read(&mut self.values, &mut self.nulls).unwrap_or_report() {
+        self.stream.release();
+        if !self.stream.read(&mut self.values, &mut self.nulls).unwrap_or_report() {
             return None;
         }
         // SAFETY: values and nulls are as long as the descriptor, whose type is a composite one.

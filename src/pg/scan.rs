@@ -10,7 +10,7 @@
 use super::call;
 use super::compat;
 use super::process;
-use super::row::{Attribute, Reader, RowType};
+use super::row::{Attribute, RowType, Stream};
 use super::slot::{clear, store_virtual};
 use super::statistics;
 use crate::error::Result;
@@ -314,7 +314,7 @@ struct State {
 
 /// A scan under way.
 struct Progress {
-    reader: Reader,
+    stream: Stream,
     units: Range<u64>,
 }
 
@@ -385,8 +385,8 @@ unsafe fn start(state: *mut State) -> Result<Progress> {
         let (source, units) = request.open()?;
         let mine = if (*state).shared.is_null() { units.clone() } else { 0..0 };
         let columns = &*(*state).columns;
-        let reader = Reader::of_columns(&row_type, request.source(), source, mine, columns)?;
-        Ok(Progress { reader, units })
+        let stream = Stream::of_columns(&row_type, request.source(), source, mine, columns)?;
+        Ok(Progress { stream, units })
     }
 }
 
@@ -418,7 +418,7 @@ unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut 
             let progress = progress.unwrap_or_report();
             let ps = &(*node).ss.ps;
             (*state).uses_row_memory =
-                progress.reader.converts() || !ps.qual.is_null() || !ps.ps_ProjInfo.is_null();
+                progress.stream.converts() || !ps.qual.is_null() || !ps.ps_ProjInfo.is_null();
             *(*state).progress = Some(progress);
         }
         let (qual, projection) = ((*node).ss.ps.qual, (*node).ss.ps.ps_ProjInfo);
@@ -457,14 +457,14 @@ unsafe fn fill(state: *mut State, slot: *mut pg_sys::TupleTableSlot) -> Result<b
         let width = (*(*slot).tts_tupleDescriptor).natts as usize;
         let values = std::slice::from_raw_parts_mut((*slot).tts_values, width);
         let nulls = std::slice::from_raw_parts_mut((*slot).tts_isnull, width);
-        progress.reader.release();
-        while !progress.reader.read(values, nulls)? {
+        progress.stream.release();
+        while !progress.stream.read(values, nulls)? {
             let Some(shared) = (*state).shared.as_ref() else { return Ok(false) };
             let start = progress.units.start + shared.fetch_add(UNITS_PER_TURN, Ordering::Relaxed);
             if start >= progress.units.end {
                 return Ok(false);
             }
-            progress.reader.go_on_with(start..(start + UNITS_PER_TURN).min(progress.units.end));
+            progress.stream.go_on_with(start..(start + UNITS_PER_TURN).min(progress.units.end));
         }
         store_virtual(slot);
         Ok(true)

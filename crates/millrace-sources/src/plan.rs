@@ -1,6 +1,5 @@
 //! Cutting a source into batches.
 
-use crate::Source;
 use crate::synthetic::random::{Stream, sample};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -95,17 +94,17 @@ pub struct BatchPlan {
 }
 
 impl BatchPlan {
-    /// Cuts `source` into batches of `batch_rows` rows, or as the profile varies that; the seed says where
+    /// Cuts so many units into batches of `batch_rows` rows, or as the profile varies that; the seed says where
     /// bursts and small batches are. Batches have exactly so many rows where a unit is a row, the nearest
     /// number of whole units (at least one) where it is not.
-    pub fn new(source: &dyn Source, batch_rows: u64, profile: &Profile, seed: u64) -> Self {
+    pub fn new(units: u64, rows_per_unit: f64, batch_rows: u64, profile: &Profile, seed: u64) -> Self {
         let mut cycle = vec![0];
         let mut end = 0;
         for rows in profile.cycle(batch_rows, seed) {
-            end += (rows / source.rows_per_unit()).round().max(1.0) as u64;
+            end += (rows / rows_per_unit).round().max(1.0) as u64;
             cycle.push(end);
         }
-        Self { units: source.units(), cycle }
+        Self { units, cycle }
     }
 
     /// The number of batches.
@@ -144,7 +143,13 @@ mod tests {
 
     fn plan(name: &str, options: Value, batch_rows: u64, profile: Value) -> BatchPlan {
         let source = registry::open(name, options).unwrap();
-        BatchPlan::new(source.as_ref(), batch_rows, &Profile::read(profile).unwrap(), 1)
+        BatchPlan::new(
+            source.units(),
+            source.rows_per_unit(),
+            batch_rows,
+            &Profile::read(profile).unwrap(),
+            1,
+        )
     }
 
     fn sizes(plan: &BatchPlan) -> Vec<u64> {
@@ -207,7 +212,9 @@ mod tests {
     #[test]
     fn the_seed_places_the_bursts() {
         let source = registry::open("cdr", json!({"rows": 1_000_000})).unwrap();
-        let plan = |seed| sizes(&BatchPlan::new(source.as_ref(), 1_000, &Profile::Burst, seed));
+        let plan = |seed| {
+            sizes(&BatchPlan::new(source.units(), source.rows_per_unit(), 1_000, &Profile::Burst, seed))
+        };
         assert_eq!(plan(1), plan(1));
         assert_ne!(plan(1), plan(2));
         assert_eq!(plan(2)[..100].iter().filter(|&&size| size == 5_000).count(), 10);
