@@ -3,7 +3,7 @@
 //! The loop itself is the procedure `millrace.ingest` in `sql/ingest.sql`, because only a procedure can commit;
 //! workers have theirs here.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::{self, Run, Target};
 use crate::origin::{Origin, Query};
 use crate::pg::activity::{BatchReport, Inserted};
@@ -89,7 +89,7 @@ const NAP: Duration = Duration::from_millis(250);
 /// Notes how long the commit of the batch before took.
 fn note_commit(run: &str, committed: Option<(i64, Duration)>) -> Result<()> {
     let Some((batch, took)) = committed else { return Ok(()) };
-    let arguments = [run.into(), batch.into(), milliseconds(took).into()];
+    let arguments = [run.into(), batch.into(), (took.as_secs_f64() * 1000.0).into()];
     ledger::one::<bool>("SELECT millrace.note_commit($1, $2, $3) IS NULL", &arguments)?;
     Ok(())
 }

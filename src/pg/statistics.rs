@@ -192,7 +192,7 @@ impl Values {
             Layout::Numeric | Layout::Text { .. } | Layout::Padded { .. } => {
                 datums.iter().map(|&datum| varlena_bytes(datum)).collect()
             }
-            Layout::Int4 | Layout::Int8 | Layout::Date => Vec::new(),
+            _ => Vec::new(),
         };
         Some(Self { datums, bytes, memory })
     }
