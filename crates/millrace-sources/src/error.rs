@@ -31,6 +31,9 @@ pub enum Error {
         /// What is wrong with them.
         message: String,
     },
+    /// A TPC-H query outside `1..=22`.
+    #[error("TPC-H query {0} does not exist")]
+    Query(i64),
     /// A column number the source does not have.
     #[error("source \"{source_name}\" has no column {column}")]
     Column {

@@ -35,7 +35,7 @@ pub struct OptionHelp {
 
 /// All sources, in the order they are listed. A new source is a module and a line in its family's list.
 pub fn all() -> impl Iterator<Item = &'static Definition> {
-    tpch::SOURCES.iter().chain(&synthetic::SOURCES)
+    tpch::sources().chain(&synthetic::SOURCES)
 }
 
 /// The source of that name.

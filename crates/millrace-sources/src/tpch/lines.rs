@@ -21,6 +21,9 @@ const TAX: Stream = Stream::new(721_958_466, MAX_LINES);
 const PART_KEY: Stream = Stream::new(1_808_217_256, MAX_LINES);
 const SHIP_DATE: Stream = Stream::new(1_769_349_045, MAX_LINES);
 
+/// What a refresh set's order key has more than that of the table's order of the same number.
+const REFRESH_KEY: i64 = 8;
+
 /// 1992-01-01 to 1998-08-02 in dbgen's day numbers: no line is received after 1998-12-31.
 const ORDER_DATES: Ends = (MIN_GENERATE_DATE as i64, MIN_GENERATE_DATE as i64 + 2405);
 
@@ -81,6 +84,7 @@ pub fn mean_over_dates(of_shipped: impl Fn(f64) -> f64) -> f64 {
 
 /// A range of orders and their lines. What several columns need is drawn once.
 pub struct Lines {
+    /// Where the orders' draws are in the random streams.
     pub orders: Range<u64>,
     scale: Scale,
     counts: OnceCell<Vec<u32>>,
@@ -197,8 +201,17 @@ impl Lines {
         })
     }
 
+    /// dbgen uses eight keys of every 32. Orders beyond the table's are a refresh set's, whose keys are the
+    /// next eight.
     pub fn order_keys(&self) -> impl Iterator<Item = i64> + use<> {
-        array::keys(&self.orders).map(OrderGenerator::make_order_key)
+        let total = orders(self.scale) as i64;
+        array::keys(&self.orders).map(move |number| {
+            if number <= total {
+                OrderGenerator::make_order_key(number)
+            } else {
+                OrderGenerator::make_order_key(number - total) + REFRESH_KEY
+            }
+        })
     }
 }
 

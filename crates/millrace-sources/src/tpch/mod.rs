@@ -1,9 +1,10 @@
-//! TPC-H: the eight tables, row for row as dbgen makes them.
+//! TPC-H: the eight tables and their refresh sets, row for row as dbgen makes them, and the queries.
 //!
 //! Words, texts, dates and key formulas are `tpchgen`'s. The rows are drawn here, a column at a time
 //! and from any row on ([`random`]), because `tpchgen` makes whole rows of a fixed split only: a column
 //! nobody reads costs nothing, and any range of rows is as near as any other.
 
+pub mod answers;
 mod array;
 mod customer;
 mod lineitem;
@@ -12,7 +13,9 @@ mod nation;
 mod orders;
 mod part;
 mod partsupp;
+pub mod queries;
 mod random;
+mod refresh;
 mod region;
 mod statistics;
 mod supplier;
@@ -27,8 +30,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::ops::Range;
 
+/// All sources: the eight tables and their refresh sets.
+pub(crate) fn sources() -> impl Iterator<Item = &'static Definition> {
+    TABLES.iter().chain(&refresh::SOURCES)
+}
+
 /// The eight tables, each after those it refers to.
-pub(crate) static SOURCES: [Definition; 8] = [
+static TABLES: [Definition; 8] = [
     definition::<region::Region>(),
     definition::<nation::Nation>(),
     definition::<part::Part>(),
@@ -39,16 +47,16 @@ pub(crate) static SOURCES: [Definition; 8] = [
     definition::<lineitem::LineItem>(),
 ];
 
-const OPTIONS: [OptionHelp; 1] = [OptionHelp {
+const SF: OptionHelp = OptionHelp {
     name: "sf",
     about: "scale factor, a number from 0.0001 to 100000, default 1; 1 is about 1 GB for all tables",
-}];
+};
 
 const fn definition<T: Table>() -> Definition {
     Definition {
         name: T::NAME,
         about: T::ABOUT,
-        options: &OPTIONS,
+        options: &[SF],
         schema: T::schema,
         normalize: |options| Ok(json!(Options::read::<T>(options)?)),
         open: |options| {
@@ -79,7 +87,7 @@ impl Options {
 
 /// The names of the eight tables, each after those it refers to.
 pub fn tables() -> impl Iterator<Item = &'static str> {
-    SOURCES.iter().map(|definition| definition.name)
+    TABLES.iter().map(|definition| definition.name)
 }
 
 /// Makes all of the text that comments are cut from, 300 MiB once per process, with so many threads.
@@ -95,7 +103,7 @@ pub fn text_pool_is_built() -> bool {
 }
 
 /// A checked scale factor.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale(f64);
 
 impl Scale {
@@ -191,10 +199,7 @@ impl<T: Table> Source for Tpch<T> {
     }
 
     fn needs_text_pool(&self, columns: &[usize]) -> bool {
-        columns
-            .iter()
-            .filter_map(|&column| self.schema.fields().get(column))
-            .any(|field| field.name().ends_with("_comment"))
+        has_comment(&self.schema, columns)
     }
 
     fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error> {
@@ -203,4 +208,12 @@ impl<T: Table> Source for Tpch<T> {
         let rows = self.table.rows(units);
         project(T::NAME, &self.schema, columns, count, |name| self.table.column(name, &rows))
     }
+}
+
+/// Whether one of the columns is a comment, for which the text pool is needed.
+fn has_comment(schema: &SchemaRef, columns: &[usize]) -> bool {
+    columns
+        .iter()
+        .filter_map(|&column| schema.fields().get(column))
+        .any(|field| field.name().ends_with("_comment"))
 }

@@ -1,0 +1,12 @@
+-- Order Priority Checking
+SELECT o_orderpriority, count(*) AS order_count
+FROM [orders]
+WHERE o_orderdate >= DATE '[DATE]'
+  AND o_orderdate < DATE '[DATE]' + INTERVAL '3' MONTH
+  AND EXISTS (
+      SELECT *
+      FROM [lineitem]
+      WHERE l_orderkey = o_orderkey AND l_commitdate < l_receiptdate
+  )
+GROUP BY o_orderpriority
+ORDER BY o_orderpriority
