@@ -86,13 +86,23 @@ COMMENT ON FUNCTION millrace.first_missing_batch(text) IS 'The first batch of a 
 CREATE FUNCTION millrace.progress_line(
     run text, rows_done bigint, rows_total bigint, rows_per_second double precision
 ) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT format(
         '%s: %s of %s rows (%s%%), %s rows/s, ETA %s',
-        run, rows_done, rows_total, round(100.0 * rows_done / greatest(rows_total, rows_done, 1), 1),
+        coalesce(whole.name, run), done, total, round(100.0 * done / greatest(total, done, 1), 1),
         round(rows_per_second),
-        make_interval(secs => round(greatest(rows_total - rows_done, 0) / nullif(rows_per_second, 0)))
+        make_interval(secs => round(greatest(total - done, 0) / nullif(rows_per_second, 0)))
     )
+    FROM (
+        -- A run of tpch_load reports for all of them.
+        SELECT max(other.load) AS name,
+               coalesce(sum(p.rows_done), 0) + progress_line.rows_done AS done,
+               coalesce(sum(p.rows_total), 0) + progress_line.rows_total AS total
+        FROM millrace.run this
+        JOIN millrace.run other ON other.load = this.load AND other.name <> this.name
+        JOIN @extschema@.stream_progress p ON p.run = other.name
+        WHERE this.name = progress_line.run
+    ) whole
 $$;
 COMMENT ON FUNCTION millrace.progress_line(text, bigint, bigint, double precision) IS
 'What stream_ingest reports about once a second';
@@ -112,6 +122,7 @@ DECLARE
     rows_total bigint;
     rows_before bigint;
     rate float8;
+    load text;
     first_batch bigint;
     batch bigint;
     rows bigint := 0;
@@ -126,14 +137,14 @@ DECLARE
     stop boolean := false;
     working boolean := true;
 BEGIN
-    SELECT r.batches, r.rows_estimated, r.rate INTO batches, rows_total, rate
+    SELECT r.batches, r.rows_estimated, r.rate, r.load INTO batches, rows_total, rate, load
     FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) ingest.run;
     SELECT p.rows_done INTO rows_before
     FROM @extschema@.stream_progress p WHERE p.run OPERATOR(pg_catalog.=) ingest.run;
     first_batch := millrace.first_missing_batch(run);
     -- Makes the run visible to others. The lock is the session's and stays.
     COMMIT;
-    IF first_batch <= batches THEN
+    IF first_batch <= batches AND load IS NULL THEN
         RAISE NOTICE 'run "%": % at batch % of %', run,
             CASE WHEN first_batch = 1 THEN 'starting' ELSE 'going on' END, first_batch, batches;
     END IF;
@@ -189,7 +200,7 @@ BEGIN
             (SELECT p.batches_done FROM @extschema@.stream_progress p
              WHERE p.run OPERATOR(pg_catalog.=) ingest.run), batches
             USING HINT = 'CALL stream_resume() to go on.';
-    ELSIF rows > 0 OR first_batch <= batches THEN
+    ELSIF (rows > 0 OR first_batch <= batches) AND load IS NULL THEN
         elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
         RAISE NOTICE 'run "%" done: % rows in % s, % rows/s', run, rows_before + rows,
             pg_catalog.round(elapsed::numeric, 1), pg_catalog.round(rows / elapsed);

@@ -12,6 +12,7 @@ CREATE TABLE millrace.run (
     rows_estimated bigint NOT NULL,
     named boolean NOT NULL,
     rate double precision CHECK (rate > 0),
+    load text,
     stop_requested boolean NOT NULL DEFAULT false,
     created timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
@@ -26,6 +27,7 @@ COMMENT ON COLUMN millrace.run.batches IS 'How many batches there are in all';
 COMMENT ON COLUMN millrace.run.rows_estimated IS 'How many rows there are in all, within 0.1%';
 COMMENT ON COLUMN millrace.run.named IS 'Whether the caller gave the name';
 COMMENT ON COLUMN millrace.run.rate IS 'At most so many rows per second; null for no limit. Of the last call';
+COMMENT ON COLUMN millrace.run.load IS 'The schema that tpch_load loads with this and other runs; null for a run on its own';
 COMMENT ON COLUMN millrace.run.stop_requested IS 'Whether the session ingesting it was asked to stop; cleared when a session begins';
 COMMENT ON COLUMN millrace.run.created IS 'When it was begun';
 

@@ -63,6 +63,16 @@ pub enum Error {
     QueryOptions(String),
     /// A query without a number of rows.
     QueryRows,
+    /// No answers are published for the scale factor.
+    NoAnswers(f64),
+    /// No schema of that name.
+    UnknownSchema(String),
+    /// Neither `unlogged` nor a table access method.
+    UnknownStorage(String),
+    /// A table that `tpch_load` did not make, or made otherwise, has the name it needs.
+    TableDiffers { table: String, how: &'static str },
+    /// A table was loaded at another scale factor.
+    LoadDiffers { table: String, then: f64, now: f64 },
     /// The server failed in a way no query of ours should.
     Spi(pgrx::spi::Error),
 }
@@ -273,6 +283,33 @@ impl Error {
                 "source \"sql\" needs argument \"rows\"",
             )
             .hint("It is how many rows the query gives in all batches, at least 1."),
+            Error::NoAnswers(sf) => Described::new(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("no answers are published for scale factor {sf}"),
+            )
+            .hint(format!(
+                "There are answers for {}.",
+                tpch::answers::SCALES.map(|sf| sf.to_string()).join(", ")
+            )),
+            Error::UnknownSchema(schema) => Described::new(
+                Code::ERRCODE_INVALID_SCHEMA_NAME,
+                format!("schema \"{schema}\" does not exist"),
+            ),
+            Error::UnknownStorage(storage) => Described::new(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                format!("table access method \"{storage}\" does not exist"),
+            )
+            .hint("Argument \"storage\" is heap, unlogged, or any table access method of the server."),
+            Error::TableDiffers { table, how } => Described::new(
+                Code::ERRCODE_DUPLICATE_TABLE,
+                format!("relation \"{table}\" exists and {how}"),
+            )
+            .hint("Load into another schema, or drop what is there with overwrite => true."),
+            Error::LoadDiffers { table, then, now } => Described::new(
+                Code::ERRCODE_DUPLICATE_TABLE,
+                format!("table \"{table}\" was loaded at scale factor {then}, not {now}"),
+            )
+            .hint("Load into another schema, or drop what is there with overwrite => true."),
             Error::Spi(error) => Described::new(Code::ERRCODE_INTERNAL_ERROR, error.to_string()),
         }
     }
@@ -288,6 +325,7 @@ fn describe_source(error: SourceError) -> Described {
         SourceError::ScaleFactor(_) => {
             invalid.hint(format!("A scale factor is from {} to {}.", tpch::Scale::MIN, tpch::Scale::MAX))
         }
+        SourceError::Query(_) => invalid.hint("Queries are numbered from 1 to 22."),
         SourceError::Part { .. } => invalid.hint("Parts are counted from 1 to parts."),
         SourceError::Options { source_name, .. } => invalid.hint(options_hint(source_name)),
         SourceError::Column { .. } | SourceError::Arrow(_) => {

@@ -1,8 +1,8 @@
 //! Benchmark data made inside the server and streamed into tables, committing batch by batch.
 //!
 //! The data comes from [`millrace_sources`]; here is what gives it a SQL surface: [`generate`] returns
-//! rows to a query, [`ingest`] writes them to tables, [`verify`] compares the two. All that touches the
-//! server's C API is in [`pg`].
+//! rows to a query, [`ingest`] writes them to tables, [`verify`] compares the two, [`tpch`] is the TPC-H kit
+//! on top of them. All that touches the server's C API is in [`pg`].
 
 #![deny(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod pg;
 mod plan;
 mod relation;
 mod run;
+mod tpch;
 mod verify;
 
 #[cfg(any(test, feature = "pg_test"))]
@@ -28,7 +29,8 @@ pgrx::pg_module_magic!();
 extension_sql_file!("../sql/types.sql", name = "types");
 extension_sql_file!("../sql/generate.sql", name = "generate", requires = ["types"]);
 extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["types"]);
-extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate", "ledger"], finalize);
+extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate", "ledger"]);
+extension_sql_file!("../sql/tpch.sql", name = "tpch", requires = ["ingest"], finalize);
 
 /// Called when the library is loaded, by the postmaster if it is in `shared_preload_libraries`.
 #[allow(non_snake_case)]

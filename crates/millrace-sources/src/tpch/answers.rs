@@ -1,7 +1,8 @@
 //! The published answers to the 22 queries with validation parameters, and how a result is compared with
 //! them.
 //!
-//! The answers are those that DuckDB's extension tpch carries; `benches/tpch_answers.py` wrote the files.
+//! `benches/tpch_answers.py` wrote the files: what DuckDB's own texts of the queries give on dbgen's data. At
+//! scale factor 1 these are the answers that the TPC publishes.
 
 use super::queries::COUNT;
 use flate2::read::GzDecoder;

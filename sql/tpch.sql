@@ -1,0 +1,487 @@
+-- The TPC-H kit: schema and load, queries and answers, refresh functions, views over generation.
+
+-- Queries and answers.
+
+CREATE FUNCTION tpch_query(
+    query integer, schema text DEFAULT NULL, seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
+    decorrelated boolean DEFAULT false
+) RETURNS text
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'tpch_query_wrapper';
+COMMENT ON FUNCTION tpch_query(integer, text, bigint, double precision, boolean) IS
+'Text of a TPC-H query, 1 to 22, over the tables of a schema (or of the search_path), with validation parameters or those qgen draws from the seed at scale factor sf; decorrelated: without subqueries that run once per row';
+
+CREATE FUNCTION tpch_queries(
+    schema text DEFAULT NULL, seed bigint DEFAULT NULL, stream integer DEFAULT NULL,
+    sf double precision DEFAULT 1, decorrelated boolean DEFAULT false,
+    OUT "position" integer, OUT query integer, OUT sql text
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 22 AS 'MODULE_PATHNAME', 'tpch_queries_wrapper';
+COMMENT ON FUNCTION tpch_queries(text, bigint, integer, double precision, boolean) IS
+'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with seed + stream for a seed';
+
+CREATE FUNCTION tpch_run(
+    query integer, schema text DEFAULT 'tpch', seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
+    decorrelated boolean DEFAULT false
+) RETURNS SETOF json
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN QUERY EXECUTE pg_catalog.format(
+        'SELECT pg_catalog.row_to_json(result) FROM (%s) result',
+        @extschema@.tpch_query(query, schema, seed, sf, decorrelated));
+END
+$$;
+COMMENT ON FUNCTION tpch_run(integer, text, bigint, double precision, boolean) IS
+'Runs a TPC-H query as tpch_query() gives it; one JSON object per row, with the query''s columns in order';
+
+CREATE FUNCTION tpch_answers(
+    query integer DEFAULT NULL, sf double precision DEFAULT 1,
+    OUT query integer, OUT "row" integer, OUT columns text[], OUT answer text[]
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'tpch_answers_wrapper';
+COMMENT ON FUNCTION tpch_answers(integer, double precision) IS
+'Published answers to a TPC-H query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1: one row per row, an empty value for null';
+
+CREATE FUNCTION tpch_validate(
+    schema text DEFAULT 'tpch', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
+    OUT query integer, OUT pass boolean, OUT rows bigint, OUT milliseconds double precision,
+    OUT difference text
+) RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tpch_validate_wrapper';
+COMMENT ON FUNCTION tpch_validate(text, double precision, boolean) IS
+'Runs the 22 TPC-H queries on the tables or views of a schema and compares with the published answers by the specification''s rules; sf is taken from the suppliers if null; decorrelated if null where lineitem has no index on l_partkey';
+
+-- Loading.
+
+CREATE FUNCTION millrace.check_schema_exists(schema text) RETURNS void
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'check_schema_exists_wrapper';
+COMMENT ON FUNCTION millrace.check_schema_exists(text) IS 'Refuses a schema that does not exist';
+
+CREATE FUNCTION millrace.scale_of(schema text) RETURNS double precision
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'scale_of_wrapper';
+COMMENT ON FUNCTION millrace.scale_of(text) IS
+'Scale factor of the TPC-H tables or views in a schema, by the number of suppliers';
+
+CREATE FUNCTION millrace.check_load(sf double precision, schema text, storage text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'check_load_wrapper';
+COMMENT ON FUNCTION millrace.check_load(double precision, text, text) IS
+'Refuses arguments of tpch_load that no table could be made with';
+
+CREATE FUNCTION millrace.has_table(schema text, "table" text, row_type regtype, storage text, partition boolean)
+RETURNS boolean
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'has_table_wrapper';
+COMMENT ON FUNCTION millrace.has_table(text, text, regtype, text, boolean) IS
+'Whether a table is there as tpch_load would make it; another one of its name is an error';
+
+CREATE FUNCTION millrace.check_loadable(schema text, "table" text, sf double precision) RETURNS void
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'check_loadable_wrapper';
+COMMENT ON FUNCTION millrace.check_loadable(text, text, double precision) IS
+'Refuses a table loaded at another scale factor, or with rows that no load put there';
+
+-- Everything but comments of region and nation must have a value.
+CREATE FUNCTION millrace.create_table(schema text, "table" text, storage text, partition boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    whole text := format('%I.%I', schema, "table");
+    row_type text := format('@extschema@.%I', 'tpch_' || "table");
+    unlogged text := CASE storage WHEN 'unlogged' THEN 'UNLOGGED' ELSE '' END;
+    access_method text := CASE storage WHEN 'unlogged' THEN '' ELSE format('USING %I', storage) END;
+    date_column text := CASE "table" WHEN 'orders' THEN 'o_orderdate' ELSE 'l_shipdate' END;
+BEGIN
+    IF partition THEN
+        EXECUTE format('CREATE TABLE %s (LIKE %s) PARTITION BY RANGE (%I)', whole, row_type, date_column);
+        -- Orders are from 1992-01-01 to 1998-08-02, and shipped up to 121 days later.
+        FOR year IN 1992 .. 1998 LOOP
+            EXECUTE format(
+                'CREATE %s TABLE %I.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L) %s',
+                unlogged, schema, "table" || '_' || year, whole,
+                make_date(year, 1, 1), make_date(year + 1, 1, 1), access_method);
+        END LOOP;
+    ELSE
+        EXECUTE format('CREATE %s TABLE %s (LIKE %s) %s', unlogged, whole, row_type, access_method);
+    END IF;
+    EXECUTE format('ALTER TABLE %s ', whole) || (
+        SELECT string_agg(format('ALTER %I SET NOT NULL', attname), ', ') FROM pg_attribute
+        WHERE attrelid = whole::regclass AND attnum > 0 AND attname NOT IN ('r_comment', 'n_comment'));
+    EXECUTE format('COMMENT ON TABLE %s IS %L', whole, 'TPC-H table ' || "table");
+END
+$$;
+COMMENT ON FUNCTION millrace.create_table(text, text, text, boolean) IS
+'Makes a TPC-H table; partition: by year of the order or of the shipment';
+
+-- One transaction: what is refused here leaves nothing behind.
+CREATE FUNCTION millrace.prepare_load(
+    sf double precision, schema text, storage text, workers integer, partition boolean, overwrite boolean
+) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET client_min_messages TO warning AS $$
+DECLARE
+    name text;
+    partitioned boolean;
+    opened text;
+BEGIN
+    PERFORM millrace.check_load(sf, schema, storage);
+    IF to_regnamespace(quote_ident(schema)) IS NULL THEN
+        EXECUTE format('CREATE SCHEMA %I', schema);
+    ELSIF overwrite THEN
+        PERFORM @extschema@.tpch_drop(schema);
+    END IF;
+    FOR name IN SELECT t.name FROM @extschema@.tpch_tables() t LOOP
+        partitioned := partition AND name IN ('orders', 'lineitem');
+        IF NOT millrace.has_table(
+            schema, name, format('@extschema@.%I', 'tpch_' || name)::regtype, storage, partitioned)
+        THEN
+            PERFORM millrace.create_table(schema, name, storage, partitioned);
+        END IF;
+        IF sf > 0 THEN
+            PERFORM millrace.check_loadable(schema, name, sf);
+            opened := millrace.open_run(
+                format('%I.%I', schema, name)::regclass, name, sf, NULL, 100000, workers,
+                format('%I.%I', schema, name), NULL, '{}');
+            UPDATE millrace.run SET load = prepare_load.schema WHERE run.name = opened;
+            PERFORM millrace.close_run();
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION millrace.prepare_load(double precision, text, text, integer, boolean, boolean) IS
+'Makes the tables of tpch_load that are not there, and begins a run for each';
+
+CREATE FUNCTION millrace.is_loaded(run text) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT millrace.first_missing_batch(run) > r.batches FROM millrace.run r WHERE r.name = is_loaded.run
+$$;
+COMMENT ON FUNCTION millrace.is_loaded(text) IS 'Whether a run has all its batches';
+
+-- What comes after the load, as statements. A step whose result is there is left out, so a load that was
+-- interrupted goes on with the first one missing.
+CREATE FUNCTION millrace.load_steps(
+    schema text, keys boolean, indexes boolean, "analyze" boolean, partition boolean,
+    OUT "position" bigint, OUT name text, OUT statement text
+) RETURNS SETOF record
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    WITH primary_key ("table", columns) AS (VALUES
+        ('region', 'r_regionkey'), ('nation', 'n_nationkey'), ('part', 'p_partkey'),
+        ('supplier', 's_suppkey'), ('partsupp', 'ps_partkey, ps_suppkey'), ('customer', 'c_custkey'),
+        -- A key of a partitioned table has the column it is partitioned by.
+        ('orders', 'o_orderkey' || CASE WHEN partition THEN ', o_orderdate' ELSE '' END),
+        ('lineitem', 'l_orderkey, l_linenumber' || CASE WHEN partition THEN ', l_shipdate' ELSE '' END)
+    ), foreign_key ("table", columns, other) AS (VALUES
+        ('nation', 'n_regionkey', 'region'), ('supplier', 's_nationkey', 'nation'),
+        ('partsupp', 'ps_partkey', 'part'), ('partsupp', 'ps_suppkey', 'supplier'),
+        ('customer', 'c_nationkey', 'nation'), ('orders', 'o_custkey', 'customer'),
+        ('lineitem', 'l_orderkey', 'orders'), ('lineitem', 'l_partkey, l_suppkey', 'partsupp')
+    ), index ("table", columns) AS (VALUES
+        ('nation', 'n_regionkey'), ('supplier', 's_nationkey'), ('partsupp', 'ps_suppkey'),
+        ('customer', 'c_nationkey'), ('orders', 'o_custkey'), ('orders', 'o_orderdate'),
+        ('lineitem', 'l_partkey, l_suppkey'), ('lineitem', 'l_shipdate'), ('lineitem', 'l_receiptdate')
+    ), step (kind, "table", object, definition) AS (
+        SELECT 'primary key', k."table", k."table" || '_pkey', format('PRIMARY KEY (%s)', k.columns)
+        FROM primary_key k WHERE keys
+        UNION ALL
+        SELECT 'foreign key', k."table", format('%s_%s_fkey', k."table", replace(k.columns, ', ', '_')),
+               format('FOREIGN KEY (%s) REFERENCES %I.%I', k.columns, schema, k.other)
+        -- No key of a partitioned table is one of the specification's.
+        FROM foreign_key k WHERE keys AND NOT (partition AND k.other = 'orders')
+        UNION ALL
+        SELECT 'index', i."table", format('%s_%s_idx', i."table", replace(i.columns, ', ', '_')),
+               format('(%s)', i.columns)
+        FROM index i WHERE indexes
+        UNION ALL
+        SELECT 'statistics', t.name, NULL, NULL FROM @extschema@.tpch_tables() t WHERE "analyze"
+    )
+    SELECT row_number() OVER (
+               ORDER BY array_position('{primary key,index,foreign key,statistics}', s.kind), t.ordinality, s.object),
+           format('%s of %s', concat_ws(' ', s.kind, s.object), s."table"),
+           CASE s.kind
+               WHEN 'index' THEN format('CREATE INDEX %I ON %I.%I %s', s.object, schema, s."table", s.definition)
+               WHEN 'statistics' THEN format('ANALYZE %I.%I', schema, s."table")
+               ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', schema, s."table", s.object, s.definition)
+           END
+    FROM step s
+    JOIN @extschema@.tpch_tables() WITH ORDINALITY t ON t.name = s."table",
+    LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation
+    WHERE NOT CASE s.kind
+        WHEN 'index' THEN EXISTS (
+            SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+            WHERE i.indrelid = relation.oid AND c.relname = s.object)
+        WHEN 'statistics' THEN EXISTS (SELECT FROM pg_stats
+            WHERE schemaname = schema AND tablename = s."table")
+        ELSE EXISTS (SELECT FROM pg_constraint WHERE conrelid = relation.oid AND conname = s.object)
+    END
+$$;
+COMMENT ON FUNCTION millrace.load_steps(text, boolean, boolean, boolean, boolean) IS
+'The statements that tpch_load runs after the load: keys, indexes and statistics that are not there';
+
+CREATE FUNCTION millrace.run_step(name text, statement text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    started timestamptz := pg_catalog.clock_timestamp();
+    problem text;
+    detail text;
+    hint text;
+BEGIN
+    EXECUTE statement;
+    RAISE NOTICE '%: % s', name,
+        pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    RAISE EXCEPTION USING ERRCODE = SQLSTATE,
+        MESSAGE = pg_catalog.format('step "%s" failed: %s', name, problem),
+        DETAIL = detail,
+        HINT = pg_catalog.concat_ws(' ', NULLIF(hint, ''), 'The same CALL tpch_load goes on with this step.');
+END
+$$;
+COMMENT ON FUNCTION millrace.run_step(text, text) IS
+'Runs a statement of tpch_load; an error says which step it was';
+
+CREATE PROCEDURE tpch_load(
+    sf double precision,
+    schema text DEFAULT 'tpch',
+    storage text DEFAULT 'heap',
+    workers integer DEFAULT 1,
+    keys boolean DEFAULT true,
+    indexes boolean DEFAULT false,
+    "analyze" boolean DEFAULT true,
+    partition boolean DEFAULT false,
+    overwrite boolean DEFAULT false
+) LANGUAGE plpgsql AS $$
+DECLARE
+    started timestamptz := pg_catalog.clock_timestamp();
+    tables text[];
+    name text;
+    run text;
+    step record;
+    done bigint := 0;
+BEGIN
+    PERFORM millrace.check_may_commit('CALL tpch_load');
+    COMMIT;
+    PERFORM millrace.prepare_load(sf, schema, storage, workers, partition, overwrite);
+    SELECT pg_catalog.array_agg(t.name) INTO tables FROM @extschema@.tpch_tables() t
+    WHERE sf OPERATOR(pg_catalog.>) 0;
+    COMMIT;
+    FOREACH name IN ARRAY COALESCE(tables, '{}') LOOP
+        run := pg_catalog.format('%I.%I', schema, name);
+        CONTINUE WHEN millrace.is_loaded(run);
+        CALL @extschema@.stream_ingest(
+            run::pg_catalog.regclass, source => name, sf => sf, workers => workers, run => run);
+        IF NOT millrace.is_loaded(run) THEN
+            -- It was asked to stop, and has said so.
+            RETURN;
+        END IF;
+    END LOOP;
+    LOOP
+        SELECT s.* INTO step
+        FROM millrace.load_steps(schema, keys, indexes, "analyze", partition) s
+        WHERE s."position" OPERATOR(pg_catalog.>) done ORDER BY s."position" LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        PERFORM millrace.run_step(step.name, step.statement);
+        COMMIT;
+        done := step."position";
+    END LOOP;
+    RAISE NOTICE 'schema "%" is ready after % s', schema,
+        pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
+END
+$$;
+COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
+'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call goes on where it was interrupted. sf 0: the tables without rows';
+
+CREATE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    names text[] := ARRAY(SELECT format('%I.%I', schema, t.name) FROM @extschema@.tpch_tables() t);
+    run text;
+    kind record;
+BEGIN
+    PERFORM millrace.check_schema_exists(schema);
+    FOR run IN SELECT DISTINCT t.run FROM millrace.target t WHERE t.name = ANY (names) LOOP
+        PERFORM @extschema@.stream_drop(run);
+    END LOOP;
+    FOR kind IN
+        SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE'
+                              ELSE 'TABLE' END AS name,
+               string_agg(c.oid::regclass::text, ', ') AS relations
+        FROM unnest(names) relation JOIN pg_class c ON c.oid = to_regclass(relation)
+        GROUP BY 1
+    LOOP
+        EXECUTE format('DROP %s %s', kind.name, kind.relations);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION tpch_drop(text) IS
+'Drops the TPC-H tables or views of a schema and forgets the runs that loaded them; the schema stays';
+
+CREATE FUNCTION tpch_virtual(schema text, sf double precision DEFAULT 1) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    name text;
+BEGIN
+    PERFORM millrace.check_load(sf, schema, 'heap');
+    IF to_regnamespace(quote_ident(schema)) IS NULL THEN
+        EXECUTE format('CREATE SCHEMA %I', schema);
+    END IF;
+    -- Refuses scale factor 0, too.
+    FOR name IN SELECT t.name FROM @extschema@.tpch_tables(sf) t LOOP
+        EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT * FROM @extschema@.%I(%L::float8)',
+            schema, name, 'tpch_' || name, sf);
+        EXECUTE format('COMMENT ON VIEW %I.%I IS %L', schema, name,
+            format('TPC-H table %s at scale factor %s, made when it is read', name, sf));
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION tpch_virtual(text, double precision) IS
+'Makes views region to lineitem in a schema over rows made when they are read; nothing is stored';
+
+-- Refresh functions.
+
+CREATE FUNCTION millrace.refresh_orders(sf double precision, stream integer) RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
+COMMENT ON FUNCTION millrace.refresh_orders(double precision, integer) IS
+'The number of orders in a refresh set';
+
+CREATE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT * FROM millrace.source_rows('orders_refresh', jsonb_build_object('sf', sf, 'stream', stream),
+        0, millrace.refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
+$$;
+COMMENT ON FUNCTION tpch_orders_refresh(integer, double precision) IS
+'Orders that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
+
+CREATE FUNCTION tpch_lineitem_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_lineitem
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT * FROM millrace.source_rows('lineitem_refresh', jsonb_build_object('sf', sf, 'stream', stream),
+        0, millrace.refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
+$$;
+COMMENT ON FUNCTION tpch_lineitem_refresh(integer, double precision) IS
+'Order lines that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
+
+CREATE FUNCTION tpch_orders_delete(stream integer, sf double precision DEFAULT 1) RETURNS SETOF bigint
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT o_orderkey
+    FROM millrace.source_rows('orders_delete', jsonb_build_object('sf', sf, 'stream', stream),
+        0, millrace.refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
+$$;
+COMMENT ON FUNCTION tpch_orders_delete(integer, double precision) IS
+'Keys of the orders that refresh function RF2 deletes, as dbgen -U makes them: set number stream, from 1 to 999';
+
+CREATE FUNCTION millrace.column_list(row_type regtype, prefix text) RETURNS text
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT string_agg(prefix || attname, ', ' ORDER BY attnum)
+    FROM pg_attribute WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = row_type) AND attnum > 0
+$$;
+COMMENT ON FUNCTION millrace.column_list(regtype, text) IS 'The columns of a row type, ready for a statement';
+
+-- Orders that are there are left alone, with their lines: they came together. So the tables themselves say
+-- how far a refresh is.
+CREATE FUNCTION millrace.refresh_insert(
+    schema text, options jsonb, first_order bigint, end_order bigint, OUT orders bigint, OUT lines bigint
+)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    EXECUTE pg_catalog.format(
+        'WITH new_order AS (
+             INSERT INTO %1$I.orders (%2$s)
+             SELECT %3$s
+             FROM millrace.source_rows(''orders_refresh'', $1, $2, $3, NULL::@extschema@.tpch_orders) r
+             WHERE NOT EXISTS (SELECT FROM %1$I.orders o
+                               WHERE o.o_orderkey OPERATOR(pg_catalog.=) r.o_orderkey)
+             RETURNING o_orderkey
+         ), new_line AS (
+             INSERT INTO %1$I.lineitem (%4$s)
+             SELECT %5$s
+             FROM millrace.source_rows(''lineitem_refresh'', $1, $2, $3, NULL::@extschema@.tpch_lineitem) r
+             JOIN new_order o ON o.o_orderkey OPERATOR(pg_catalog.=) r.l_orderkey
+             RETURNING 1
+         )
+         SELECT (SELECT pg_catalog.count(*) FROM new_order), (SELECT pg_catalog.count(*) FROM new_line)',
+        schema,
+        millrace.column_list('@extschema@.tpch_orders', ''), millrace.column_list('@extschema@.tpch_orders', 'r.'),
+        millrace.column_list('@extschema@.tpch_lineitem', ''),
+        millrace.column_list('@extschema@.tpch_lineitem', 'r.'))
+    INTO orders, lines USING options, first_order, end_order;
+END
+$$;
+COMMENT ON FUNCTION millrace.refresh_insert(text, jsonb, bigint, bigint) IS
+'Inserts a range of the new orders of a refresh set with their lines, those that are not there';
+
+CREATE FUNCTION millrace.refresh_delete(
+    schema text, options jsonb, first_order bigint, end_order bigint, OUT orders bigint, OUT lines bigint
+)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    keys text := 'USING millrace.source_rows(''orders_delete'', $1, $2, $3, NULL::@extschema@.tpch_orders) r
+                  WHERE r.o_orderkey OPERATOR(pg_catalog.=) ';
+BEGIN
+    EXECUTE pg_catalog.format('DELETE FROM %I.lineitem t %s t.l_orderkey', schema, keys)
+    USING options, first_order, end_order;
+    GET DIAGNOSTICS lines = ROW_COUNT;
+    EXECUTE pg_catalog.format('DELETE FROM %I.orders t %s t.o_orderkey', schema, keys)
+    USING options, first_order, end_order;
+    GET DIAGNOSTICS orders = ROW_COUNT;
+END
+$$;
+COMMENT ON FUNCTION millrace.refresh_delete(text, jsonb, bigint, bigint) IS
+'Deletes a range of the old orders of a refresh set with their lines';
+
+CREATE FUNCTION millrace.check_refresh(schema text, stream integer, sf double precision) RETURNS double precision
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM millrace.check_load(COALESCE(sf, 1), schema, 'heap');
+    PERFORM millrace.check_schema_exists(schema);
+    sf := COALESCE(sf, millrace.scale_of(schema));
+    PERFORM millrace.refresh_orders(sf, stream);
+    RETURN sf;
+END
+$$;
+COMMENT ON FUNCTION millrace.check_refresh(text, integer, double precision) IS
+'Refuses wrong arguments of tpch_refresh; returns the scale factor';
+
+CREATE PROCEDURE tpch_refresh(
+    schema text DEFAULT 'tpch', stream integer DEFAULT 1, sf double precision DEFAULT NULL
+) LANGUAGE plpgsql AS $$
+DECLARE
+    -- With their lines, about as many rows as a batch of stream_ingest.
+    orders_per_batch CONSTANT bigint := 20000;
+    started timestamptz := pg_catalog.clock_timestamp();
+    shown timestamptz := started;
+    options jsonb;
+    orders bigint;
+    batch record;
+    orders_done bigint[] := '{0,0}';
+    lines_done bigint[] := '{0,0}';
+BEGIN
+    PERFORM millrace.check_may_commit('CALL tpch_refresh');
+    COMMIT;
+    sf := millrace.check_refresh(schema, stream, sf);
+    orders := millrace.refresh_orders(sf, stream);
+    options := pg_catalog.jsonb_build_object('sf', sf, 'stream', stream);
+    FOR rf IN 1 .. 2 LOOP
+        FOR number IN 0 .. (orders - 1) / orders_per_batch LOOP
+            IF rf = 1 THEN
+                SELECT * INTO batch FROM millrace.refresh_insert(
+                    schema, options, number * orders_per_batch, (number + 1) * orders_per_batch);
+            ELSE
+                SELECT * INTO batch FROM millrace.refresh_delete(
+                    schema, options, number * orders_per_batch, (number + 1) * orders_per_batch);
+            END IF;
+            COMMIT;
+            orders_done[rf] := orders_done[rf] + batch.orders;
+            lines_done[rf] := lines_done[rf] + batch.lines;
+            IF pg_catalog.clock_timestamp() >= shown + pg_catalog.make_interval(secs => 1) THEN
+                shown := pg_catalog.clock_timestamp();
+                RAISE NOTICE 'refresh % of "%": RF% at order % of %', stream, schema, rf,
+                    LEAST((number + 1) * orders_per_batch, orders), orders;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RAISE NOTICE 'refresh % of "%": inserted % orders with % lines, deleted % with %, in % s', stream, schema,
+        orders_done[1], lines_done[1], orders_done[2], lines_done[2],
+        pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
+END
+$$;
+COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision) IS
+'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes as many old ones, in committed batches. What is done already is left alone, so an interrupted call is called again';

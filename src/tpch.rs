@@ -1,0 +1,299 @@
+//! The TPC-H kit: queries, answers and validation, and what the procedures in `sql/tpch.sql` check first.
+
+use crate::error::{Error, Result};
+use crate::ledger::one;
+use millrace_sources::tpch::answers::{self, Answer};
+use millrace_sources::tpch::queries::{self, Choice};
+use millrace_sources::tpch::Scale;
+use millrace_sources::{Error as SourceError, registry};
+use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::panic::ErrorReportable;
+use pgrx::prelude::*;
+use pgrx::spi::{quote_identifier, quote_qualified_identifier};
+use serde_json::json;
+use std::time::Instant;
+
+/// qgen's seeds: a generator modulo 2^31 - 1 has no other states.
+const SEEDS: std::ops::Range<i64> = 1..(1 << 31) - 1;
+
+/// The parameters of a call: drawn if there is a seed. A stream's seed is the first one's plus its number.
+fn choice(seed: Option<i64>, stream: i32, sf: Option<f64>) -> Result<Choice> {
+    let scale = scale(sf)?;
+    let Some(seed) = seed else { return Ok(Choice::Validation) };
+    let of_stream = seed.saturating_add(stream.into());
+    if !SEEDS.contains(&seed) || !SEEDS.contains(&of_stream) {
+        let hint = "A seed is from 1 to 2147483646, also with the stream's number added.";
+        return Err(Error::Argument { name: "seed", value: seed.to_string(), hint }.into());
+    }
+    Ok(Choice::Drawn { seed: of_stream as u32, scale })
+}
+
+fn scale(sf: Option<f64>) -> Result<Scale> {
+    Ok(Scale::new(sf.ok_or(Error::Null("sf"))?).map_err(Error::from)?)
+}
+
+/// The text of a query over the tables in a schema, or in the `search_path` if none is given.
+fn text(query: usize, schema: Option<&str>, choice: Choice, decorrelated: bool) -> Result<String> {
+    let table = |name: &str| match schema {
+        Some(schema) => quote_qualified_identifier(schema, name),
+        None => quote_identifier(name),
+    };
+    let parameters = choice.parameters(query).map_err(Error::from)?;
+    Ok(queries::text(query, &parameters, decorrelated, table).map_err(Error::from)?)
+}
+
+fn query_number(query: Option<i32>) -> Result<usize> {
+    let query = query.ok_or(Error::Null("query"))?;
+    Ok(usize::try_from(query).map_err(|_| Error::from(SourceError::Query(query.into())))?)
+}
+
+#[pg_extern(sql = false)]
+fn tpch_query(
+    query: Option<i32>,
+    schema: Option<&str>,
+    seed: Option<i64>,
+    sf: Option<f64>,
+    decorrelated: Option<bool>,
+) -> Result<String> {
+    let decorrelated = decorrelated.ok_or(Error::Null("decorrelated"))?;
+    text(query_number(query)?, schema, choice(seed, 0, sf)?, decorrelated)
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn tpch_queries(
+    schema: Option<&str>,
+    seed: Option<i64>,
+    stream: Option<i32>,
+    sf: Option<f64>,
+    decorrelated: Option<bool>,
+) -> Result<TableIterator<'static, (name!(position, i32), name!(query, i32), name!(sql, String))>> {
+    let decorrelated = decorrelated.ok_or(Error::Null("decorrelated"))?;
+    let number = stream.unwrap_or_default();
+    if number < 0 {
+        let hint = "Streams are counted from 0, which is the power run.";
+        return Err(Error::Argument { name: "stream", value: number.to_string(), hint }.into());
+    }
+    let choice = choice(seed, number, sf)?;
+    let order = match stream {
+        Some(stream) => queries::order(stream as usize),
+        None => std::array::from_fn(|index| index + 1),
+    };
+    let rows = (1..)
+        .zip(order)
+        .map(|(position, query)| Ok((position, query as i32, text(query, schema, choice, decorrelated)?)));
+    Ok(TableIterator::new(rows.collect::<Result<Vec<_>>>()?))
+}
+
+fn published(sf: f64) -> Result<Vec<Answer>> {
+    Ok(answers::all(sf).ok_or(Error::NoAnswers(sf))?)
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn tpch_answers(
+    query: Option<i32>,
+    sf: Option<f64>,
+) -> Result<
+    TableIterator<
+        'static,
+        (name!(query, i32), name!(row, i32), name!(columns, Vec<String>), name!(answer, Vec<String>)),
+    >,
+> {
+    let only = query.map(|query| query_number(Some(query))).transpose()?;
+    if let Some(query) = only {
+        // Refuses numbers that no query has.
+        Choice::Validation.parameters(query).map_err(Error::from)?;
+    }
+    let answers = published(sf.ok_or(Error::Null("sf"))?)?;
+    let wanted = (1..).zip(answers).filter(move |(query, _)| only.is_none_or(|only| only == *query));
+    Ok(TableIterator::new(wanted.flat_map(|(query, Answer { columns, rows })| {
+        (1..).zip(rows).map(move |(row, values)| (query as i32, row, columns.clone(), values))
+    })))
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn tpch_validate(
+    schema: Option<&str>,
+    sf: Option<f64>,
+    decorrelated: Option<bool>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(query, i32),
+            name!(pass, bool),
+            name!(rows, i64),
+            name!(milliseconds, f64),
+            name!(difference, Option<String>),
+        ),
+    >,
+> {
+    let schema = schema.ok_or(Error::Null("schema"))?.to_owned();
+    check_schema_exists(&schema)?;
+    let answers = published(sf.map_or_else(|| scale_of(&schema), Ok)?)?;
+    let decorrelated = decorrelated.map_or_else(|| lacks_index(&schema), Ok)?;
+    // One by one, so that who fetches row by row sees each query when it is done.
+    Ok(TableIterator::new(
+        (1..)
+            .zip(answers)
+            .map(move |(query, answer)| validate(query, &schema, &answer, decorrelated).unwrap_or_report()),
+    ))
+}
+
+type Validation = (i32, bool, i64, f64, Option<String>);
+
+/// Runs one query and compares its result with its answer.
+fn validate(query: usize, schema: &str, answer: &Answer, decorrelated: bool) -> Result<Validation> {
+    let sql = text(query, Some(schema), Choice::Validation, decorrelated)?;
+    let start = Instant::now();
+    let found = rows_as_text(&sql)?;
+    let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
+    let difference = answers::first_difference(query, answer, &found);
+    Ok((query as i32, difference.is_none(), found.len() as i64, milliseconds, difference))
+}
+
+/// The rows of a query of any columns, each value in its type's text form.
+fn rows_as_text(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+    let query =
+        format!("SELECT ARRAY(SELECT value FROM json_each_text(row_to_json(result))) FROM ({sql}) result");
+    let rows = Spi::connect(|client| {
+        let rows = client.select(query.as_str(), None, &[])?;
+        rows.map(|row| Ok(row.get(1)?.unwrap_or_default()))
+            .collect::<std::result::Result<_, pgrx::spi::Error>>()
+    });
+    Ok(rows.map_err(Error::from)?)
+}
+
+/// The scale factor of the tables or views in a schema, by what grows with it and is small.
+#[pg_extern(sql = false)]
+fn scale_of(schema: &str) -> Result<f64> {
+    let suppliers = quote_qualified_identifier(schema, "supplier");
+    let count: Option<i64> = one(&format!("SELECT count(*) FROM {suppliers}"), &[])?;
+    Ok(count.unwrap_or_default() as f64 / 10_000.0)
+}
+
+/// Whether the lines of a part can only be found by reading them all, as in a view.
+fn lacks_index(schema: &str) -> Result<bool> {
+    let found = one(
+        "SELECT NOT EXISTS (
+             SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+             WHERE i.indrelid = to_regclass($1) AND a.attname = 'l_partkey' AND i.indisvalid)",
+        &[quote_qualified_identifier(schema, "lineitem").into()],
+    );
+    Ok(found?.unwrap_or(true))
+}
+
+#[pg_extern(sql = false)]
+fn check_schema_exists(schema: &str) -> Result<()> {
+    let exists: Option<bool> =
+        one("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", &[schema.into()])?;
+    if exists == Some(true) { Ok(()) } else { Err(Error::UnknownSchema(schema.to_owned()).into()) }
+}
+
+/// Refuses arguments of `tpch_load` that no table could be made with.
+#[pg_extern(sql = false)]
+fn check_load(sf: Option<f64>, schema: Option<&str>, storage: Option<&str>) -> Result<()> {
+    match sf.ok_or(Error::Null("sf"))? {
+        0.0 => {}
+        sf => drop(scale(Some(sf))?),
+    }
+    if schema.ok_or(Error::Null("schema"))?.is_empty() {
+        let hint = "Name the schema that is to hold the tables.";
+        return Err(Error::Argument { name: "schema", value: "\"\"".to_owned(), hint }.into());
+    }
+    let storage = storage.ok_or(Error::Null("storage"))?;
+    let known: Option<bool> = one(
+        "SELECT $1 = 'unlogged' OR EXISTS (SELECT FROM pg_am WHERE amname = $1 AND amtype = 't')",
+        &[storage.into()],
+    )?;
+    if known == Some(true) { Ok(()) } else { Err(Error::UnknownStorage(storage.to_owned()).into()) }
+}
+
+/// A table as `tpch_load` finds it.
+struct Found {
+    is_table: bool,
+    partitioned: bool,
+    /// As the argument of that name: `unlogged`, or the access method. Of the partitions, if it has some.
+    storage: Option<String>,
+    same_columns: bool,
+}
+
+/// Whether a table is there as `tpch_load` would make it; if there is another one of its name, an error.
+#[pg_extern(sql = false)]
+fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partition: bool) -> Result<bool> {
+    let name = quote_qualified_identifier(schema, table);
+    let Some(found) = find_table(&name, row_type)? else { return Ok(false) };
+    let differs = |how: &'static str| Err(Error::TableDiffers { table: name.clone(), how }.into());
+    if !found.is_table {
+        return differs("is not a table");
+    }
+    if !found.same_columns {
+        return differs("has other columns");
+    }
+    if found.partitioned != partition {
+        return differs(if partition { "is not partitioned" } else { "is partitioned" });
+    }
+    if found.storage.as_deref().is_some_and(|found| found != storage) {
+        return differs("has another storage");
+    }
+    Ok(true)
+}
+
+fn find_table(name: &str, row_type: Oid) -> Result<Option<Found>> {
+    let found = Spi::connect(|client| {
+        let mut rows = client.select(
+            "SELECT c.relkind IN ('r', 'p'), c.relkind = 'p',
+                    (SELECT CASE WHEN leaf.relpersistence = 'u' THEN 'unlogged' ELSE am.amname::text END
+                     FROM pg_partition_tree(c.oid) part
+                     JOIN pg_class leaf ON leaf.oid = part.relid JOIN pg_am am ON am.oid = leaf.relam
+                     WHERE part.isleaf LIMIT 1),
+                    ARRAY(SELECT (attname, atttypid, atttypmod)::text FROM pg_attribute
+                          WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attname)
+                    = ARRAY(SELECT (attname, atttypid, atttypmod)::text FROM pg_attribute
+                          WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = $2) AND attnum > 0
+                          ORDER BY attname)
+             FROM pg_class c WHERE c.oid = to_regclass($1)",
+            Some(1),
+            &[name.into(), row_type.into()],
+        )?;
+        let Some(row) = rows.next() else { return Ok(None) };
+        Ok::<_, pgrx::spi::Error>(Some(Found {
+            is_table: row.get(1)?.unwrap_or_default(),
+            partitioned: row.get(2)?.unwrap_or_default(),
+            storage: row.get(3)?,
+            same_columns: row.get(4)?.unwrap_or_default(),
+        }))
+    });
+    Ok(found.map_err(Error::from)?)
+}
+
+/// Refuses to load a table that was loaded at another scale factor, or holds rows that no run put there.
+#[pg_extern(sql = false)]
+fn check_loadable(schema: &str, table: &str, sf: f64) -> Result<()> {
+    let name = quote_qualified_identifier(schema, table);
+    let then: Option<f64> = one(
+        "SELECT (options->>'sf')::float8 FROM millrace.run WHERE name = $1 AND source = $2",
+        &[name.as_str().into(), table.into()],
+    )?;
+    match then {
+        Some(then) if then == sf => Ok(()),
+        Some(then) => Err(Error::LoadDiffers { table: name, then, now: sf }.into()),
+        None if one(&format!("SELECT EXISTS (SELECT FROM {name})"), &[])? == Some(true) => {
+            Err(Error::TableDiffers { table: name, how: "has rows that no load put there" }.into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The number of orders in a refresh set; refuses what no set has.
+#[pg_extern(sql = false)]
+fn refresh_orders(sf: Option<f64>, stream: Option<i32>) -> Result<i64> {
+    let (sf, stream) = (sf.ok_or(Error::Null("sf"))?, stream.ok_or(Error::Null("stream"))?);
+    // Checked first, because JSON has no NaN to refuse.
+    scale(Some(sf))?;
+    let source =
+        registry::open("orders_refresh", json!({ "sf": sf, "stream": stream })).map_err(Error::from)?;
+    Ok(source.units() as i64)
+}
