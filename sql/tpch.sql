@@ -185,25 +185,34 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
         UNION ALL
         SELECT 'foreign key', k."table", format('%s_%s_fkey', k."table", replace(k.columns, ', ', '_')),
                format('FOREIGN KEY (%s) REFERENCES %I.%I', k.columns, schema, k.other)
-        -- No key of a partitioned table is one of the specification's.
-        FROM foreign_key k WHERE keys AND NOT (partition AND k.other = 'orders')
+        FROM foreign_key k
+        WHERE keys
+          -- A partitioned table's primary key is not the one to refer to.
+          AND NOT (partition AND k.other = 'orders')
+          -- Partitioned tables themselves are logged, and may not refer to what is not.
+          AND 1 = (SELECT count(DISTINCT relpersistence) FROM pg_class
+                   WHERE oid IN (to_regclass(format('%I.%I', schema, k."table")),
+                                 to_regclass(format('%I.%I', schema, k.other))))
         UNION ALL
         SELECT 'index', i."table", format('%s_%s_idx', i."table", replace(i.columns, ', ', '_')),
                format('(%s)', i.columns)
         FROM index i WHERE indexes
         UNION ALL
         SELECT 'statistics', t.name, NULL, NULL FROM @extschema@.tpch_tables() t WHERE "analyze"
+    ), numbered AS (
+        SELECT row_number() OVER (
+                   ORDER BY array_position('{primary key,index,foreign key,statistics}', s.kind), t.ordinality,
+                   s.object) AS "position", s.*
+        FROM step s JOIN @extschema@.tpch_tables() WITH ORDINALITY t ON t.name = s."table"
     )
-    SELECT row_number() OVER (
-               ORDER BY array_position('{primary key,index,foreign key,statistics}', s.kind), t.ordinality, s.object),
+    SELECT s."position",
            format('%s of %s', concat_ws(' ', s.kind, s.object), s."table"),
            CASE s.kind
                WHEN 'index' THEN format('CREATE INDEX %I ON %I.%I %s', s.object, schema, s."table", s.definition)
                WHEN 'statistics' THEN format('ANALYZE %I.%I', schema, s."table")
                ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', schema, s."table", s.object, s.definition)
            END
-    FROM step s
-    JOIN @extschema@.tpch_tables() WITH ORDINALITY t ON t.name = s."table",
+    FROM numbered s,
     LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation
     WHERE NOT CASE s.kind
         WHEN 'index' THEN EXISTS (
@@ -221,23 +230,29 @@ CREATE FUNCTION millrace.run_step(name text, statement text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     started timestamptz := pg_catalog.clock_timestamp();
+    seconds numeric;
     problem text;
     detail text;
     hint text;
 BEGIN
     EXECUTE statement;
-    RAISE NOTICE '%: % s', name,
-        pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
+    seconds := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
+    IF seconds OPERATOR(pg_catalog.>=) 1 THEN
+        RAISE NOTICE '%: % s', name, pg_catalog.round(seconds, 1);
+    END IF;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-    RAISE EXCEPTION USING ERRCODE = SQLSTATE,
-        MESSAGE = pg_catalog.format('step "%s" failed: %s', name, problem),
-        DETAIL = detail,
-        HINT = pg_catalog.concat_ws(' ', NULLIF(hint, ''), 'The same CALL tpch_load goes on with this step.');
+    problem := pg_catalog.format('step "%s" failed: %s', name, problem);
+    hint := pg_catalog.concat_ws(' ', NULLIF(hint, ''), 'The same CALL tpch_load goes on with this step.');
+    IF detail OPERATOR(pg_catalog.=) '' THEN
+        RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = problem, HINT = hint;
+    ELSE
+        RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = problem, DETAIL = detail, HINT = hint;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION millrace.run_step(text, text) IS
-'Runs a statement of tpch_load; an error says which step it was';
+'Runs a statement of tpch_load, reports it if it took a second or more; an error says which step it was';
 
 CREATE PROCEDURE tpch_load(
     sf double precision,

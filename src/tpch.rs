@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::ledger::one;
+use millrace_sources::tpch::Scale;
 use millrace_sources::tpch::answers::{self, Answer};
 use millrace_sources::tpch::queries::{self, Choice};
-use millrace_sources::tpch::Scale;
 use millrace_sources::{Error as SourceError, registry};
 use pgrx::pg_sys::Oid;
 use pgrx::pg_sys::panic::ErrorReportable;
@@ -149,7 +149,7 @@ fn validate(query: usize, schema: &str, answer: &Answer, decorrelated: bool) -> 
     let sql = text(query, Some(schema), Choice::Validation, decorrelated)?;
     let start = Instant::now();
     let found = rows_as_text(&sql)?;
-    let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
+    let milliseconds = start.elapsed().as_micros() as f64 / 1000.0;
     let difference = answers::first_difference(query, answer, &found);
     Ok((query as i32, difference.is_none(), found.len() as i64, milliseconds, difference))
 }

@@ -8,6 +8,9 @@ use std::io::Read;
 /// SHA-256 of the files of dbgen 2.x (TPC-H tools), made with `dbgen -s` at each scale factor.
 const DBGEN: &str = include_str!("dbgen.sha256");
 
+/// SHA-256 of the files of refresh sets that dbgen 2.14 makes with `-s` and `-U`.
+const DBGEN_REFRESH: &str = include_str!("dbgen_refresh.sha256");
+
 /// What dbgen prints of each column: no blanks after a char(n), no fraction in a quantity.
 fn as_dbgen_prints(client: &mut Client, table: &str) -> String {
     let columns = client
@@ -29,6 +32,10 @@ fn as_dbgen_prints(client: &mut Client, table: &str) -> String {
 /// The checksum of what COPY prints for a call, with the bar that dbgen ends a line with.
 fn checksum(client: &mut Client, table: &str, calls: &[String]) -> String {
     let columns = as_dbgen_prints(client, table);
+    checksum_of_columns(client, &columns, calls)
+}
+
+fn checksum_of_columns(client: &mut Client, columns: &str, calls: &[String]) -> String {
     let mut sum = Sha256::new();
     for call in calls {
         let copy = format!("COPY (SELECT {columns}, '' FROM {call}) TO STDOUT (DELIMITER '|')");
@@ -79,4 +86,30 @@ fn seven_parts_are_the_whole() {
             assert_eq!(checksum(&mut client, table, &calls), expected, "{}", calls[0]);
         }
     }
+}
+
+#[test]
+fn refresh_sets_are_dbgens_byte_for_byte() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let mut compared = 0;
+    for line in DBGEN_REFRESH.lines() {
+        let [sf, stream, source, rows, expected] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        let call = format!("tpch_{source}({stream}, {sf})");
+        let columns = match source.strip_suffix("_refresh") {
+            Some(table) => as_dbgen_prints(&mut client, table),
+            None => "tpch_orders_delete".to_owned(),
+        };
+        assert_eq!(
+            checksum_of_columns(&mut client, &columns, std::slice::from_ref(&call)),
+            expected,
+            "{call}"
+        );
+        let counted = format!("SELECT count(*) FROM {call}");
+        assert_eq!(client.query_one(&counted, &[]).unwrap().get::<_, i64>(0).to_string(), rows, "{call}");
+        compared += 1;
+    }
+    assert_eq!(compared, 24);
 }

@@ -1,0 +1,458 @@
+//! The TPC-H kit: what it loads and makes gives the published answers, whatever happens on the way.
+
+use millrace_tests::{Cluster, content, error_of, wait_until};
+use postgres::{Client, NoTls};
+
+const TABLES: [&str; 8] =
+    ["region", "nation", "part", "supplier", "partsupp", "customer", "orders", "lineitem"];
+
+fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
+    client.query_one(query, &[]).unwrap().get(0)
+}
+
+/// All 22 queries pass, with as many rows as their answers have.
+fn assert_valid(client: &mut Client, call: &str, sf: f64) {
+    let query = format!(
+        "SELECT v.query, v.pass, v.rows, coalesce(v.difference, ''),
+                (SELECT count(*) FROM tpch_answers(v.query, {sf})) FROM {call} v ORDER BY 1"
+    );
+    let rows = client.query(&query, &[]).unwrap();
+    assert_eq!(rows.len(), 22);
+    for (number, row) in (1..).zip(rows) {
+        assert_eq!(row.get::<_, i32>(0), number);
+        assert!(row.get::<_, bool>(1), "{call}, query {number}: {}", row.get::<_, String>(3));
+        assert_eq!(row.get::<_, i64>(2), row.get::<_, i64>(4), "{call}, query {number}");
+    }
+}
+
+/// Each table holds just what the generating function of its name returns.
+fn assert_loaded(client: &mut Client, schema: &str, sf: f64) {
+    for table in TABLES {
+        let expected = content(client, &format!("tpch_{table}({sf})"));
+        assert_eq!(content(client, &format!("{schema}.{table}")), expected, "{schema}.{table}");
+    }
+}
+
+fn constraints(client: &mut Client, schema: &str) -> i64 {
+    let query = format!("SELECT count(*) FROM pg_constraint WHERE connamespace = '{schema}'::regnamespace");
+    one(client, &query)
+}
+
+#[test]
+fn loaded_tables_give_the_published_answers() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CALL tpch_load(0.01)").unwrap();
+    assert_loaded(&mut client, "tpch", 0.01);
+    assert_eq!(constraints(&mut client, "tpch"), 16, "eight primary keys, eight foreign keys");
+    assert_valid(&mut client, "tpch_validate()", 0.01);
+    // The specification's texts, also where an index makes no difference.
+    assert_valid(&mut client, "tpch_validate('tpch', decorrelated => false)", 0.01);
+
+    client.batch_execute("CALL tpch_load(0.01, 'indexed', 'unlogged', indexes => true)").unwrap();
+    assert_loaded(&mut client, "indexed", 0.01);
+    let indexes = "SELECT count(*) FROM pg_indexes WHERE schemaname = 'indexed'";
+    assert_eq!(one::<i64>(&mut client, indexes), 17);
+    assert_valid(&mut client, "tpch_validate('indexed')", 0.01);
+    assert_valid(&mut client, "tpch_validate('indexed', decorrelated => true)", 0.01);
+
+    for storage in ["heap", "unlogged"] {
+        let call = format!(
+            "CALL tpch_load(0.01, 'by year', '{storage}', indexes => true, partition => true, overwrite => true)"
+        );
+        client.batch_execute(&call).unwrap();
+        assert_loaded(&mut client, "\"by year\"", 0.01);
+        let smallest: i64 = one(
+            &mut client,
+            "SELECT min(rows) FROM (
+                 SELECT count(*) AS rows FROM \"by year\".lineitem GROUP BY tableoid UNION ALL
+                 SELECT count(*) FROM \"by year\".orders GROUP BY tableoid) leaf",
+        );
+        assert!(smallest > 1000, "every one of the fourteen partitions has rows");
+        assert_valid(&mut client, "tpch_validate('by year')", 0.01);
+    }
+}
+
+#[test]
+fn views_over_generation_give_the_published_answers() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("SELECT tpch_virtual('made', 0.01)").unwrap();
+    assert_valid(&mut client, "tpch_validate('made')", 0.01);
+    let stored = "SELECT count(*) FROM pg_class
+                  WHERE relnamespace = 'made'::regnamespace AND pg_relation_filenode(oid) IS NOT NULL";
+    assert_eq!(one::<i64>(&mut client, stored), 0);
+    // Another scale factor replaces them.
+    client.batch_execute("SELECT tpch_virtual('made', 0.1)").unwrap();
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM made.orders"), 150_000);
+    assert_valid(&mut client, "tpch_validate('made')", 0.1);
+    client.batch_execute("SELECT tpch_drop('made')").unwrap();
+    assert_eq!(one::<Option<String>>(&mut client, "SELECT to_regclass('made.orders')::text"), None);
+}
+
+#[test]
+fn validation_finds_what_is_wrong() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CALL tpch_load(0.01, keys => false)").unwrap();
+    client.batch_execute("DELETE FROM tpch.lineitem WHERE l_shipdate = '1994-01-01'").unwrap();
+    client.batch_execute("UPDATE tpch.supplier SET s_name = lower(s_name) WHERE s_suppkey = 21").unwrap();
+    let failed = client
+        .query("SELECT query, difference FROM tpch_validate() WHERE NOT pass ORDER BY query", &[])
+        .unwrap();
+    let difference = |query: i32| {
+        let row = failed.iter().find(|row| row.get::<_, i32>(0) == query);
+        row.map(|row| row.get::<_, String>(1)).unwrap_or_default()
+    };
+    assert!(difference(1).starts_with("row 1, column sum_qty: "), "{}", difference(1));
+    let supplier = "row 1, column s_name: supplier#000000021       , expected Supplier#000000021";
+    assert_eq!(difference(15), supplier);
+    // A query that neither table has a part in.
+    assert_eq!(difference(22), "");
+}
+
+#[test]
+fn queries_run_as_text_and_as_rows() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("SELECT tpch_virtual('a \"schema\"', 0.01)").unwrap();
+    let text: String = one(&mut client, "SELECT tpch_query(6, 'a \"schema\"')");
+    assert!(text.contains("FROM \"a \"\"schema\"\"\".lineitem\n"), "{text}");
+    // Of a type that the client has no use for.
+    let revenue: String = one(&mut client, &format!("SELECT revenue::text FROM ({text}) q"));
+    let published: String = one(&mut client, "SELECT answer[1] FROM tpch_answers(6, 0.01)");
+    assert_eq!(revenue, published);
+    let row: String = one(&mut client, "SELECT row::text FROM tpch_run(6, 'a \"schema\"') row");
+    assert_eq!(row, format!("{{\"revenue\":{revenue}}}"));
+    // Without a schema, the search_path's.
+    client.batch_execute("SET search_path TO \"a \"\"schema\"\"\", public").unwrap();
+    let text: String = one(&mut client, "SELECT tpch_query(6)");
+    assert_eq!(one::<String>(&mut client, &format!("SELECT revenue::text FROM ({text}) q")), published);
+    // Every query runs with parameters of any seed, in the order of any stream.
+    for stream in [0, 7] {
+        let call = format!(
+            "SELECT sql FROM tpch_queries('a \"schema\"', seed => 19, stream => {stream}, sf => 0.01, decorrelated => true)"
+        );
+        let texts = client.query(&call, &[]).unwrap();
+        assert_eq!(texts.len(), 22);
+        for row in texts {
+            client.batch_execute(row.get(0)).unwrap();
+        }
+    }
+    let order = "SELECT array_agg(query ORDER BY position) FROM tpch_queries(seed => 1, stream => 1)";
+    let order: Vec<i32> = one(&mut client, order);
+    assert_eq!(order[..5], [21, 3, 18, 5, 11]);
+    let same = "SELECT count(*) FROM tpch_queries(seed => 5, stream => 3) s
+                WHERE s.sql = tpch_query(s.query, seed => 8)";
+    assert_eq!(one::<i64>(&mut client, same), 22, "a stream's seed is the first one's plus its number");
+}
+
+/// Killed and crashed at every stage, from the first table to the last key, a load ends whole.
+#[test]
+fn a_load_killed_ten_times_ends_whole() {
+    const CALL: &str = "CALL tpch_load(0.1, indexes => true)";
+    let cluster = Cluster::new();
+    let stages = [
+        "SELECT count(*) > 0 FROM stream_progress",
+        "SELECT count(*) > 1 FROM stream_batches",
+        "SELECT count(*) > 3 FROM stream_batches",
+        "SELECT count(*) > 5 FROM stream_batches",
+        "SELECT count(*) > 7 FROM stream_batches",
+        "SELECT count(*) > 9 FROM stream_batches",
+        "SELECT count(*) > 11 FROM stream_batches",
+        "SELECT count(*) > 0 FROM pg_indexes WHERE schemaname = 'tpch'",
+        "SELECT count(*) > 8 FROM pg_indexes WHERE schemaname = 'tpch'",
+        "SELECT count(*) > 9 FROM pg_constraint WHERE connamespace = 'tpch'::regnamespace",
+    ];
+    let mut interrupted = 0;
+    for (round, stage) in stages.iter().enumerate() {
+        let mut watcher = cluster.connect();
+        let mut session = cluster.connect();
+        let pid: i32 = one(&mut session, "SELECT pg_backend_pid()");
+        std::thread::scope(|scope| {
+            let running = scope.spawn(move || error_of(&mut session, CALL));
+            let reached = |watcher: &mut Client| {
+                let schema = "SELECT to_regnamespace('tpch') IS NOT NULL";
+                one::<bool>(watcher, schema) && one::<bool>(watcher, stage)
+            };
+            wait_until("the stage to strike at", || running.is_finished() || reached(&mut watcher));
+            if round % 2 == 0 {
+                let kill = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+                assert!(kill.unwrap().success());
+            } else {
+                cluster.stop("immediate");
+                cluster.start();
+            }
+            interrupted += usize::from(running.join().unwrap().is_some());
+        });
+        wait_until("recovery", || {
+            cluster.config().connect(NoTls).is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok())
+        });
+    }
+    assert!(interrupted >= 7, "only {interrupted} of {} strikes met a running load", stages.len());
+    let mut client = cluster.connect();
+    client.batch_execute(CALL).unwrap();
+    assert_loaded(&mut client, "tpch", 0.1);
+    assert_eq!(constraints(&mut client, "tpch"), 16);
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM pg_indexes WHERE schemaname = 'tpch'"), 17);
+    let analyzed = "SELECT count(DISTINCT tablename) FROM pg_stats WHERE schemaname = 'tpch'";
+    assert_eq!(one::<i64>(&mut client, analyzed), 8);
+    assert_valid(&mut client, "tpch_validate()", 0.1);
+}
+
+#[test]
+fn a_load_is_repeated_overwritten_and_dropped() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    // Only the schema, which a later load fills.
+    client.batch_execute("CALL tpch_load(0)").unwrap();
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM tpch.lineitem"), 0);
+    assert_eq!(constraints(&mut client, "tpch"), 16);
+    client.batch_execute("CALL tpch_load(0.01)").unwrap();
+    assert_loaded(&mut client, "tpch", 0.01);
+    // Again: nothing is loaded twice, and what is missing is added.
+    client.batch_execute("ALTER TABLE tpch.lineitem DROP CONSTRAINT lineitem_pkey").unwrap();
+    client.batch_execute("CALL tpch_load(0.01)").unwrap();
+    assert_loaded(&mut client, "tpch", 0.01);
+    assert_eq!(constraints(&mut client, "tpch"), 16);
+    client.batch_execute("CALL tpch_load(0.02, overwrite => true, \"analyze\" => false)").unwrap();
+    assert_loaded(&mut client, "tpch", 0.02);
+    // A failed step says which it is, and the load goes on with it.
+    client.batch_execute("ALTER TABLE tpch.orders DROP CONSTRAINT orders_o_custkey_fkey").unwrap();
+    client.batch_execute("UPDATE tpch.orders SET o_custkey = 9999999 WHERE o_orderkey = 7").unwrap();
+    let (code, message) = error_of(&mut client, "CALL tpch_load(0.02)").unwrap();
+    assert_eq!(code, "23503");
+    let step = "step \"foreign key orders_o_custkey_fkey of orders\" failed: insert or update on table \"orders\" violates";
+    assert!(message.starts_with(step) && message.contains("DETAIL: Key (o_custkey)=(9999999)"), "{message}");
+    client.batch_execute("UPDATE tpch.orders SET o_custkey = 7 WHERE o_orderkey = 7").unwrap();
+    client.batch_execute("CALL tpch_load(0.02)").unwrap();
+    assert_eq!(constraints(&mut client, "tpch"), 16);
+    client.batch_execute("SELECT tpch_drop()").unwrap();
+    let left = "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = 'tpch'::regnamespace)
+                     + (SELECT count(*) FROM stream_progress)";
+    assert_eq!(one::<i64>(&mut client, left), 0);
+}
+
+#[test]
+fn a_role_loads_into_its_own_schema() {
+    let cluster = Cluster::new();
+    cluster
+        .connect()
+        .batch_execute("CREATE ROLE loader LOGIN; CREATE SCHEMA own AUTHORIZATION loader")
+        .unwrap();
+    let mut client = cluster.connect_as("loader");
+    // Operators and tables of the caller's are none of the kit's business.
+    client
+        .batch_execute(
+            "CREATE OPERATOR own.= (FUNCTION = int4ne, LEFTARG = int4, RIGHTARG = int4);
+             SET search_path TO own, public, pg_catalog",
+        )
+        .unwrap();
+    client.batch_execute("CALL tpch_load(0.01, 'own')").unwrap();
+    client.batch_execute("CALL tpch_refresh('own')").unwrap();
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM own.orders"), 15_000);
+    let (code, _) = error_of(&mut client, "CALL tpch_load(0.01)").unwrap();
+    assert_eq!(code, "42501", "it may not create schemas");
+    client.batch_execute("SELECT tpch_drop('own')").unwrap();
+}
+
+#[test]
+fn one_progress_is_reported_over_all_tables() {
+    let cluster = Cluster::new();
+    let (sender, notices) = std::sync::mpsc::channel();
+    let mut config = cluster.config();
+    config.notice_callback(move |notice| sender.send(notice.message().to_owned()).unwrap());
+    let mut client = config.connect(NoTls).unwrap();
+    // Slow enough to be reported about.
+    client.batch_execute("CALL tpch_load(0.5, \"analyze\" => false, keys => false)").unwrap();
+    // With both, the last sender of notices is gone.
+    drop((client, config));
+    let notices: Vec<String> = notices.iter().collect();
+    let (last, reports) = notices.split_last().unwrap();
+    assert!(last.starts_with("schema \"tpch\" is ready after "), "{last}");
+    for report in reports {
+        assert!(report.starts_with("tpch: ") && report.contains(" of 4331"), "{report}");
+    }
+}
+
+#[test]
+fn refresh_sets_are_applied_once() {
+    const SF: f64 = 0.1;
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CALL tpch_load(0.1)").unwrap();
+    let expected = |client: &mut Client, table: &str, key: &str| {
+        let rows = format!(
+            "(SELECT * FROM tpch_{table}({SF}) t
+              WHERE {key} NOT IN (SELECT tpch_orders_delete(1, {SF}) UNION SELECT tpch_orders_delete(2, {SF}))
+              UNION ALL SELECT * FROM tpch_{table}_refresh(1, {SF})
+              UNION ALL SELECT * FROM tpch_{table}_refresh(2, {SF}))"
+        );
+        content(client, &rows)
+    };
+    let orders = expected(&mut client, "orders", "o_orderkey");
+    let lines = expected(&mut client, "lineitem", "l_orderkey");
+    assert_eq!(orders.0, 150_000);
+    client.batch_execute("CALL tpch_refresh(); CALL tpch_refresh(stream => 2)").unwrap_err();
+    client.batch_execute("CALL tpch_refresh()").unwrap();
+    client.batch_execute("CALL tpch_refresh(stream => 2, sf => 0.1)").unwrap();
+    assert_eq!(content(&mut client, "tpch.orders"), orders);
+    assert_eq!(content(&mut client, "tpch.lineitem"), lines);
+    // Each order came with its lines: its price is theirs.
+    let torn = "SELECT count(*) FROM tpch.orders o LEFT JOIN (
+                    SELECT l_orderkey, sum(trunc(trunc(l_extendedprice * (1 - l_discount), 2) * (1 + l_tax), 2)) AS price
+                    FROM tpch.lineitem GROUP BY 1) l ON l_orderkey = o_orderkey
+                WHERE price IS DISTINCT FROM o_totalprice";
+    assert_eq!(one::<i64>(&mut client, torn), 0);
+    // As if the call had ended halfway: some orders are in, some are out.
+    client
+        .batch_execute(
+            "DELETE FROM tpch.lineitem USING tpch_orders_refresh(1, 0.1) o
+             WHERE l_orderkey = o_orderkey AND o_orderkey % 2 = 0;
+             DELETE FROM tpch.orders o USING tpch_orders_refresh(1, 0.1) r
+             WHERE o.o_orderkey = r.o_orderkey AND o.o_orderkey % 2 = 0;
+             INSERT INTO tpch.orders SELECT * FROM tpch_orders(0.1) WHERE o_orderkey BETWEEN 1 AND 7;
+             INSERT INTO tpch.lineitem SELECT * FROM tpch_lineitem(0.1) WHERE l_orderkey BETWEEN 1 AND 7",
+        )
+        .unwrap();
+    assert_ne!(content(&mut client, "tpch.orders"), orders);
+    for _ in 0..2 {
+        client.batch_execute("CALL tpch_refresh()").unwrap();
+        assert_eq!(content(&mut client, "tpch.orders"), orders);
+        assert_eq!(content(&mut client, "tpch.lineitem"), lines);
+    }
+}
+
+const SETUP: &str = "
+    CREATE SCHEMA other;
+    CREATE TABLE other.region (r_regionkey int);
+    CREATE SCHEMA filled;
+    CREATE TABLE filled.region AS SELECT * FROM tpch_region();
+    CREATE SCHEMA made;
+    SELECT tpch_virtual('made', 0.01);
+    CREATE SCHEMA half;
+    CREATE TABLE half.supplier AS SELECT * FROM tpch_supplier(0.01);
+    CREATE FUNCTION load() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CALL tpch_load(0.01); END $$;
+";
+
+/// A statement, its SQLSTATE and a part of its message, detail and hint.
+const WRONG: &[(&str, &str, &str)] = &[
+    ("CALL tpch_load(NULL)", "22004", "argument \"sf\" must not be null"),
+    ("CALL tpch_load(-1)", "22023", "scale factor -1 is out of range HINT: A scale factor is from 0.0001"),
+    ("CALL tpch_load('NaN')", "22023", "scale factor NaN is out of range"),
+    ("CALL tpch_load(1e6)", "22023", "scale factor 1000000 is out of range"),
+    ("CALL tpch_load(0.01, NULL)", "22004", "argument \"schema\" must not be null"),
+    ("CALL tpch_load(0.01, '')", "22023", "invalid value for argument \"schema\""),
+    ("CALL tpch_load(0.01, 'pg_new')", "42939", "unacceptable schema name \"pg_new\""),
+    (
+        "CALL tpch_load(0.01, 'new', 'columnar')",
+        "42704",
+        "table access method \"columnar\" does not exist HINT: Argument \"storage\" is heap, unlogged, or any",
+    ),
+    ("CALL tpch_load(0.01, 'new', 'btree')", "42704", "table access method \"btree\" does not exist"),
+    ("CALL tpch_load(0.01, 'new', NULL)", "22004", "argument \"storage\" must not be null"),
+    ("CALL tpch_load(0.01, 'new', workers => 0)", "22023", "invalid value for argument \"workers\""),
+    ("CALL tpch_load(0.01, 'new', workers => NULL)", "22004", "argument \"workers\" must not be null"),
+    (
+        "CALL tpch_load(0.01, 'other')",
+        "42P07",
+        "relation \"other.region\" exists and has other columns HINT: Load into another schema, or drop",
+    ),
+    (
+        "CALL tpch_load(0.01, 'filled')",
+        "42P07",
+        "relation \"filled.region\" exists and has rows that no load",
+    ),
+    ("CALL tpch_load(0.01, 'made')", "42P07", "relation \"made.region\" exists and is not a table"),
+    (
+        "CALL tpch_load(0.02, 'loaded')",
+        "42P07",
+        "table \"loaded.region\" was loaded at scale factor 0.01, not 0.02",
+    ),
+    (
+        "CALL tpch_load(0.01, 'loaded', 'unlogged')",
+        "42P07",
+        "\"loaded.region\" exists and has another storage",
+    ),
+    (
+        "CALL tpch_load(0.01, 'loaded', partition => true)",
+        "42P07",
+        "\"loaded.orders\" exists and is not partitioned",
+    ),
+    ("BEGIN; CALL tpch_load(0.01)", "25001", "CALL tpch_load cannot run inside a transaction block"),
+    ("SELECT load()", "2D000", "invalid transaction termination"),
+    ("SELECT tpch_drop('nonesuch')", "3F000", "schema \"nonesuch\" does not exist"),
+    ("SELECT tpch_virtual(NULL)", "22004", "argument \"schema\" must not be null"),
+    ("SELECT tpch_virtual('new', 0)", "22023", "scale factor 0 is out of range"),
+    ("SELECT tpch_virtual('loaded', 0.01)", "42809", "\"region\" is not a view"),
+    (
+        "SELECT tpch_query(0)",
+        "22023",
+        "TPC-H query 0 does not exist HINT: Queries are numbered from 1 to 22.",
+    ),
+    ("SELECT tpch_query(23)", "22023", "TPC-H query 23 does not exist"),
+    ("SELECT tpch_query(-1)", "22023", "TPC-H query -1 does not exist"),
+    ("SELECT tpch_query(NULL)", "22004", "argument \"query\" must not be null"),
+    (
+        "SELECT tpch_query(1, seed => 0)",
+        "22023",
+        "invalid value for argument \"seed\": 0 HINT: A seed is from 1 to 2147483646",
+    ),
+    ("SELECT tpch_query(11, seed => 1, sf => 0)", "22023", "scale factor 0 is out of range"),
+    ("SELECT tpch_query(1, decorrelated => NULL)", "22004", "argument \"decorrelated\" must not be null"),
+    ("SELECT * FROM tpch_queries(stream => -1)", "22023", "invalid value for argument \"stream\": -1"),
+    (
+        "SELECT * FROM tpch_queries(seed => 2147483646, stream => 1)",
+        "22023",
+        "invalid value for argument \"seed\": 2147483646",
+    ),
+    (
+        "SELECT * FROM tpch_answers(1, 2)",
+        "22023",
+        "no answers are published for scale factor 2 HINT: There are answers for 0.01, 0.1, 1.",
+    ),
+    ("SELECT * FROM tpch_answers(23)", "22023", "TPC-H query 23 does not exist"),
+    ("SELECT * FROM tpch_run(1, 'nonesuch')", "42P01", "relation \"nonesuch.lineitem\" does not exist"),
+    ("SELECT * FROM tpch_validate('nonesuch')", "3F000", "schema \"nonesuch\" does not exist"),
+    ("SELECT * FROM tpch_validate(NULL)", "22004", "argument \"schema\" must not be null"),
+    ("SELECT * FROM tpch_validate('other')", "42P01", "relation \"other.supplier\" does not exist"),
+    ("SELECT * FROM tpch_validate('half')", "42P01", "relation \"half.lineitem\" does not exist"),
+    ("SELECT * FROM tpch_validate('loaded', 0.5)", "22023", "no answers are published for scale factor 0.5"),
+    ("CALL tpch_refresh('nonesuch')", "3F000", "schema \"nonesuch\" does not exist"),
+    ("CALL tpch_refresh('loaded', 0)", "22023", "stream 0 is not from 1 to 999 HINT: Its options are"),
+    ("CALL tpch_refresh('loaded', 1000)", "22023", "stream 1000 is not from 1 to 999"),
+    ("CALL tpch_refresh('loaded', NULL)", "22004", "argument \"stream\" must not be null"),
+    ("CALL tpch_refresh('loaded', sf => -3)", "22023", "scale factor -3 is out of range"),
+    ("CALL tpch_refresh('made')", "55000", "cannot insert into view \"orders\""),
+    (
+        "BEGIN; CALL tpch_refresh('loaded')",
+        "25001",
+        "CALL tpch_refresh cannot run inside a transaction block",
+    ),
+    ("SELECT * FROM tpch_orders_refresh(0, 1)", "22023", "stream 0 is not from 1 to 999"),
+];
+
+#[test]
+fn wrong_calls_are_refused_and_leave_nothing_behind() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute(SETUP).unwrap();
+    client.batch_execute("CALL tpch_load(0.01, 'loaded')").unwrap();
+    let state = "SELECT (SELECT count(*) FROM pg_class) || ' ' || (SELECT count(*) FROM pg_namespace) || ' '
+                     || (SELECT count(*) FROM stream_progress) || ' ' || (SELECT count(*) FROM loaded.lineitem)";
+    let before: String = one(&mut client, state);
+    for (statement, code, part) in WRONG {
+        let (found, message) = error_of(&mut client, statement).unwrap_or_else(|| panic!("{statement}"));
+        client.batch_execute("ROLLBACK").unwrap();
+        assert_eq!(&found, code, "{statement}: {message}");
+        assert!(message.contains(part), "{statement}: {message}");
+        assert_eq!(one::<String>(&mut client, state), before, "{statement}");
+    }
+    // A load that another session is at.
+    client.batch_execute("BEGIN; LOCK TABLE loaded.lineitem IN EXCLUSIVE MODE").unwrap();
+    let mut session = cluster.connect();
+    session.batch_execute("SET lock_timeout = '1ms'").unwrap();
+    let (code, message) = error_of(&mut session, "SELECT tpch_drop('loaded')").unwrap();
+    assert_eq!(code, "55P03", "{message}");
+    client.batch_execute("ROLLBACK").unwrap();
+}
