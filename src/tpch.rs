@@ -246,9 +246,9 @@ fn find_table(name: &str, row_type: Oid) -> Result<Option<Found>> {
         let mut rows = client.select(
             "SELECT c.relkind IN ('r', 'p'), c.relkind = 'p',
                     (SELECT CASE WHEN leaf.relpersistence = 'u' THEN 'unlogged' ELSE am.amname::text END
-                     FROM pg_partition_tree(c.oid) part
-                     JOIN pg_class leaf ON leaf.oid = part.relid JOIN pg_am am ON am.oid = leaf.relam
-                     WHERE part.isleaf LIMIT 1),
+                     FROM pg_class leaf JOIN pg_am am ON am.oid = leaf.relam
+                     WHERE leaf.oid = c.oid OR leaf.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf)
+                     LIMIT 1),
                     ARRAY(SELECT (attname, atttypid, atttypmod)::text FROM pg_attribute
                           WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attname)
                     = ARRAY(SELECT (attname, atttypid, atttypmod)::text FROM pg_attribute
