@@ -86,26 +86,35 @@ COMMENT ON FUNCTION millrace.first_missing_batch(text) IS 'The first batch of a 
 CREATE FUNCTION millrace.progress_line(
     run text, rows_done bigint, rows_total bigint, rows_per_second double precision
 ) RETURNS text
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT format(
         '%s: %s of %s rows (%s%%), %s rows/s, ETA %s',
-        coalesce(whole.name, run), done, total, round(100.0 * done / greatest(total, done, 1), 1),
+        run, rows_done, rows_total, round(100.0 * rows_done / greatest(rows_total, rows_done, 1), 1),
         round(rows_per_second),
-        make_interval(secs => round(greatest(total - done, 0) / nullif(rows_per_second, 0)))
+        make_interval(secs => round(greatest(rows_total - rows_done, 0) / nullif(rows_per_second, 0)))
     )
-    FROM (
-        -- A run of tpch_load reports for all of them.
-        SELECT max(other.load) AS name,
-               coalesce(sum(p.rows_done), 0) + progress_line.rows_done AS done,
-               coalesce(sum(p.rows_total), 0) + progress_line.rows_total AS total
-        FROM millrace.run this
-        JOIN millrace.run other ON other.load = this.load AND other.name <> this.name
-        JOIN @extschema@.stream_progress p ON p.run = other.name
-        WHERE this.name = progress_line.run
-    ) whole
 $$;
 COMMENT ON FUNCTION millrace.progress_line(text, bigint, bigint, double precision) IS
 'What stream_ingest reports about once a second';
+
+CREATE FUNCTION millrace.load_progress_line(load text) RETURNS text
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT millrace.progress_line(load, whole.done, whole.total, recent.rows_per_second)
+    FROM (
+        SELECT sum(p.rows_done)::bigint AS done, sum(p.rows_total)::bigint AS total
+        FROM millrace.run r JOIN @extschema@.stream_progress p ON p.run = r.name
+        WHERE r.load = load_progress_line.load
+    ) whole, (
+        -- Tables differ in speed, and each begins slowly: the mean of the last ten seconds is steadier.
+        SELECT sum(b.rows) / date_part('epoch', clock_timestamp() - greatest(
+                   clock_timestamp() - make_interval(secs => 10),
+                   min(b.finished - make_interval(secs => b.elapsed_ms / 1000)))) AS rows_per_second
+        FROM millrace.run r JOIN millrace.batches() b ON b.run = r.name
+        WHERE r.load = load_progress_line.load AND b.finished > clock_timestamp() - make_interval(secs => 10)
+    ) recent
+$$;
+COMMENT ON FUNCTION millrace.load_progress_line(text) IS
+'What tpch_load reports about once a second: the progress of all its runs';
 
 CREATE FUNCTION millrace.stop_requested(run text) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
@@ -176,7 +185,9 @@ BEGIN
         LOOP
             elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
             IF pg_catalog.clock_timestamp() >= shown + pg_catalog.make_interval(secs => 1) THEN
-                RAISE NOTICE '%', millrace.progress_line(run, rows_before + rows, rows_total, rows / elapsed);
+                RAISE NOTICE '%', CASE
+                    WHEN load IS NULL THEN millrace.progress_line(run, rows_before + rows, rows_total, rows / elapsed)
+                    ELSE millrace.load_progress_line(load) END;
                 shown := pg_catalog.clock_timestamp();
             END IF;
             IF NOT stop AND millrace.stop_requested(run) THEN
