@@ -11,7 +11,7 @@ export PGRX_HOME = $(CURDIR)/target/pgrx
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: demo test test-pure test-server test-client test-docs install stage bench bench-sources bench-sql lint fmt bootstrap clean
+.PHONY: demo test test-pure test-server test-client test-docs install stage package bench bench-sources bench-sql lint fmt bootstrap clean
 
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
@@ -27,6 +27,10 @@ install: bootstrap stage   ## installs into the server that PG_CONFIG selects
 
 stage: $(PGRX_HOME)/config.toml ## builds what is to be installed below $(STAGE)
 	cargo pgrx package --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES)
+
+package: bootstrap         ## .deb and .tar.gz for each major version with headers here, in target/package
+	scripts/package target/package
+	scripts/try-package target/package/*
 
 # Without it cargo would build pgrx anew each time.
 $(PGRX_HOME)/config.toml:

@@ -9,7 +9,7 @@ parameters, and shows that the queries in crates/millrace-sources/src/tpch/queri
   but for rounding.
 
 DuckDB's data is not dbgen's: numbers, keys and dates are equal, but addresses and comments are not, so its
-own answers to queries 2, 10, 13, 15, 16 and 20 are for its own data only.
+own answers to queries 2, 10, 13, 15 and 20 are for its own data only.
 
 Run it with `target/bench/bin/python benches/tpch_answers.py [FOLDER]`, after `make target/bench`.
 """
@@ -64,14 +64,20 @@ def main():
 
 def our_texts(number):
     """Our forms of a query, with the validation parameters that the module of queries lists."""
-    listed = re.search(rf"\n        {number if number < 22 else '_'} => &\[(.*?)\],\n        (?:\d|_|}})",
-                       TPCH.joinpath("queries.rs").read_text().replace("    };", "        }"), re.DOTALL)
-    parameters = re.findall(r'\("(\w+)", "([^"]*)"\)', listed[1])
     for file in sorted(TPCH.glob(f"queries/{number:02}*.sql")):
         text = file.read_text()
-        for name, value in parameters + [(table, table) for table in TABLES]:
+        for name, value in parameters()[number] + [(table, table) for table in TABLES]:
             text = text.replace(f"[{name}]", value)
         yield text
+
+
+def parameters():
+    """The validation parameters of each query, read from the function that lists them."""
+    function = re.search(r"\nfn validation\(.*?\n}", TPCH.joinpath("queries.rs").read_text(), re.DOTALL)[0]
+    arms = re.findall(r"(\d+|_) => &\[(.*?)\],\n", function, re.DOTALL)
+    assert len(arms) == 22
+    return {int(number.replace("_", "22")): re.findall(r'\("(\w+)", "([^"]*)"\)', pairs)
+            for number, pairs in arms}
 
 
 def published(folder, number):
