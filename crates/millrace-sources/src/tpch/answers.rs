@@ -138,7 +138,7 @@ mod tests {
         }
         assert_eq!(all(2.0), None);
         // The specification prints this of query 1.
-        assert_eq!(all(1.0).unwrap()[0].rows[0][..3], ["A", "F", "37734107"]);
+        assert_eq!(all(1.0).unwrap()[0].rows[0][..3], ["A", "F", "37734107.00"]);
     }
 
     #[test]
