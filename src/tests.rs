@@ -39,14 +39,14 @@ mod tests {
             "cdr" => "cdr_calls".to_owned(),
             "iot" => "iot_readings".to_owned(),
             "cell_towers" | "rate_plans" | "termination_reasons" => format!("cdr_{source}"),
-            table => format!("tpch_{table}"),
+            table => format!("tpch_{}", table.trim_end_matches("_refresh")),
         }
     }
 
     #[pg_extern]
     fn the_row_types_are_the_sources_columns() {
-        for table in tpch::tables() {
-            let definition = registry::find(table).unwrap();
+        // Keys to delete come as a column of their own.
+        for definition in registry::all().filter(|definition| definition.name != "orders_delete") {
             let query = format!(
                 "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
                  WHERE attrelid = '{}'::regclass AND attnum > 0",
