@@ -15,6 +15,11 @@ AS 'MODULE_PATHNAME', 'open_run_wrapper';
 COMMENT ON FUNCTION millrace.open_run(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
 'Begins a run or finds the unfinished one, takes its lock for this session and returns its name';
 
+CREATE FUNCTION millrace.check_query(target regclass, source text, rows bigint, options jsonb) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'check_query_wrapper';
+COMMENT ON FUNCTION millrace.check_query(regclass, text, bigint, jsonb) IS
+'Raises an error if the query of source "sql" cannot fill the target; nothing for other sources';
+
 CREATE FUNCTION millrace.reopen_run(run text, adopt boolean, workers integer) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
@@ -238,6 +243,7 @@ BEGIN
     PERFORM millrace.check_may_commit('CALL stream_ingest');
     -- Fails here, before any work, where the caller cannot commit for another reason.
     COMMIT;
+    PERFORM millrace.check_query(target, source, rows, options);
     opened := millrace.open_run(target, source, sf, rows, batch_rows, workers, run, variants, options);
     CALL millrace.ingest(opened, workers);
 END

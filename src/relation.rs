@@ -3,7 +3,6 @@
 use crate::error::{Error, Result};
 use crate::guc;
 use crate::ledger::{Storage, Target};
-use crate::origin::Origin;
 use crate::pg::insert::{self, Path};
 use crate::pg::row::{RowType, check_table};
 use millrace_sources::Source;
@@ -96,14 +95,6 @@ impl Relation {
             return Err(Error::NotSupported { what, hint }.into());
         }
         Ok(storage)
-    }
-
-    /// Refuses a table that cannot hold what `origin` makes.
-    pub fn check_origin(&self, source: &str, origin: &Origin) -> Result<()> {
-        match origin {
-            Origin::Source(opened) => self.check(source, opened.as_ref()).map(|_| ()),
-            Origin::Query(query) => query.check(&self.name),
-        }
     }
 
     /// The columns to insert: those the source has, but for what the table makes itself. A column that neither

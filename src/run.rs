@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::ledger::{self, Run, Target, one};
-use crate::origin::Origin;
+use crate::origin::{self, Origin};
 use crate::pg::shared::MAX_WORKERS;
 use crate::pg::{lock, process, workers};
 use crate::plan;
@@ -139,12 +139,20 @@ fn open_run(
     let batch_rows = check_batch_rows(batch_rows)?;
     let request = Request::new(source, sf, rows, options)?;
     for relation in &relations {
-        relation.check_origin(source, &request.origin)?;
         relation.check_shared(workers)?;
     }
-    if relations.len() > 1 && matches!(request.origin, Origin::Query(_)) {
-        let hint = "A query may give other rows each time it is run: load one table, and the others from it.";
-        return Err(Error::NotSupported { what: "loading several tables from a query", hint }.into());
+    match &request.origin {
+        Origin::Source(opened) => {
+            for relation in &relations {
+                relation.check(source, opened.as_ref())?;
+            }
+        }
+        Origin::Query(_) if relations.len() > 1 => {
+            let hint =
+                "A query may give other rows each time it is run: load one table, and the others from it.";
+            return Err(Error::NotSupported { what: "loading several tables from a query", hint }.into());
+        }
+        Origin::Query(_) => {}
     }
     let plan = plan::plan(&request.origin, batch_rows, &request.profile, &request.options);
     let wanted = Run {
@@ -163,6 +171,23 @@ fn open_run(
             .collect::<Result<_>>()?,
     };
     begin_or_go_on(wanted, request.rate)
+}
+
+/// Raises the server's error if the query of source `sql` cannot fill the target. A function of its own,
+/// because the query means what it does with the caller's `search_path`.
+#[pg_extern(sql = false)]
+fn check_query(
+    target: Option<Oid>,
+    source: Option<&str>,
+    rows: Option<i64>,
+    options: Option<JsonB>,
+) -> Result<()> {
+    let Some(source) = source.filter(|&source| source == origin::QUERY) else { return Ok(()) };
+    let options = options.map_or_else(|| json!({}), |options| options.0);
+    if let Origin::Query(query) = Request::new(source, None, rows, options)?.origin {
+        query.check(&Relation::find(target.ok_or(Error::Null("target"))?)?.name)?;
+    }
+    Ok(())
 }
 
 /// The relations to load, each once: the target first.

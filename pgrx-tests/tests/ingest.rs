@@ -270,7 +270,7 @@ fn the_same_call_again_goes_on_or_says_what_differs() {
         "CALL stream_ingest('other', 'orders', sf => 0.02, batch_rows => 1000, run => 'public.orders')";
     let (code, message) = error_of(&mut client, call).unwrap();
     assert_eq!(code, "22023");
-    assert!(message.contains("target: public.orders then, public.other now"), "{message}");
+    assert!(message.contains("targets: public.orders then, public.other now"), "{message}");
     client.batch_execute("CALL stream_ingest('orders', sf => 0.02, batch_rows => 1000)").unwrap();
     assert_eq!(content(&mut client, "orders").0, 30_000);
     // Finished and unnamed: the same call again begins another run. Named: it does nothing.
