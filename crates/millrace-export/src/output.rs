@@ -1,0 +1,212 @@
+//! Files that are there under their names when complete, or not at all.
+
+use crate::Error;
+use sha2::{Digest, Sha256};
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tempfile::NamedTempFile;
+
+/// So many bytes are on their way to the disk at most: what the last wait of a file is for.
+const UNSYNCED: u64 = 64 << 20;
+
+/// A file of an export.
+#[derive(Debug, Clone)]
+pub struct FileReport {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// What was written; nothing where a file was passed over because it was there already.
+    pub written: Option<Written>,
+}
+
+/// What was written to a file.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Rows in the file.
+    pub rows: u64,
+    /// Row groups of Parquet, record batches of Arrow; 0 in text.
+    pub row_groups: u64,
+    /// SHA-256 of the content, in hexadecimal digits.
+    pub sha256: String,
+    /// From the file's first byte to its name.
+    pub seconds: f64,
+}
+
+/// How files are put in place.
+#[derive(Debug, Clone, Copy)]
+pub struct Placing {
+    pub overwrite: bool,
+    pub fsync: bool,
+}
+
+/// A file being written, under a name of its own that vanishes with it.
+pub struct Output {
+    path: PathBuf,
+    temporary: NamedTempFile,
+    placing: Placing,
+    checksum: Sha256,
+    bytes: u64,
+    unsynced: u64,
+    started: Instant,
+}
+
+impl Output {
+    pub fn create(path: &Path, placing: Placing) -> Result<Self, Error> {
+        let temporary = || {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let folder = path.parent().unwrap_or(Path::new("."));
+            let file =
+                tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".tmp").tempfile_in(folder)?;
+            // For all to read, as files of COPY are.
+            file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+            Ok(file)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            temporary: temporary().map_err(|error| Error::write(path, error))?,
+            placing,
+            checksum: Sha256::new(),
+            bytes: 0,
+            unsynced: 0,
+            started: Instant::now(),
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.temporary.as_file().write_all(bytes).map_err(|error| Error::write(&self.path, error))?;
+        self.checksum.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.unsynced += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Waits for the disk where much is on its way to it, so that the wait at the end is short.
+    fn keep_pace(&mut self) -> Result<(), Error> {
+        if self.placing.fsync && self.unsynced >= UNSYNCED {
+            self.unsynced = 0;
+            self.temporary.as_file().sync_data().map_err(|error| Error::write(&self.path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the file its name.
+    fn publish(self, rows: u64, row_groups: u64) -> Result<FileReport, Error> {
+        let Self { path, temporary, placing, checksum, bytes, started, .. } = self;
+        let failed = |error| Error::write(&path, error);
+        if placing.fsync {
+            temporary.as_file().sync_all().map_err(failed)?;
+        }
+        let named =
+            if placing.overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
+        named.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => Error::Exists(path.clone()),
+            _ => failed(error.error),
+        })?;
+        if placing.fsync {
+            let folder = File::open(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+            folder.sync_all().map_err(failed)?;
+        }
+        let sha256 = checksum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(FileReport { path, bytes, written: Some(Written { rows, row_groups, sha256, seconds }) })
+    }
+}
+
+/// What is handed to the thread that writes.
+pub enum Message {
+    Begin(Output),
+    Bytes(Vec<u8>),
+    End { rows: u64, row_groups: u64 },
+}
+
+/// Writes one file after the other: right away, or by a thread of its own.
+pub enum Writer {
+    Here(Files),
+    Thread(SyncSender<Message>, JoinHandle<Result<Files, Error>>),
+}
+
+impl Writer {
+    pub fn here() -> Self {
+        Writer::Here(Files::default())
+    }
+
+    /// Double buffering: while one buffer is written another waits, and the next is being made.
+    pub fn on_a_thread() -> Result<Self, Error> {
+        let (sender, receiver) = sync_channel(1);
+        let thread = std::thread::Builder::new().spawn(move || {
+            let mut files = Files::default();
+            for message in receiver {
+                files.take(message)?;
+                files.keep_pace()?;
+            }
+            Ok(files)
+        });
+        Ok(Writer::Thread(sender, thread.map_err(Error::Thread)?))
+    }
+
+    pub fn begin(&mut self, output: Output) -> Result<(), Error> {
+        self.send(Message::Begin(output))
+    }
+
+    pub fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
+        self.send(Message::Bytes(bytes))
+    }
+
+    pub fn end(&mut self, rows: u64, row_groups: u64) -> Result<(), Error> {
+        self.send(Message::End { rows, row_groups })
+    }
+
+    /// The thread ends early only with an error, which [`Writer::close`] tells.
+    fn send(&mut self, message: Message) -> Result<(), Error> {
+        match self {
+            Writer::Here(files) => files.take(message),
+            Writer::Thread(sender, _) => sender.send(message).map_err(|_| Error::Cancelled),
+        }
+    }
+
+    /// Waits until all is written. A file that has not ended is gone then.
+    pub fn close(self) -> Result<Vec<FileReport>, Error> {
+        let files = match self {
+            Writer::Here(files) => files,
+            Writer::Thread(sender, thread) => {
+                drop(sender);
+                thread.join().map_err(|_| Error::Panicked)??
+            }
+        };
+        Ok(files.ended)
+    }
+}
+
+/// The file being written and those that ended.
+#[derive(Default)]
+pub struct Files {
+    current: Option<Output>,
+    ended: Vec<FileReport>,
+}
+
+impl Files {
+    fn take(&mut self, message: Message) -> Result<(), Error> {
+        match (message, self.current.take()) {
+            (Message::Begin(output), _) => self.current = Some(output),
+            (Message::Bytes(bytes), Some(mut output)) => {
+                output.write(&bytes)?;
+                self.current = Some(output);
+            }
+            (Message::End { rows, row_groups }, Some(output)) => {
+                self.ended.push(output.publish(rows, row_groups)?);
+            }
+            (Message::Bytes(_) | Message::End { .. }, None) => {}
+        }
+        Ok(())
+    }
+
+    fn keep_pace(&mut self) -> Result<(), Error> {
+        self.current.as_mut().map_or(Ok(()), Output::keep_pace)
+    }
+}

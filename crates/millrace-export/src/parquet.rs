@@ -1,0 +1,138 @@
+//! Apache Parquet: a chunk is a row group.
+
+use crate::{Batches, Compression, Encoding, Error, Options};
+use arrow::array::RecordBatch;
+use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
+use parquet::basic::{Compression as Codec, ZstdLevel};
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, TypePtr};
+use std::sync::Arc;
+
+pub struct Parquet {
+    schema: SchemaRef,
+    root: TypePtr,
+    properties: WriterPropertiesPtr,
+    columns: ArrowRowGroupWriterFactory,
+    /// The numbers of the columns that row groups are sorted by.
+    sort_by: Vec<usize>,
+}
+
+impl Parquet {
+    pub fn new(schema: SchemaRef, options: &Options) -> Result<Self, Error> {
+        let sort_by: Vec<_> =
+            options.sort_by.iter().map(|name| schema.index_of(name)).collect::<Result<_, _>>()?;
+        let properties = Arc::new(properties(options, &sort_by)?);
+        let root = ArrowSchemaConverter::new().convert(&schema)?.root_schema_ptr();
+        // It makes writers of columns for any file of the same form.
+        let none = SerializedFileWriter::new(std::io::sink(), root.clone(), properties.clone())?;
+        let columns = ArrowRowGroupWriterFactory::new(&none, schema.clone());
+        Ok(Self { schema, root, properties, columns, sort_by })
+    }
+
+    fn write(&self, writers: &mut [ArrowColumnWriter], batch: &RecordBatch) -> Result<(), Error> {
+        let mut writers = writers.iter_mut();
+        for (field, array) in self.schema.fields().iter().zip(batch.columns()) {
+            for (leaf, writer) in compute_leaves(field, array)?.iter().zip(writers.by_ref()) {
+                writer.write(leaf)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sorted(&self, batches: &mut Batches<'_>) -> Result<RecordBatch, Error> {
+        let batches = batches.collect::<Result<Vec<_>, _>>()?;
+        let rows = concat_batches(&self.schema, &batches)?;
+        let column = |&index: &usize| SortColumn { values: rows.column(index).clone(), options: None };
+        let order = lexsort_to_indices(&self.sort_by.iter().map(column).collect::<Vec<_>>(), None)?;
+        Ok(take_record_batch(&rows, &order)?)
+    }
+}
+
+impl Encoding for Parquet {
+    type Chunk = Vec<ArrowColumnChunk>;
+    type File = SerializedFileWriter<Vec<u8>>;
+
+    fn encode(&self, batches: &mut Batches<'_>) -> Result<Self::Chunk, Error> {
+        let mut writers = self.columns.create_column_writers(0)?;
+        let mut rows = 0;
+        let mut write = |batch: RecordBatch| {
+            rows += batch.num_rows();
+            self.write(&mut writers, &batch)
+        };
+        if self.sort_by.is_empty() {
+            for batch in batches {
+                write(batch?)?;
+            }
+        } else {
+            write(self.sorted(batches)?)?;
+        }
+        if rows == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(writers.into_iter().map(ArrowColumnWriter::close).collect::<Result<_, _>>()?)
+    }
+
+    fn begin(&self) -> Result<(Self::File, Vec<u8>), Error> {
+        let file = SerializedFileWriter::new(Vec::new(), self.root.clone(), self.properties.clone())?;
+        Ok((file, Vec::new()))
+    }
+
+    fn append(&self, file: &mut Self::File, chunk: Self::Chunk) -> Result<Vec<u8>, Error> {
+        // A file without rows has no row group.
+        if !chunk.is_empty() {
+            let mut row_group = file.next_row_group()?;
+            for column in chunk {
+                column.append_to_row_group(&mut row_group)?;
+            }
+            row_group.close()?;
+        }
+        // The file knows its length by itself; the next row group will be as long as this one.
+        let bytes = std::mem::take(file.inner_mut());
+        file.inner_mut().reserve(bytes.len());
+        Ok(bytes)
+    }
+
+    fn end(&self, file: Self::File) -> Result<(Vec<u8>, u64), Error> {
+        let row_groups = file.flushed_row_groups().len() as u64;
+        Ok((file.into_inner()?, row_groups))
+    }
+}
+
+fn properties(options: &Options, sort_by: &[usize]) -> Result<WriterProperties, Error> {
+    let statistics = match (options.statistics, options.page_index) {
+        (Some(false), _) => EnabledStatistics::None,
+        (_, Some(false)) => EnabledStatistics::Chunk,
+        _ => EnabledStatistics::Page,
+    };
+    let sorting: Vec<_> = sort_by
+        .iter()
+        .map(|&column| SortingColumn { column_idx: column as i32, descending: false, nulls_first: true })
+        .collect();
+    let mut properties = WriterProperties::builder()
+        .set_created_by(concat!("millrace version ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(codec(options)?)
+        .set_dictionary_enabled(options.dictionary.unwrap_or(true))
+        .set_statistics_enabled(statistics)
+        .set_offset_index_disabled(options.page_index == Some(false))
+        .set_sorting_columns((!sorting.is_empty()).then_some(sorting));
+    for column in &options.bloom_filters {
+        properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(column.as_str()), true);
+    }
+    Ok(properties.build())
+}
+
+fn codec(options: &Options) -> Result<Codec, Error> {
+    Ok(match options.compression.unwrap_or(Compression::Snappy) {
+        Compression::None => Codec::UNCOMPRESSED,
+        Compression::Snappy => Codec::SNAPPY,
+        Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(options.level.unwrap_or(3))?),
+        Compression::Lz4 => Codec::LZ4_RAW,
+    })
+}

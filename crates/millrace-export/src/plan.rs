@@ -1,0 +1,261 @@
+//! Which files an export writes, and of which chunks they consist.
+
+use crate::{Encoding, Error, FileReport, Format, Options, Request};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use millrace_sources::{Part, Source};
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// A batch of about so many rows fits the processor's cache.
+const ROWS_PER_BATCH: u64 = 8192;
+
+/// A row group as large as those of other writers, and enough of them to share among threads.
+const ROWS_PER_ROW_GROUP: u64 = 131_072;
+
+/// Chunks of formats without row groups: a few MiB.
+const ROWS_PER_CHUNK: u64 = 32_768;
+
+/// So many rows are encoded to learn how many bytes a row takes.
+const ROWS_PER_SAMPLE: u64 = 16_384;
+
+/// So many files an export has at most: their names are kept in memory.
+const MOST_FILES: u64 = 100_000;
+
+/// A table to export.
+pub struct Table {
+    /// What its files are called.
+    pub name: String,
+    /// Its rows.
+    pub source: Box<dyn Source>,
+    /// Which of them.
+    pub parts: Parts,
+}
+
+/// The parts of a table, each of which becomes a file or, where the size of files is limited, several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// All rows: `name.parquet`.
+    Whole,
+    /// So many parts, all of them: `name.1.parquet` and so on.
+    All(i64),
+    /// One of them, counted from 1: `name.3.parquet` is the third.
+    One {
+        /// Which.
+        part: i64,
+        /// Of how many.
+        parts: i64,
+    },
+}
+
+impl Parts {
+    /// Each part's number, where there are numbers, and its units.
+    fn units(self, total: u64) -> Result<Vec<(Option<i64>, Range<u64>)>, Error> {
+        let units = |part, parts| Ok((Some(part), Part::new(part, parts)?.units(total)));
+        match self {
+            Parts::Whole => Ok(vec![(None, Part::WHOLE.units(total))]),
+            Parts::One { part, parts } => Ok(vec![units(part, parts)?]),
+            Parts::All(parts) if parts as u64 > MOST_FILES => Err(too_many_files()),
+            Parts::All(parts) => (1..=parts.max(1)).map(|part| units(part, parts)).collect(),
+        }
+    }
+}
+
+fn too_many_files() -> Error {
+    Error::Options(format!("an export has at most {MOST_FILES} files"))
+}
+
+/// A table with what is needed to make chunks of it.
+pub struct Planned<'a, F> {
+    source: &'a dyn Source,
+    columns: Vec<usize>,
+    pub encoding: F,
+    units_per_batch: u64,
+    units_per_chunk: u64,
+}
+
+impl<F> Planned<'_, F> {
+    /// The rows of a range of units.
+    pub fn batches(&self, units: Range<u64>) -> impl Iterator<Item = Result<RecordBatch, Error>> {
+        let starts = units.clone().step_by(self.units_per_batch as usize);
+        starts.map(move |start| {
+            let end = start.saturating_add(self.units_per_batch).min(units.end);
+            Ok(self.source.batch(start..end, &self.columns)?)
+        })
+    }
+}
+
+/// A file to write.
+pub struct PlannedFile {
+    pub table: usize,
+    pub path: PathBuf,
+    pub units: Range<u64>,
+    /// The number of its first chunk, counted from 0 over all files.
+    pub first_chunk: u64,
+    pub chunks: u64,
+}
+
+/// All files of an export.
+pub struct Plan<'a, F> {
+    pub tables: Vec<Planned<'a, F>>,
+    pub files: Vec<PlannedFile>,
+    pub chunks: u64,
+    /// Those that are there and to be passed over.
+    pub skipped: Vec<FileReport>,
+    /// All, in the order asked for.
+    pub order: Vec<PathBuf>,
+}
+
+impl<'a, F: Encoding> Plan<'a, F> {
+    pub fn new(
+        request: &'a Request,
+        encoding: impl Fn(SchemaRef, &Options) -> Result<F, Error>,
+    ) -> Result<Self, Error> {
+        if !request.folder.is_dir() {
+            return Err(Error::NoFolder(request.folder.clone()));
+        }
+        let mut plan =
+            Plan { tables: Vec::new(), files: Vec::new(), chunks: 0, skipped: Vec::new(), order: Vec::new() };
+        for table in &request.tables {
+            let planned = plan_table(table, request, &encoding)?;
+            let files = files(table, &planned, &request.options)?;
+            if (plan.order.len() + files.len()) as u64 > MOST_FILES {
+                return Err(too_many_files());
+            }
+            for (number, units) in files {
+                let name = format!("{}{number}.{}", table.name, request.format.extension());
+                plan.add(request.folder.join(name), units, &planned, &request.options)?;
+            }
+            plan.tables.push(planned);
+        }
+        Ok(plan)
+    }
+
+    /// Adds a file of the table that is about to be added.
+    fn add(
+        &mut self,
+        path: PathBuf,
+        units: Range<u64>,
+        table: &Planned<'_, F>,
+        options: &Options,
+    ) -> Result<(), Error> {
+        self.order.push(path.clone());
+        // A link to nowhere is in the way, too.
+        match path.symlink_metadata() {
+            Ok(there) if options.skip_existing => {
+                self.skipped.push(FileReport { path, bytes: there.len(), written: None });
+                return Ok(());
+            }
+            Ok(there) if !options.overwrite || !there.is_file() => return Err(Error::Exists(path)),
+            _ => {}
+        }
+        let chunks = (units.end - units.start).div_ceil(table.units_per_chunk).max(1);
+        self.files.push(PlannedFile {
+            table: self.tables.len(),
+            path,
+            units,
+            first_chunk: self.chunks,
+            chunks,
+        });
+        self.chunks += chunks;
+        Ok(())
+    }
+
+    /// The file, and the units, of a chunk.
+    pub fn chunk(&self, number: u64) -> (usize, Range<u64>) {
+        let index = self.files.partition_point(|file| file.first_chunk <= number) - 1;
+        let file = &self.files[index];
+        let size = self.tables[file.table].units_per_chunk;
+        let start = file.units.start + (number - file.first_chunk) * size;
+        (index, start..start.saturating_add(size).min(file.units.end))
+    }
+}
+
+fn plan_table<'a, F: Encoding>(
+    table: &'a Table,
+    request: &Request,
+    encoding: &impl Fn(SchemaRef, &Options) -> Result<F, Error>,
+) -> Result<Planned<'a, F>, Error> {
+    let options = &request.options;
+    let columns = columns(table, options)?;
+    let schema = table.source.schema().project(&columns)?;
+    for name in options.sort_by.iter().chain(&options.bloom_filters) {
+        if schema.index_of(name).is_err() {
+            return Err(no_column(table, name, &schema));
+        }
+    }
+    let mut planned = Planned {
+        source: table.source.as_ref(),
+        columns,
+        encoding: encoding(schema.into(), options)?,
+        units_per_batch: units(table, ROWS_PER_BATCH),
+        units_per_chunk: units(table, ROWS_PER_CHUNK),
+    };
+    if request.format == Format::Parquet {
+        let rows = match options.row_group_bytes {
+            Some(bytes) => (bytes as f64 / bytes_per_row(&planned)?) as u64,
+            None => options.row_group_rows.unwrap_or(ROWS_PER_ROW_GROUP),
+        };
+        planned.units_per_chunk = units(table, rows);
+    }
+    Ok(planned)
+}
+
+/// The nearest whole number of units that make so many rows, at least one.
+fn units(table: &Table, rows: u64) -> u64 {
+    (rows as f64 / table.source.rows_per_unit()).round().max(1.0) as u64
+}
+
+fn columns(table: &Table, options: &Options) -> Result<Vec<usize>, Error> {
+    let schema = table.source.schema();
+    let Some(names) = &options.columns else { return Ok((0..schema.fields().len()).collect()) };
+    let index = |name: &String| schema.index_of(name).map_err(|_| no_column(table, name, &schema));
+    names.iter().map(index).collect()
+}
+
+fn no_column(table: &Table, column: &str, schema: &arrow::datatypes::Schema) -> Error {
+    Error::Column {
+        source_name: table.name.clone(),
+        column: column.to_owned(),
+        known: schema.fields().iter().map(|field| field.name().clone()).collect(),
+    }
+}
+
+/// What follows the table's name in each file's name, and the file's units.
+fn files<F: Encoding>(
+    table: &Table,
+    planned: &Planned<'_, F>,
+    options: &Options,
+) -> Result<Vec<(String, Range<u64>)>, Error> {
+    let parts = table.parts.units(table.source.units())?;
+    let number = |part: Option<i64>| part.map(|part| format!(".{part}")).unwrap_or_default();
+    let Some(bytes) = options.file_bytes else {
+        return Ok(parts.into_iter().map(|(part, units)| (number(part), units)).collect());
+    };
+    let rows_per_file = (bytes as f64 / bytes_per_row(planned)?).max(1.0);
+    let mut files = Vec::new();
+    for (part, units) in parts {
+        let rows = (units.end - units.start) as f64 * table.source.rows_per_unit();
+        let count = (rows / rows_per_file).ceil().max(1.0) as u64;
+        if count > MOST_FILES {
+            return Err(too_many_files());
+        }
+        for file in 1..=count {
+            let of_part = Part::new(file as i64, count as i64)?.units(units.end - units.start);
+            let units = units.start + of_part.start..units.start + of_part.end;
+            files.push((format!("{}.{file}", number(part)), units));
+        }
+    }
+    Ok(files)
+}
+
+/// The length in a file of a row, by a sample from the table's beginning.
+fn bytes_per_row<F: Encoding>(table: &Planned<'_, F>) -> Result<f64, Error> {
+    let units = (ROWS_PER_SAMPLE as f64 / table.source.rows_per_unit()) as u64;
+    let units = 0..units.clamp(1, table.source.units().max(1));
+    let rows = table.source.rows(units.clone()).max(1);
+    let chunk = table.encoding.encode(&mut table.batches(units))?;
+    let (mut file, _) = table.encoding.begin()?;
+    let bytes = table.encoding.append(&mut file, chunk)?.len();
+    Ok((bytes as f64 / rows as f64).max(0.01))
+}
