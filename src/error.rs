@@ -1,9 +1,11 @@
 //! Every error a user can meet: its SQLSTATE, its message and its hint.
 
 use crate::origin;
+use millrace_export::{Error as ExportError, Format, THREADS};
 use millrace_sources::{Error as SourceError, registry, tpch};
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::prelude::PgSqlErrorCode as Code;
+use std::io;
 
 /// The functions of the extension return this as their error; pgrx raises it.
 pub type Result<T> = std::result::Result<T, ErrorReport>;
@@ -73,6 +75,14 @@ pub enum Error {
     TableDiffers { table: String, how: &'static str },
     /// A table was loaded at another scale factor.
     LoadDiffers { table: String, then: f64, now: f64 },
+    /// The caller may not write files on the server.
+    NoFileRight,
+    /// The path of an export is relative to nobody knows what.
+    RelativePath(String),
+    /// The path of an export leads to where the server keeps its own files.
+    ServerPath(String),
+    /// An export failed.
+    Export(ExportError),
     /// The server failed in a way no query of ours should.
     Spi(pgrx::spi::Error),
 }
@@ -80,6 +90,15 @@ pub enum Error {
 impl From<SourceError> for Error {
     fn from(error: SourceError) -> Self {
         Error::Source(error)
+    }
+}
+
+impl From<ExportError> for Error {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Source(error) => Error::Source(error),
+            error => Error::Export(error),
+        }
     }
 }
 
@@ -310,6 +329,22 @@ impl Error {
                 format!("table \"{table}\" was loaded at scale factor {then}, not {now}"),
             )
             .hint("Load into another schema, or drop what is there with overwrite => true."),
+            Error::NoFileRight => Described::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                "permission denied to export to a file",
+            )
+            .hint("Only roles with privileges of the role \"pg_write_server_files\" may write files on the server."),
+            Error::RelativePath(path) => Described::new(
+                Code::ERRCODE_INVALID_NAME,
+                format!("relative path not allowed for an export: \"{path}\""),
+            )
+            .hint("Give the absolute path of a folder on the server."),
+            Error::ServerPath(path) => Described::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("path \"{path}\" is among the server's own files"),
+            )
+            .hint("Give a folder outside the data directory and the tablespaces."),
+            Error::Export(error) => describe_export(&error),
             Error::Spi(error) => Described::new(Code::ERRCODE_INTERNAL_ERROR, error.to_string()),
         }
     }
@@ -331,6 +366,46 @@ fn describe_source(error: SourceError) -> Described {
         SourceError::Column { .. } | SourceError::Arrow(_) => {
             Described { code: Code::ERRCODE_INTERNAL_ERROR, ..invalid }
         }
+    }
+}
+
+fn describe_export(error: &ExportError) -> Described {
+    let with = |code| Described::new(code, error.to_string());
+    match error {
+        ExportError::Format(_) => with(Code::ERRCODE_INVALID_PARAMETER_VALUE)
+            .hint(format!("The formats are {}.", Format::ALL.map(Format::name).join(", "))),
+        ExportError::Options(_) => with(Code::ERRCODE_INVALID_PARAMETER_VALUE),
+        ExportError::Threads(_) => with(Code::ERRCODE_INVALID_PARAMETER_VALUE).hint(format!(
+            "An export has from {} to {} threads.",
+            THREADS.start(),
+            THREADS.end()
+        )),
+        ExportError::Column { known, .. } => {
+            with(Code::ERRCODE_UNDEFINED_COLUMN).hint(format!("Its columns are {}.", known.join(", ")))
+        }
+        ExportError::ColumnType { .. } => with(Code::ERRCODE_FEATURE_NOT_SUPPORTED),
+        ExportError::Exists(_) => with(Code::ERRCODE_DUPLICATE_FILE).hint(
+            "Have it replaced with {\"overwrite\": true}, or left as it is with {\"skip_existing\": true}.",
+        ),
+        ExportError::NoFolder(_) => with(Code::ERRCODE_UNDEFINED_FILE)
+            .hint("The folder must be there, and the server's user must be allowed to write to it."),
+        ExportError::Write { error, .. } => with(file_error_code(error)),
+        ExportError::Thread(_) => with(Code::ERRCODE_INSUFFICIENT_RESOURCES),
+        ExportError::Cancelled => with(Code::ERRCODE_QUERY_CANCELED),
+        ExportError::Source(_) | ExportError::Encode(_) | ExportError::Panicked => {
+            with(Code::ERRCODE_INTERNAL_ERROR)
+        }
+    }
+}
+
+/// As the server's own `errcode_for_file_access`.
+fn file_error_code(error: &io::Error) -> Code {
+    use io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        PermissionDenied | ReadOnlyFilesystem => Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+        NotFound => Code::ERRCODE_UNDEFINED_FILE,
+        StorageFull | QuotaExceeded => Code::ERRCODE_DISK_FULL,
+        _ => Code::ERRCODE_IO_ERROR,
     }
 }
 

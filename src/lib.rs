@@ -1,12 +1,13 @@
 //! Benchmark data made inside the server and streamed into tables, committing batch by batch.
 //!
 //! The data comes from [`millrace_sources`]; here is what gives it a SQL surface: [`generate`] returns
-//! rows to a query, [`ingest`] writes them to tables, [`verify`] compares the two, [`tpch`] is the TPC-H kit
-//! on top of them. All that touches the server's C API is in [`pg`].
+//! rows to a query, [`ingest`] writes them to tables, [`verify`] compares the two, [`export`] writes them to
+//! files, [`tpch`] is the TPC-H kit on top of them. All that touches the server's C API is in [`pg`].
 
 #![deny(unsafe_code)]
 
 mod error;
+mod export;
 mod generate;
 mod guc;
 mod ingest;
@@ -28,6 +29,7 @@ pgrx::pg_module_magic!();
 
 extension_sql_file!("../sql/types.sql", name = "types");
 extension_sql_file!("../sql/generate.sql", name = "generate", requires = ["types"]);
+extension_sql_file!("../sql/export.sql", name = "export", requires = ["types"]);
 extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["types"]);
 extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate", "ledger"]);
 extension_sql_file!("../sql/tpch.sql", name = "tpch", requires = ["ingest"], finalize);

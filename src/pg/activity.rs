@@ -106,6 +106,28 @@ impl Drop for BatchReport {
     }
 }
 
+/// Shows an export in `pg_stat_progress_copy` until it is dropped.
+pub struct ExportReport;
+
+impl ExportReport {
+    pub fn start() -> Self {
+        compat::start_copy_to_files_progress();
+        Self
+    }
+
+    pub fn update(&self, rows: u64, bytes: u64) {
+        compat::update_copy_progress(rows as i64);
+        compat::update_copy_progress_bytes(bytes as i64);
+    }
+}
+
+impl Drop for ExportReport {
+    /// Also when an error ends the export.
+    fn drop(&mut self) {
+        compat::end_copy_progress();
+    }
+}
+
 /// Adds to the number of rows the batch in flight has generated, if one is being reported.
 pub fn add_rows(rows: usize) {
     if let Some(before) = BATCH_ROWS.get() {

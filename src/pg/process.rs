@@ -1,9 +1,12 @@
 //! The backend itself: how it was started, its interrupts, its threads.
 
 use pgrx::pg_sys;
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Whether the postmaster is loading the library, before any backend exists.
@@ -85,6 +88,73 @@ pub fn receive<T>(receiver: &Receiver<T>) -> Option<T> {
 /// Runs `work`, which must not touch the server, on a thread of its own.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
     with_signals_blocked(|| std::thread::spawn(work));
+}
+
+/// Runs `work` on a thread of its own while this one stays open to interrupts and calls `watch` now and then.
+///
+/// `work` must not touch the server. Before an interrupt ends the wait, the thread is asked to `stop` and
+/// waited for, so that it can put its things in order.
+pub fn stoppably<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+    stop: impl Fn(),
+    mut watch: impl FnMut(),
+) -> std::io::Result<std::thread::Result<T>> {
+    let (done, finished) = channel();
+    let thread = with_signals_blocked(|| {
+        std::thread::Builder::new().spawn(move || {
+            let result = work();
+            let _ = done.send(());
+            result
+        })
+    })?;
+    let mut worker = Worker { thread: Some(thread), stop };
+    while finished.recv_timeout(INTERRUPT_CHECK) == Err(RecvTimeoutError::Timeout) {
+        if is_cancelled() {
+            // Before, because a termination does not come back from the next call.
+            worker.stop();
+        }
+        check_for_interrupts();
+        watch();
+    }
+    let thread = worker.thread.take();
+    Ok(thread.map_or_else(|| Err(Box::new("the thread was stopped") as _), JoinHandle::join))
+}
+
+/// Whether the next look for interrupts will end what this backend does.
+fn is_cancelled() -> bool {
+    // SAFETY: flags of this process, which its signal handlers set.
+    unsafe {
+        pg_sys::QueryCancelPending != 0 || pg_sys::ProcDiePending != 0 || pg_sys::ClientConnectionLost != 0
+    }
+}
+
+/// A thread that is stopped and waited for when an error passes by.
+struct Worker<T, S: Fn()> {
+    thread: Option<JoinHandle<T>>,
+    stop: S,
+}
+
+impl<T, S: Fn()> Worker<T, S> {
+    fn stop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            (self.stop)();
+            // What it has to say is of no interest any more.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<T, S: Fn()> Drop for Worker<T, S> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The folder of the server's data, as it was configured.
+pub fn data_directory() -> PathBuf {
+    // SAFETY: a C string that the postmaster set before there were backends.
+    let folder = unsafe { CStr::from_ptr(pg_sys::DataDir) };
+    PathBuf::from(OsStr::from_bytes(folder.to_bytes()))
 }
 
 /// A thread inherits its creator's signal mask: signals are for the backend's main thread only.

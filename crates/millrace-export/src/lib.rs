@@ -59,6 +59,13 @@ pub struct Request {
     pub options: Options,
 }
 
+impl Request {
+    /// About how many rows an export writes, those of files that are passed over included.
+    pub fn estimated_rows(&self) -> Result<u64, Error> {
+        self.tables.iter().map(Table::estimated_rows).sum()
+    }
+}
+
 /// How far an export is; also its brake. For another thread to look at.
 #[derive(Debug, Default)]
 pub struct Progress {

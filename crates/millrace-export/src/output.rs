@@ -143,7 +143,6 @@ impl Writer {
             let mut files = Files::default();
             for message in receiver {
                 files.take(message)?;
-                files.keep_pace()?;
             }
             Ok(files)
         });
@@ -196,6 +195,7 @@ impl Files {
             (Message::Begin(output), _) => self.current = Some(output),
             (Message::Bytes(bytes), Some(mut output)) => {
                 output.write(&bytes)?;
+                output.keep_pace()?;
                 self.current = Some(output);
             }
             (Message::End { rows, row_groups }, Some(output)) => {
@@ -204,9 +204,5 @@ impl Files {
             (Message::Bytes(_) | Message::End { .. }, None) => {}
         }
         Ok(())
-    }
-
-    fn keep_pace(&mut self) -> Result<(), Error> {
-        self.current.as_mut().map_or(Ok(()), Output::keep_pace)
     }
 }

@@ -32,6 +32,19 @@ pub struct Table {
     pub parts: Parts,
 }
 
+impl Table {
+    pub(crate) fn estimated_rows(&self) -> Result<u64, Error> {
+        let parts = self.parts.units(self.source.units())?;
+        let rows = |(_, units)| self.source.estimated_rows(units);
+        // Many parts are those of the whole; each of them takes its time to count.
+        Ok(if parts.len() == 1 {
+            parts.into_iter().map(rows).sum()
+        } else {
+            rows((None, 0..self.source.units()))
+        })
+    }
+}
+
 /// The parts of a table, each of which becomes a file or, where the size of files is limited, several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parts {
@@ -49,8 +62,7 @@ pub enum Parts {
 }
 
 impl Parts {
-    /// Each part's number, where there are numbers, and its units.
-    fn units(self, total: u64) -> Result<Vec<(Option<i64>, Range<u64>)>, Error> {
+    fn units(self, total: u64) -> Result<Vec<NumberedPart>, Error> {
         let units = |part, parts| Ok((Some(part), Part::new(part, parts)?.units(total)));
         match self {
             Parts::Whole => Ok(vec![(None, Part::WHOLE.units(total))]),
@@ -60,6 +72,9 @@ impl Parts {
         }
     }
 }
+
+/// A part's number, where it has one, and its units.
+type NumberedPart = (Option<i64>, Range<u64>);
 
 fn too_many_files() -> Error {
     Error::Options(format!("an export has at most {MOST_FILES} files"))

@@ -120,17 +120,13 @@ impl<'a, F: Encoding> Pool<'a, F> {
         let (file, units) = self.plan.chunk(number);
         let table = &self.plan.tables[self.plan.files[file].table];
         let mut rows = 0;
-        let mut batches = table.batches(units).inspect(|batch| {
-            let made = batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
-            self.progress.rows.fetch_add(made, Ordering::Relaxed);
-            rows += made;
-        });
-        let mut batches = std::iter::from_fn(|| match self.progress.check() {
-            Ok(()) => batches.next(),
-            Err(cancelled) => Some(Err(cancelled)),
-        });
-        let chunk = table.encoding.encode(&mut batches)?;
-        drop(batches);
+        let chunk = table.encoding.encode(&mut table.batches(units).map(|batch| {
+            self.progress.check()?;
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+            Ok(batch)
+        }))?;
         Ok((rows, chunk))
     }
 

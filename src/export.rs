@@ -1,0 +1,216 @@
+//! Exporting to files on the server.
+//!
+//! All work is done by threads that know nothing of the server; the backend's main thread checks the request,
+//! then waits, open to interrupts, and tells how far they are.
+
+use crate::error::{Error, Result};
+use crate::generate;
+use crate::pg::{activity::ExportReport, process};
+use millrace_export::{
+    Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
+};
+use millrace_sources::{registry, tpch};
+use pgrx::JsonB;
+use pgrx::prelude::*;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The columns of a call's result: one row per file.
+type Files = TableIterator<
+    'static,
+    (
+        name!(path, String),
+        name!(rows, Option<i64>),
+        name!(bytes, i64),
+        name!(row_groups, Option<i64>),
+        name!(sha256, Option<String>),
+        name!(seconds, Option<f64>),
+    ),
+>;
+
+/// `tpch_export(table_name, sf, path, format, part, parts, threads, options)`; `all` is all eight tables.
+#[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments)]
+fn tpch_export(
+    table_name: Option<&str>,
+    sf: Option<f64>,
+    path: Option<&str>,
+    format: Option<&str>,
+    part: Option<i32>,
+    parts: Option<i32>,
+    threads: Option<i32>,
+    options: Option<JsonB>,
+) -> Result<Files> {
+    let name = table_name.ok_or(Error::Null("table_name"))?;
+    let sf = sf.ok_or(Error::Null("sf"))?;
+    let names = if name == "all" { tpch::tables().collect() } else { vec![name] };
+    let parts = match (part, parts) {
+        // As tpch_gen has it: one part for each scale factor begun.
+        (Some(part), None) => Parts::One { part: part.into(), parts: sf.ceil() as i64 },
+        given => parts_of(given)?,
+    };
+    let table = |name: &str| {
+        let (source, _) = generate::Request::tpch(name, Some(sf), None, None)?.open()?;
+        Ok(Table { name: name.to_owned(), source, parts })
+    };
+    let tables = names.into_iter().map(table).collect::<Result<_>>()?;
+    let options = object(options.ok_or(Error::Null("options"))?.0)?;
+    files(request(tables, path, format, threads, options)?)
+}
+
+/// `stream_export(source, path, format, part, parts, threads, options)`.
+#[pg_extern(sql = false)]
+fn stream_export(
+    source: Option<&str>,
+    path: Option<&str>,
+    format: Option<&str>,
+    part: Option<i32>,
+    parts: Option<i32>,
+    threads: Option<i32>,
+    options: Option<JsonB>,
+) -> Result<Files> {
+    let name = source.ok_or(Error::Null("source"))?;
+    let definition = registry::find(name).map_err(Error::from)?;
+    let is_sources = |key: &str| definition.options.iter().any(|option| option.name == key);
+    let (of_source, of_export): (Map<_, _>, Map<_, _>) =
+        object(options.ok_or(Error::Null("options"))?.0)?.into_iter().partition(|(key, _)| is_sources(key));
+    let source = registry::open(name, Value::Object(of_source)).map_err(Error::from)?;
+    let table = Table { name: name.to_owned(), source, parts: parts_of((part, parts))? };
+    files(request(vec![table], path, format, threads, of_export)?)
+}
+
+fn object(options: Value) -> Result<Map<String, Value>> {
+    match options {
+        Value::Object(options) => Ok(options),
+        other => Err(Error::Argument {
+            name: "options",
+            value: other.to_string(),
+            hint: "Options are a JSON object, such as {\"compression\": \"zstd\"}.",
+        }
+        .into()),
+    }
+}
+
+/// Without `part`, all parts; without both, one file with everything.
+fn parts_of(given: (Option<i32>, Option<i32>)) -> Result<Parts> {
+    Ok(match given {
+        (None, None) => Parts::Whole,
+        (None, Some(parts)) => Parts::All(parts.into()),
+        (Some(part), Some(parts)) => Parts::One { part: part.into(), parts: parts.into() },
+        (Some(_), None) => return Err(Error::Null("parts").into()),
+    })
+}
+
+fn request(
+    tables: Vec<Table>,
+    path: Option<&str>,
+    format: Option<&str>,
+    threads: Option<i32>,
+    options: Map<String, Value>,
+) -> Result<Request> {
+    let format: Format = format.ok_or(Error::Null("format"))?.parse().map_err(Error::from)?;
+    let threads = threads.ok_or(Error::Null("threads"))?;
+    let too_few = |_| Error::from(ExportError::Threads(threads.into()));
+    Ok(Request {
+        tables,
+        folder: folder(path.ok_or(Error::Null("path"))?)?,
+        format,
+        threads: usize::try_from(threads).map_err(too_few)?,
+        options: Options::from_json(json!(options)).map_err(Error::from)?,
+    })
+}
+
+/// The folder a path leads to, if the caller may write files on the server, and the server keeps none there.
+fn folder(path: &str) -> Result<PathBuf> {
+    let query = "SELECT pg_catalog.pg_has_role('pg_write_server_files', 'USAGE')";
+    if Spi::get_one(query).map_err(Error::from)? != Some(true) {
+        return Err(Error::NoFileRight.into());
+    }
+    if !Path::new(path).is_absolute() {
+        return Err(Error::RelativePath(path.to_owned()).into());
+    }
+    // Without links and "..", so that it cannot lead elsewhere.
+    let Ok(folder) = std::fs::canonicalize(path) else {
+        return Err(Error::from(ExportError::NoFolder(path.into())).into());
+    };
+    if own_folders().iter().any(|own| folder.starts_with(own)) {
+        return Err(Error::ServerPath(path.to_owned()).into());
+    }
+    Ok(folder)
+}
+
+/// The data directory, and what it links to: tablespaces, and the WAL's folder if that is elsewhere.
+fn own_folders() -> Vec<PathBuf> {
+    let data = process::data_directory();
+    let spaces = std::fs::read_dir(data.join("pg_tblspc")).into_iter().flatten().flatten();
+    let links = spaces.map(|entry| entry.path()).chain([data.join("pg_wal")]);
+    links.chain([data.clone()]).filter_map(|path| path.canonicalize().ok()).collect()
+}
+
+fn files(request: Request) -> Result<Files> {
+    let row = |file: FileReport| {
+        let written = file.written.as_ref();
+        (
+            file.path.to_string_lossy().into_owned(),
+            written.map(|written| written.rows as i64),
+            file.bytes as i64,
+            written.map(|written| written.row_groups as i64),
+            written.map(|written| written.sha256.clone()),
+            written.map(|written| written.seconds),
+        )
+    };
+    Ok(TableIterator::new(run(request)?.into_iter().map(row).collect::<Vec<_>>()))
+}
+
+/// Exports on threads, open to interrupts.
+fn run(request: Request) -> Result<Vec<FileReport>> {
+    let mut notices = Notices::new(request.estimated_rows().map_err(Error::from)?);
+    let report = ExportReport::start();
+    let progress = Arc::new(Progress::default());
+    let threads = Arc::clone(&progress);
+    let exported = process::stoppably(
+        move || export(&request, &threads),
+        || progress.cancel(),
+        || {
+            report.update(progress.rows(), progress.bytes());
+            notices.tell(progress.rows());
+        },
+    );
+    let exported = exported.map_err(|error| Error::from(ExportError::Thread(error)))?;
+    Ok(exported.unwrap_or(Err(ExportError::Panicked)).map_err(Error::from)?)
+}
+
+/// Tells the client about once a second how far an export is.
+struct Notices {
+    rows: u64,
+    start: Instant,
+    last: Instant,
+}
+
+impl Notices {
+    const EVERY: Duration = Duration::from_secs(1);
+
+    fn new(rows: u64) -> Self {
+        let now = Instant::now();
+        Self { rows, start: now, last: now }
+    }
+
+    fn tell(&mut self, done: u64) {
+        if self.last.elapsed() < Self::EVERY || done == 0 {
+            return;
+        }
+        self.last = Instant::now();
+        let per_second = done as f64 / self.start.elapsed().as_secs_f64();
+        let left = (self.rows.saturating_sub(done) as f64 / per_second) as u64;
+        notice!(
+            "export: {done} of {} rows ({:.1}%), {per_second:.0} rows/s, ETA {:02}:{:02}:{:02}",
+            self.rows,
+            100.0 * done as f64 / self.rows.max(1) as f64,
+            left / 3600,
+            left / 60 % 60,
+            left % 60
+        );
+    }
+}
