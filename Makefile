@@ -42,15 +42,16 @@ bench: bench-sources bench-sql ## all benchmarks
 bench-sources: bootstrap   ## criterion benchmarks of the sources
 	cargo bench -p millrace-benches
 
-bench-sql: bootstrap target/bench ## millrace beside its peers; writes benches/RESULTS.md
+bench-sql: bootstrap target/bench/installed ## millrace beside its peers; writes benches/RESULTS.md
 	@$(MAKE) -s stage STAGE=target/stage-pg
 	python3 benches/side_by_side.py
 
-# The peers, from PyPI.
-target/bench:
+# The peers, from PyPI; the tests read exported files with two of them.
+target/bench/installed: Makefile
 	scripts/bootstrap python3-venv
-	python3 -m venv $@
-	$@/bin/pip install -q tpchgen-cli==4.0.0 duckdb==0.10.3
+	python3 -m venv target/bench
+	target/bench/bin/python -m pip install -q tpchgen-cli==4.0.0 duckdb==0.10.3 pyarrow
+	@touch $@
 
 lint: bootstrap
 	cargo fmt --all --check

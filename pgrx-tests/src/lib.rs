@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 use postgres::{Client, Config, NoTls};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -136,6 +137,36 @@ impl Drop for Cluster {
         }
         let _ = as_server_user(&["rm", "-rf", &self.folder.to_string_lossy()]).output();
     }
+}
+
+/// A small file system that the server may write to. Mounting takes root, or a user who may use sudo.
+pub struct SmallDisk {
+    /// Where it is mounted.
+    pub path: String,
+}
+
+impl SmallDisk {
+    /// Mounts one of so many MiB in the cluster's folder.
+    pub fn mount(cluster: &Cluster, megabytes: u32) -> Self {
+        let path = cluster.folder().join("disk").to_string_lossy().into_owned();
+        std::fs::create_dir(&path).unwrap();
+        let owner = std::fs::metadata(cluster.folder()).unwrap().uid();
+        let options = format!("size={megabytes}m,uid={owner},mode=700");
+        as_root(&["mount", "-t", "tmpfs", "-o", &options, "tmpfs", &path]);
+        Self { path }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        as_root(&["umount", "--lazy", &self.path]);
+    }
+}
+
+fn as_root(command: &[&str]) {
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let command = if is_root { command.to_vec() } else { [&["sudo"], command].concat() };
+    assert!(Command::new(command[0]).args(&command[1..]).status().unwrap().success(), "{command:?}");
 }
 
 fn new_folder() -> PathBuf {

@@ -1,8 +1,6 @@
 //! Wrong calls: each gives its SQLSTATE and message, and leaves nothing behind.
 
-use millrace_tests::{Cluster, content, error_of};
-use std::os::unix::fs::MetadataExt;
-use std::process::Command;
+use millrace_tests::{Cluster, SmallDisk, content, error_of};
 
 const SETUP: &str = "
     CREATE TABLE lineitem AS SELECT * FROM tpch_lineitem(1) WITH NO DATA;
@@ -291,34 +289,6 @@ fn a_role_without_rights_is_refused() {
     assert_eq!(nobody.query_one("SELECT count(*) FROM stream_progress", &[]).unwrap().get::<_, i64>(0), 0);
     // Making rows takes no rights.
     assert_eq!(content(&mut nobody, "tpch_nation()").0, 25);
-}
-
-/// A small file system of its own for a tablespace. Mounting takes root, or a user who may use sudo.
-struct SmallDisk {
-    path: String,
-}
-
-impl SmallDisk {
-    fn mount(cluster: &Cluster, megabytes: u32) -> Self {
-        let path = cluster.folder().join("disk").to_string_lossy().into_owned();
-        std::fs::create_dir(&path).unwrap();
-        let owner = std::fs::metadata(cluster.folder()).unwrap().uid();
-        let options = format!("size={megabytes}m,uid={owner},mode=700");
-        as_root(&["mount", "-t", "tmpfs", "-o", &options, "tmpfs", &path]);
-        Self { path }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        as_root(&["umount", "--lazy", &self.path]);
-    }
-}
-
-fn as_root(command: &[&str]) {
-    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
-    let command = if is_root { command.to_vec() } else { [&["sudo"], command].concat() };
-    assert!(Command::new(command[0]).args(&command[1..]).status().unwrap().success(), "{command:?}");
 }
 
 #[test]

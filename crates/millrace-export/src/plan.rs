@@ -67,7 +67,7 @@ impl Parts {
         match self {
             Parts::Whole => Ok(vec![(None, Part::WHOLE.units(total))]),
             Parts::One { part, parts } => Ok(vec![units(part, parts)?]),
-            Parts::All(parts) if parts as u64 > MOST_FILES => Err(too_many_files()),
+            Parts::All(parts) if parts > MOST_FILES as i64 => Err(too_many_files()),
             Parts::All(parts) => (1..=parts.max(1)).map(|part| units(part, parts)).collect(),
         }
     }

@@ -1,0 +1,292 @@
+//! Files of small exports: their bytes, their names, and what is left of those that fail.
+
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
+use arrow::datatypes::Date32Type;
+use millrace_export::{Error, FileReport, Format, Options, Parts, Progress, Request, Table, export};
+use millrace_sources::{registry, tpch};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+use tempfile::TempDir;
+
+fn table(name: &str, sf: f64, parts: Parts) -> Table {
+    Table { name: name.to_owned(), source: registry::open(name, json!({ "sf": sf })).unwrap(), parts }
+}
+
+fn request(folder: &Path, tables: Vec<Table>, format: Format, threads: usize, options: Value) -> Request {
+    let options = Options::from_json(options).unwrap();
+    Request { tables, folder: folder.to_owned(), format, threads, options }
+}
+
+/// Exports part or all of one table with two threads.
+fn export_one(
+    folder: &Path,
+    name: &str,
+    sf: f64,
+    parts: Parts,
+    format: Format,
+    options: Value,
+) -> Result<Vec<FileReport>, Error> {
+    export(&request(folder, vec![table(name, sf, parts)], format, 2, options), &Progress::default())
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_parquet(path: &Path) -> RecordBatch {
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+    let batches: Vec<_> = reader.map(Result::unwrap).collect();
+    arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
+}
+
+#[test]
+fn fifty_times_all_tables_in_all_formats_are_the_same_bytes() {
+    let folder = TempDir::new().unwrap();
+    let mut first: BTreeMap<String, String> = BTreeMap::new();
+    for round in 0..50 {
+        let threads = [1, 2, 3, 8, 64][round % 5];
+        for format in Format::ALL {
+            let tables = tpch::tables().map(|name| table(name, 0.001, Parts::Whole)).collect();
+            // Small enough for many chunks; on the disk or not makes no difference here but in time.
+            let rows = if format == Format::Parquet { json!(500) } else { Value::Null };
+            let options =
+                json!({"row_group_rows": rows, "async": round % 2 == 1, "fsync": false, "overwrite": true});
+            let request = request(folder.path(), tables, format, threads, options);
+            let progress = Progress::default();
+            let files = export(&request, &progress).unwrap_or_else(|error| panic!("round {round}: {error}"));
+            assert_eq!(files.len(), 8);
+            assert_eq!(progress.bytes(), files.iter().map(|file| file.bytes).sum::<u64>());
+            assert_eq!(progress.rows(), 5 + 25 + 200 + 10 + 800 + 150 + 1500 + 6005);
+            for file in files {
+                let name = file.path.file_name().unwrap().to_string_lossy().into_owned();
+                let written = file.written.unwrap();
+                let before = first.entry(name.clone()).or_insert_with(|| written.sha256.clone());
+                assert_eq!(*before, written.sha256, "{name} with {threads} threads");
+            }
+        }
+    }
+    for (name, sum) in first {
+        assert_eq!(sha256(&fs::read(folder.path().join(&name)).unwrap()), sum, "{name}");
+    }
+    assert_eq!(names(folder.path()).len(), 40, "no temporary file is left");
+}
+
+#[test]
+fn tbl_is_dbgens() {
+    let folder = TempDir::new().unwrap();
+    let sums = include_str!("../../../pgrx-tests/tests/dbgen.sha256");
+    let mut compared = 0;
+    for line in sums.lines().filter(|line| !line.starts_with("1 ")) {
+        let [sf, name, rows, sum] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let options = json!({"overwrite": true});
+        let files =
+            export_one(folder.path(), name, sf.parse().unwrap(), Parts::Whole, Format::Tbl, options).unwrap();
+        let written = files[0].written.as_ref().unwrap();
+        assert_eq!((written.sha256.as_str(), written.rows.to_string().as_str()), (sum, rows), "{name} {sf}");
+        compared += 1;
+    }
+    assert_eq!(compared, 16);
+}
+
+#[test]
+fn parts_and_files_of_a_size_join_to_the_whole() {
+    let folder = TempDir::new().unwrap();
+    let whole = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let run =
+        |parts, options| export_one(folder.path(), "orders", 0.01, parts, Format::Tbl, options).unwrap();
+    run(Parts::Whole, json!({}));
+    let all = whole("orders.tbl");
+    let join = |files: Vec<FileReport>| -> Vec<u8> {
+        files.iter().flat_map(|file| fs::read(&file.path).unwrap()).collect()
+    };
+
+    let files = run(Parts::All(7), json!({}));
+    assert_eq!(files[6].path, folder.path().join("orders.7.tbl"));
+    assert!(join(files) == all);
+    let files = run(Parts::One { part: 7, parts: 7 }, json!({"overwrite": true}));
+    assert!(all.ends_with(&join(files)));
+
+    let files = run(Parts::Whole, json!({"file_bytes": 500_000, "overwrite": true}));
+    assert_eq!(files.len(), all.len().div_ceil(500_000));
+    assert!(files.iter().all(|file| (400_000..520_000).contains(&file.bytes)), "{files:?}");
+    assert_eq!(files[0].path, folder.path().join("orders.1.tbl"));
+    assert!(join(files) == all);
+    let files = run(Parts::All(2), json!({"file_bytes": 500_000}));
+    assert_eq!(files[0].path, folder.path().join("orders.1.1.tbl"));
+    assert!(join(files) == all);
+
+    // Some parts of five rows are empty; their files are there all the same.
+    for format in Format::ALL {
+        let files = export_one(folder.path(), "region", 1.0, Parts::All(8), format, json!({})).unwrap();
+        let rows: Vec<_> = files.iter().map(|file| file.written.as_ref().unwrap().rows).collect();
+        assert_eq!(rows, [0, 0, 0, 0, 0, 0, 0, 5], "{format:?}");
+    }
+    assert_eq!(read_parquet_rows(&folder.path().join("region.1.parquet")), 0);
+    assert_eq!(whole("region.1.csv"), b"r_regionkey,r_name,r_comment\n");
+}
+
+fn read_parquet_rows(path: &Path) -> i64 {
+    SerializedFileReader::new(File::open(path).unwrap()).unwrap().metadata().file_metadata().num_rows()
+}
+
+#[test]
+fn parquet_holds_what_the_source_makes_in_row_groups_as_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let options = json!({
+        "row_group_rows": 20_000, "bloom_filters": ["l_partkey"], "compression": "zstd", "level": 1,
+    });
+    let files = export_one(folder.path(), "lineitem", 0.01, Parts::Whole, Format::Parquet, options).unwrap();
+    let source = registry::open("lineitem", json!({"sf": 0.01})).unwrap();
+    let all: Vec<_> = (0..16).collect();
+    assert!(read_parquet(&files[0].path) == source.batch(0..source.units(), &all).unwrap());
+
+    let reader = SerializedFileReader::new(File::open(&files[0].path).unwrap()).unwrap();
+    let groups = reader.metadata().row_groups();
+    assert_eq!(groups.len(), 3);
+    assert!(groups.iter().all(|group| (19_500..20_500).contains(&group.num_rows())));
+    let filtered = |column: usize| groups[0].column(column).bloom_filter_offset().is_some();
+    assert!(filtered(1) && !filtered(0));
+
+    let options = json!({"row_group_bytes": 500_000, "overwrite": true, "statistics": false});
+    let files = export_one(folder.path(), "lineitem", 0.01, Parts::Whole, Format::Parquet, options).unwrap();
+    let reader = SerializedFileReader::new(File::open(&files[0].path).unwrap()).unwrap();
+    let groups = reader.metadata().row_groups();
+    // All but the last, which is what is left.
+    let sizes: Vec<_> = groups.iter().map(|group| group.compressed_size()).collect();
+    assert!(sizes[..sizes.len() - 1].iter().all(|size| (400_000..600_000).contains(size)), "{sizes:?}");
+    assert!(groups[0].column(0).statistics().is_none());
+}
+
+#[test]
+fn columns_come_as_asked_for_and_row_groups_sorted() {
+    let folder = TempDir::new().unwrap();
+    let options =
+        json!({"columns": ["o_comment", "o_orderdate"], "sort_by": ["o_orderdate"], "row_group_rows": 4_000});
+    let files = export_one(folder.path(), "orders", 0.01, Parts::Whole, Format::Parquet, options).unwrap();
+    let rows = read_parquet(&files[0].path);
+    let names: Vec<_> = rows.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["o_comment", "o_orderdate"]);
+    for start in (0..rows.num_rows()).step_by(4_000) {
+        let group = rows.slice(start, 4_000.min(rows.num_rows() - start));
+        assert!(group.column(1).as_primitive::<Date32Type>().values().is_sorted(), "from row {start}");
+    }
+    // The same rows, whatever their order: comments with their dates.
+    let source = registry::open("orders", json!({"sf": 0.01})).unwrap();
+    let pairs = |batch: &RecordBatch| {
+        let dates = batch.column(1).as_primitive::<Date32Type>().values().to_vec();
+        let mut pairs: Vec<_> = batch
+            .column(0)
+            .as_string::<i32>()
+            .iter()
+            .map(|text| text.unwrap().to_owned())
+            .zip(dates)
+            .collect();
+        pairs.sort();
+        pairs
+    };
+    assert!(pairs(&rows) == pairs(&source.batch(0..source.units(), &[8, 4]).unwrap()));
+}
+
+#[test]
+fn a_file_in_the_way_is_refused_passed_over_or_replaced() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("nation.csv");
+    let run = |options| export_one(folder.path(), "nation", 1.0, Parts::Whole, Format::Csv, options);
+    fs::write(&file, "mine").unwrap();
+    assert!(matches!(run(json!({})), Err(Error::Exists(path)) if path == file));
+    let files = run(json!({"skip_existing": true})).unwrap();
+    assert_eq!((files[0].bytes, files[0].written.is_none()), (4, true));
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    assert_eq!(run(json!({"overwrite": true})).unwrap()[0].written.as_ref().unwrap().rows, 25);
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 26);
+    // Neither is a link followed nor a folder replaced.
+    let other = folder.path().join("other");
+    fs::rename(&file, &other).unwrap();
+    std::os::unix::fs::symlink(&other, &file).unwrap();
+    assert!(matches!(run(json!({"overwrite": true})), Err(Error::Exists(_))));
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert!(matches!(run(json!({"overwrite": true})), Err(Error::Exists(_))));
+    assert_eq!(names(folder.path()), ["nation.csv", "other"]);
+}
+
+#[test]
+fn a_cancelled_export_leaves_complete_files_only() {
+    for (format, is_async) in [(Format::Parquet, true), (Format::Parquet, false), (Format::Csv, true)] {
+        let folder = TempDir::new().unwrap();
+        let tables = vec![table("nation", 1.0, Parts::Whole), table("lineitem", 100.0, Parts::Whole)];
+        let request = request(folder.path(), tables, format, 2, json!({"async": is_async, "fsync": false}));
+        let progress = Progress::default();
+        let ended = std::thread::scope(|scope| {
+            let running = scope.spawn(|| export(&request, &progress));
+            while progress.bytes() < 5_000_000 {
+                std::thread::yield_now();
+            }
+            progress.cancel();
+            running.join().unwrap()
+        });
+        assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
+        assert_eq!(names(folder.path()), [format!("nation.{}", format.extension())]);
+    }
+}
+
+#[test]
+fn wrong_requests_are_refused_before_anything_is_written() {
+    let folder = TempDir::new().unwrap();
+    let refused = |format, options| {
+        export_one(folder.path(), "orders", 0.01, Parts::Whole, format, options).unwrap_err().to_string()
+    };
+    for (format, options, why) in [
+        (Format::Tbl, json!({"compression": "zstd"}), "format \"tbl\" has no option `compression`"),
+        (
+            Format::Csv,
+            json!({"bloom_filters": ["o_orderkey"]}),
+            "format \"csv\" has no option `bloom_filters`",
+        ),
+        (Format::Parquet, json!({"header": true}), "format \"parquet\" has no option `header`"),
+        (Format::Csv, json!({"delimiter": "é"}), "`delimiter` is one ASCII character"),
+        (Format::Arrow, json!({"compression": "snappy"}), "no compression `snappy`"),
+        (Format::Parquet, json!({"row_group_rows": 5, "row_group_bytes": 5}), "exclude each other"),
+        (Format::Parquet, json!({"columns": ["o_ordrekey"]}), "has no column \"o_ordrekey\""),
+        (
+            Format::Parquet,
+            json!({"columns": ["o_orderkey"], "sort_by": ["o_custkey"]}),
+            "has no column \"o_custkey\"",
+        ),
+    ] {
+        let message = refused(format, options.clone());
+        assert!(message.contains(why), "{options}: {message}");
+    }
+    for threads in [0, 257] {
+        let request =
+            request(folder.path(), vec![table("nation", 1.0, Parts::Whole)], Format::Csv, threads, json!({}));
+        assert!(matches!(export(&request, &Progress::default()), Err(Error::Threads(_))));
+    }
+    assert!(matches!("orc".parse::<Format>(), Err(Error::Format(name)) if name == "orc"));
+    assert!(names(folder.path()).is_empty());
+    let nowhere = folder.path().join("nowhere");
+    let ended = export_one(&nowhere, "nation", 1.0, Parts::Whole, Format::Csv, json!({}));
+    assert!(matches!(ended, Err(Error::NoFolder(_))));
+}
+
+#[test]
+fn csv_takes_other_delimiters_and_no_header() {
+    let folder = TempDir::new().unwrap();
+    let options = json!({"delimiter": ";", "header": false, "columns": ["n_name", "n_nationkey"]});
+    let files = export_one(folder.path(), "nation", 1.0, Parts::Whole, Format::Csv, options).unwrap();
+    assert!(fs::read_to_string(&files[0].path).unwrap().starts_with("ALGERIA;0\nARGENTINA;1\n"));
+}

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Reads exported files with DuckDB and pyarrow: `readers.py FOLDER`.
+
+Prints a line of JSON for each file and reader: rows, the SHA-256 of the rows as COPY prints them with bars between
+columns, and for Parquet and Arrow the columns' types; for Parquet also the least and greatest value of each column
+by its statistics, with its codecs, row groups and sorting.
+"""
+
+import hashlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet
+
+
+def by_duckdb(query, **tables):
+    """Rows and their checksum, as DuckDB prints them."""
+    connection = duckdb.connect()
+    for name, table in tables.items():
+        connection.register(name, table)
+    with tempfile.NamedTemporaryFile() as printed:
+        connection.execute("SET preserve_insertion_order = true; SET threads = 1")
+        connection.execute(f"COPY ({query}) TO '{printed.name}' (FORMAT csv, HEADER false, DELIMITER '|', QUOTE '\x01')")
+        text = Path(printed.name).read_bytes()
+    return {"rows": text.count(b"\n"), "sha256": hashlib.sha256(text).hexdigest()}
+
+
+def of_table(table):
+    return {"types": {field.name: str(field.type) for field in table.schema}, **by_duckdb("FROM t", t=table)}
+
+
+def of_metadata(path):
+    file = pyarrow.parquet.ParquetFile(path)
+    groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
+    least, greatest, codecs = {}, {}, set()
+    for group in groups:
+        for column in map(group.column, range(group.num_columns)):
+            name, statistics = column.path_in_schema, column.statistics
+            codecs.add(column.compression)
+            if statistics is not None:
+                least[name] = min(least.get(name, statistics.min), statistics.min)
+                greatest[name] = max(greatest.get(name, statistics.max), statistics.max)
+    return {
+        "least": {name: str(value) for name, value in least.items()},
+        "greatest": {name: str(value) for name, value in greatest.items()},
+        "codecs": sorted(codecs),
+        "row_groups": [group.num_rows for group in groups],
+        "page_index": all(group.column(0).has_column_index and group.column(0).has_offset_index for group in groups),
+        "sorted_by": [column.column_index for column in groups[0].sorting_columns] if groups else [],
+    }
+
+
+def text_columns(path):
+    with open(path) as file:
+        return {name: pyarrow.string() for name in file.readline().strip().split(",")}
+
+
+def read(path):
+    match path.suffix:
+        case ".parquet":
+            yield "duckdb", by_duckdb(f"FROM '{path}'")
+            yield "pyarrow", of_table(pyarrow.parquet.read_table(path)) | of_metadata(path)
+        case ".csv":
+            names = text_columns(path)
+            types = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+            yield "duckdb", by_duckdb(f"FROM read_csv('{path}', header = true, columns = {{{types}}})")
+            options = pyarrow.csv.ConvertOptions(column_types=names, strings_can_be_null=False)
+            yield "pyarrow", of_table(pyarrow.csv.read_csv(path, convert_options=options))
+        case ".arrow":
+            yield "pyarrow", of_table(pyarrow.ipc.open_file(path).read_all())
+        case ".arrows":
+            yield "pyarrow", of_table(pyarrow.ipc.open_stream(path).read_all())
+
+
+for file in sorted(Path(sys.argv[1]).iterdir()):
+    for reader, found in read(file):
+        print(json.dumps({"file": file.name, "reader": reader, **found}))
