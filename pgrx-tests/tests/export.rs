@@ -77,13 +77,13 @@ fn generated(
 ) -> (u64, String, BTreeMap<String, (String, String)>) {
     let schema = (registry::find(table).unwrap().schema)();
     let fields: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    // Without the blanks at the end of a char(n).
+    // As text, a char(n) has no blanks at its end.
     let rows = format!("tpch_gen(NULL::tpch_{table}, {sf})");
     let bare: Vec<_> = fields
         .iter()
         .map(|name| {
             let is_text = columns(table)[name] == "string";
-            if is_text { format!("rtrim({name}::text) COLLATE \"C\" AS {name}") } else { name.clone() }
+            if is_text { format!("{name}::text COLLATE \"C\" AS {name}") } else { name.clone() }
         })
         .collect();
     let select = format!("SELECT {} FROM {rows}", bare.join(", "));
