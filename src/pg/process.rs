@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Whether the postmaster is loading the library, before any backend exists.
@@ -103,21 +102,21 @@ pub fn stoppably<T: Send + 'static>(
     let thread = with_signals_blocked(|| {
         std::thread::Builder::new().spawn(move || {
             let result = work();
+            // The wait ends with the sender, too, if this is not reached.
             let _ = done.send(());
             result
         })
     })?;
-    let mut worker = Worker { thread: Some(thread), stop };
-    while finished.recv_timeout(INTERRUPT_CHECK) == Err(RecvTimeoutError::Timeout) {
+    let working = Working { stop, finished };
+    while working.finished.recv_timeout(INTERRUPT_CHECK) == Err(RecvTimeoutError::Timeout) {
         if is_cancelled() {
             // Before, because a termination does not come back from the next call.
-            worker.stop();
+            working.end();
         }
         check_for_interrupts();
         watch();
     }
-    let thread = worker.thread.take();
-    Ok(thread.map_or_else(|| Err(Box::new("the thread was stopped") as _), JoinHandle::join))
+    Ok(thread.join())
 }
 
 /// Whether the next look for interrupts will end what this backend does.
@@ -128,25 +127,22 @@ fn is_cancelled() -> bool {
     }
 }
 
-/// A thread that is stopped and waited for when an error passes by.
-struct Worker<T, S: Fn()> {
-    thread: Option<JoinHandle<T>>,
+/// A thread at work, which is stopped and waited for also when an error passes by.
+struct Working<S: Fn()> {
     stop: S,
+    finished: Receiver<()>,
 }
 
-impl<T, S: Fn()> Worker<T, S> {
-    fn stop(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            (self.stop)();
-            // What it has to say is of no interest any more.
-            let _ = thread.join();
-        }
+impl<S: Fn()> Working<S> {
+    fn end(&self) {
+        (self.stop)();
+        let _ = self.finished.recv();
     }
 }
 
-impl<T, S: Fn()> Drop for Worker<T, S> {
+impl<S: Fn()> Drop for Working<S> {
     fn drop(&mut self) {
-        self.stop();
+        self.end();
     }
 }
 

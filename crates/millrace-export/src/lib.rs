@@ -42,6 +42,7 @@ pub use plan::{Parts, Table};
 
 use crate::plan::Plan;
 use arrow::record_batch::RecordBatch;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -120,10 +121,10 @@ fn export_as<F: Encoding>(
     encoding: impl Fn(arrow::datatypes::SchemaRef, &Options) -> Result<F, Error>,
 ) -> Result<Vec<FileReport>, Error> {
     let plan = Plan::new(request, encoding)?;
-    let mut reports = pool::run(&plan, request, progress)?;
-    reports.extend(plan.skipped);
-    reports.sort_by_key(|report| plan.order.iter().position(|path| *path == report.path));
-    Ok(reports)
+    let written = pool::run(&plan, request, progress)?;
+    let mut reports: HashMap<_, _> =
+        written.into_iter().chain(plan.skipped).map(|report| (report.path.clone(), report)).collect();
+    Ok(plan.order.iter().filter_map(|path| reports.remove(path)).collect())
 }
 
 /// How rows become the bytes of a file: chunks of them are encoded in parallel and joined in order.
