@@ -193,6 +193,17 @@ fn options_are_what_others_find_in_the_files() {
     client.query_one(&call, &[]).unwrap();
     let found = &read_by_others(&folder)[&("orders.parquet".to_owned(), "pyarrow".to_owned())];
     assert_eq!(found["types"].as_object().unwrap().len(), 2);
+    let call = format!(
+        "SELECT sum(rows)::bigint FROM tpch_export('lineitem', 0.01, '{}', options => '{{\"partition_by\": \"l_shipmode\"}}')",
+        folder.display()
+    );
+    assert_eq!(client.query_one(&call, &[]).unwrap().get::<_, i64>(0), 60_175);
+    let partitions = &read_by_others(&folder)[&("lineitem".to_owned(), "both".to_owned())];
+    assert_eq!((&partitions["rows"], &partitions["rows_by_pyarrow"]), (&60_175.into(), &60_175.into()));
+    assert_eq!(
+        (&partitions["columns"], &partitions["values"][4]),
+        (&16.into(), &"l_shipmode=REG AIR".into())
+    );
     assert_eq!((&found["sorted_by"], &found["page_index"]), (&serde_json::json!([0]), &false.into()));
 }
 

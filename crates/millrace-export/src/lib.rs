@@ -31,6 +31,7 @@ mod ipc;
 mod options;
 mod output;
 mod parquet;
+mod partition;
 mod plan;
 mod pool;
 mod text;
@@ -42,7 +43,6 @@ pub use plan::{Parts, Table};
 
 use crate::plan::Plan;
 use arrow::record_batch::RecordBatch;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -121,10 +121,14 @@ fn export_as<F: Encoding>(
     encoding: impl Fn(arrow::datatypes::SchemaRef, &Options) -> Result<F, Error>,
 ) -> Result<Vec<FileReport>, Error> {
     let plan = Plan::new(request, encoding)?;
-    let written = pool::run(&plan, request, progress)?;
-    let mut reports: HashMap<_, _> =
-        written.into_iter().chain(plan.skipped).map(|report| (report.path.clone(), report)).collect();
-    Ok(plan.order.iter().filter_map(|path| reports.remove(path)).collect())
+    let mut written = pool::run(&plan, request, progress)?.into_iter();
+    let mut reports = Vec::new();
+    for skipped in plan.skipped {
+        reports.extend(skipped.or_else(|| written.next()));
+    }
+    // A file in many partitions is written as many.
+    reports.extend(written);
+    Ok(reports)
 }
 
 /// How rows become the bytes of a file: chunks of them are encoded in parallel and joined in order.

@@ -90,6 +90,9 @@ pub struct Options {
     pub row_group_bytes: Option<u64>,
     /// About how many bytes a file has: a part that takes more becomes several, numbered from 1.
     pub file_bytes: Option<u64>,
+    /// A column whose values become folders as Hive names them, `name/column=value/name.parquet`, and is not in
+    /// the files; at most 256 values. A row group then has its share of a row group's rows.
+    pub partition_by: Option<String>,
     /// Columns by which the rows of each row group of Parquet are sorted, ascending.
     pub sort_by: Vec<String>,
     /// Columns that get a bloom filter in each row group of Parquet.
@@ -154,6 +157,9 @@ impl Options {
         }
         if self.overwrite && self.skip_existing {
             return refuse("`overwrite` and `skip_existing` exclude each other");
+        }
+        if self.partition_by.is_some() && self.skip_existing {
+            return refuse("`partition_by` and `skip_existing` exclude each other");
         }
         let sizes = [
             ("row_group_rows", self.row_group_rows, 100_000_000),

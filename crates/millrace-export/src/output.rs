@@ -2,6 +2,7 @@
 
 use crate::Error;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -118,14 +119,17 @@ impl Output {
     }
 }
 
+/// A file's number, which it has while it is written.
+pub type Number = u64;
+
 /// What is handed to the thread that writes.
 pub enum Message {
-    Begin(Output),
-    Bytes(Vec<u8>),
-    End { rows: u64, row_groups: u64 },
+    Begin(Number, Output),
+    Bytes(Number, Vec<u8>),
+    End { number: Number, rows: u64, row_groups: u64 },
 }
 
-/// Writes one file after the other: right away, or by a thread of its own.
+/// Writes files: right away, or by a thread of its own.
 pub enum Writer {
     Here(Files),
     Thread(SyncSender<Message>, JoinHandle<Result<Files, Error>>),
@@ -149,20 +153,8 @@ impl Writer {
         Ok(Writer::Thread(sender, thread.map_err(Error::Thread)?))
     }
 
-    pub fn begin(&mut self, output: Output) -> Result<(), Error> {
-        self.send(Message::Begin(output))
-    }
-
-    pub fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.send(Message::Bytes(bytes))
-    }
-
-    pub fn end(&mut self, rows: u64, row_groups: u64) -> Result<(), Error> {
-        self.send(Message::End { rows, row_groups })
-    }
-
     /// The thread ends early only with an error, which [`Writer::close`] tells.
-    fn send(&mut self, message: Message) -> Result<(), Error> {
+    pub fn send(&mut self, message: Message) -> Result<(), Error> {
         match self {
             Writer::Here(files) => files.take(message),
             Writer::Thread(sender, _) => sender.send(message).map_err(|_| Error::Cancelled),
@@ -182,26 +174,28 @@ impl Writer {
     }
 }
 
-/// The file being written and those that ended.
+/// The files being written and those that ended.
 #[derive(Default)]
 pub struct Files {
-    current: Option<Output>,
+    open: HashMap<Number, Output>,
     ended: Vec<FileReport>,
 }
 
 impl Files {
     fn take(&mut self, message: Message) -> Result<(), Error> {
-        match (message, self.current.take()) {
-            (Message::Begin(output), _) => self.current = Some(output),
-            (Message::Bytes(bytes), Some(mut output)) => {
-                output.write(&bytes)?;
-                output.keep_pace()?;
-                self.current = Some(output);
+        match message {
+            Message::Begin(number, output) => drop(self.open.insert(number, output)),
+            Message::Bytes(number, bytes) => {
+                if let Some(output) = self.open.get_mut(&number) {
+                    output.write(&bytes)?;
+                    output.keep_pace()?;
+                }
             }
-            (Message::End { rows, row_groups }, Some(output)) => {
-                self.ended.push(output.publish(rows, row_groups)?);
+            Message::End { number, rows, row_groups } => {
+                if let Some(output) = self.open.remove(&number) {
+                    self.ended.push(output.publish(rows, row_groups)?);
+                }
             }
-            (Message::Bytes(_) | Message::End { .. }, None) => {}
         }
         Ok(())
     }

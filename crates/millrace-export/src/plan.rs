@@ -1,11 +1,14 @@
 //! Which files an export writes, and of which chunks they consist.
 
+use crate::partition::Partitioning;
 use crate::{Encoding, Error, FileReport, Format, Options, Request};
+use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use millrace_sources::{Part, Source};
+use std::cell::Cell;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A batch of about so many rows fits the processor's cache.
 const ROWS_PER_BATCH: u64 = 8192;
@@ -84,14 +87,51 @@ fn too_many_files() -> Error {
 pub struct Planned<'a, F> {
     source: &'a dyn Source,
     columns: Vec<usize>,
+    partitioning: Option<Partitioning>,
     pub encoding: F,
     units_per_batch: u64,
     units_per_chunk: u64,
 }
 
-impl<F> Planned<'_, F> {
+/// What a chunk adds to one file.
+pub struct Piece<C> {
+    /// The folder of the rows' partition; empty where there are no partitions.
+    pub folder: String,
+    pub rows: u64,
+    pub chunk: C,
+}
+
+impl<F: Encoding> Planned<'_, F> {
+    /// Generates and encodes a range of units; `watch` may stop it between batches.
+    pub fn make(
+        &self,
+        units: Range<u64>,
+        watch: impl Fn(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<Vec<Piece<F::Chunk>>, Error> {
+        let rows = Cell::new(0);
+        let mut batches = self.batches(units).map(|batch| {
+            let batch = batch?;
+            watch(&batch)?;
+            rows.set(rows.get() + batch.num_rows() as u64);
+            Ok(batch)
+        });
+        let Some(partitioning) = &self.partitioning else {
+            let chunk = self.encoding.encode(&mut batches)?;
+            return Ok(vec![Piece { folder: String::new(), rows: rows.get(), chunk }]);
+        };
+        let batches = batches.collect::<Result<Vec<_>, Error>>()?;
+        let Some(first) = batches.first() else { return Ok(Vec::new()) };
+        let piece = |(folder, rows): (String, RecordBatch)| {
+            let count = rows.num_rows() as u64;
+            let chunk = self.encoding.encode(&mut std::iter::once(Ok(rows)))?;
+            Ok(Piece { folder, rows: count, chunk })
+        };
+        let rows = concat_batches(&first.schema(), &batches)?;
+        partitioning.split(&rows)?.into_iter().map(piece).collect()
+    }
+
     /// The rows of a range of units.
-    pub fn batches(&self, units: Range<u64>) -> impl Iterator<Item = Result<RecordBatch, Error>> {
+    fn batches(&self, units: Range<u64>) -> impl Iterator<Item = Result<RecordBatch, Error>> {
         let starts = units.clone().step_by(self.units_per_batch as usize);
         starts.map(move |start| {
             let end = start.saturating_add(self.units_per_batch).min(units.end);
@@ -103,7 +143,9 @@ impl<F> Planned<'_, F> {
 /// A file to write.
 pub struct PlannedFile {
     pub table: usize,
-    pub path: PathBuf,
+    /// Where it goes, or the folders of its partitions.
+    pub folder: PathBuf,
+    pub name: String,
     pub units: Range<u64>,
     /// The number of its first chunk, counted from 0 over all files.
     pub first_chunk: u64,
@@ -115,10 +157,8 @@ pub struct Plan<'a, F> {
     pub tables: Vec<Planned<'a, F>>,
     pub files: Vec<PlannedFile>,
     pub chunks: u64,
-    /// Those that are there and to be passed over.
-    pub skipped: Vec<FileReport>,
-    /// All, in the order asked for.
-    pub order: Vec<PathBuf>,
+    /// For each file asked for, its report if it is there and passed over.
+    pub skipped: Vec<Option<FileReport>>,
 }
 
 impl<'a, F: Encoding> Plan<'a, F> {
@@ -129,17 +169,20 @@ impl<'a, F: Encoding> Plan<'a, F> {
         if !request.folder.is_dir() {
             return Err(Error::NoFolder(request.folder.clone()));
         }
-        let mut plan =
-            Plan { tables: Vec::new(), files: Vec::new(), chunks: 0, skipped: Vec::new(), order: Vec::new() };
+        let mut plan = Plan { tables: Vec::new(), files: Vec::new(), chunks: 0, skipped: Vec::new() };
         for table in &request.tables {
             let planned = plan_table(table, request, &encoding)?;
             let files = files(table, &planned, &request.options)?;
-            if (plan.order.len() + files.len()) as u64 > MOST_FILES {
+            if (plan.skipped.len() + files.len()) as u64 > MOST_FILES {
                 return Err(too_many_files());
             }
+            let folder = match planned.partitioning {
+                Some(_) => request.folder.join(&table.name),
+                None => request.folder.clone(),
+            };
             for (number, units) in files {
                 let name = format!("{}{number}.{}", table.name, request.format.extension());
-                plan.add(request.folder.join(name), units, &planned, &request.options)?;
+                plan.add(&folder, name, units, &planned, &request.options)?;
             }
             plan.tables.push(planned);
         }
@@ -149,25 +192,26 @@ impl<'a, F: Encoding> Plan<'a, F> {
     /// Adds a file of the table that is about to be added.
     fn add(
         &mut self,
-        path: PathBuf,
+        folder: &Path,
+        name: String,
         units: Range<u64>,
         table: &Planned<'_, F>,
         options: &Options,
     ) -> Result<(), Error> {
-        self.order.push(path.clone());
-        // A link to nowhere is in the way, too.
-        match path.symlink_metadata() {
-            Ok(there) if options.skip_existing => {
-                self.skipped.push(FileReport { path, bytes: there.len(), written: None });
-                return Ok(());
-            }
-            Ok(there) if !options.overwrite || !there.is_file() => return Err(Error::Exists(path)),
-            _ => {}
+        let path = folder.join(&name);
+        if options.skip_existing
+            && let Ok(there) = path.symlink_metadata()
+        {
+            self.skipped.push(Some(FileReport { path, bytes: there.len(), written: None }));
+            return Ok(());
         }
+        self.skipped.push(None);
+        check_free(&path, options.overwrite)?;
         let chunks = (units.end - units.start).div_ceil(table.units_per_chunk).max(1);
         self.files.push(PlannedFile {
             table: self.tables.len(),
-            path,
+            folder: folder.to_owned(),
+            name,
             units,
             first_chunk: self.chunks,
             chunks,
@@ -186,14 +230,26 @@ impl<'a, F: Encoding> Plan<'a, F> {
     }
 }
 
+/// Refuses a path where something is that is not to be replaced. A link is nothing to replace, even to nowhere.
+pub fn check_free(path: &Path, overwrite: bool) -> Result<(), Error> {
+    match path.symlink_metadata() {
+        Ok(there) if !overwrite || !there.is_file() => Err(Error::Exists(path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 fn plan_table<'a, F: Encoding>(
     table: &'a Table,
     request: &Request,
     encoding: &impl Fn(SchemaRef, &Options) -> Result<F, Error>,
 ) -> Result<Planned<'a, F>, Error> {
     let options = &request.options;
-    let columns = columns(table, options)?;
-    let schema = table.source.schema().project(&columns)?;
+    let mut columns = columns(table, options)?;
+    let partitioning = partitioning(table, options, &mut columns)?;
+    let mut schema: SchemaRef = table.source.schema().project(&columns)?.into();
+    if let Some(partitioning) = &partitioning {
+        schema = partitioning.schema(&schema)?;
+    }
     for name in options.sort_by.iter().chain(&options.bloom_filters) {
         if schema.index_of(name).is_err() {
             return Err(no_column(table, name, &schema));
@@ -202,7 +258,8 @@ fn plan_table<'a, F: Encoding>(
     let mut planned = Planned {
         source: table.source.as_ref(),
         columns,
-        encoding: encoding(schema.into(), options)?,
+        partitioning,
+        encoding: encoding(schema, options)?,
         units_per_batch: units(table, ROWS_PER_BATCH),
         units_per_chunk: units(table, ROWS_PER_CHUNK),
     };
@@ -226,6 +283,25 @@ fn columns(table: &Table, options: &Options) -> Result<Vec<usize>, Error> {
     let Some(names) = &options.columns else { return Ok((0..schema.fields().len()).collect()) };
     let index = |name: &String| schema.index_of(name).map_err(|_| no_column(table, name, &schema));
     names.iter().map(index).collect()
+}
+
+/// The column to partition by, which is made even where it was not asked for.
+fn partitioning(
+    table: &Table,
+    options: &Options,
+    columns: &mut Vec<usize>,
+) -> Result<Option<Partitioning>, Error> {
+    let Some(name) = &options.partition_by else { return Ok(None) };
+    let schema = table.source.schema();
+    let wanted = schema.index_of(name).map_err(|_| no_column(table, name, &schema))?;
+    let column = columns.iter().position(|&column| column == wanted).unwrap_or_else(|| {
+        columns.push(wanted);
+        columns.len() - 1
+    });
+    if columns.len() == 1 {
+        return Err(Error::Options("`partition_by` leaves no column for the files".to_owned()));
+    }
+    Ok(Some(Partitioning::new(column, &schema.project(columns)?.into())))
 }
 
 fn no_column(table: &Table, column: &str, schema: &arrow::datatypes::Schema) -> Error {
@@ -269,8 +345,10 @@ fn bytes_per_row<F: Encoding>(table: &Planned<'_, F>) -> Result<f64, Error> {
     let units = (ROWS_PER_SAMPLE as f64 / table.source.rows_per_unit()) as u64;
     let units = 0..units.clamp(1, table.source.units().max(1));
     let rows = table.source.rows(units.clone()).max(1);
-    let chunk = table.encoding.encode(&mut table.batches(units))?;
-    let (mut file, _) = table.encoding.begin()?;
-    let bytes = table.encoding.append(&mut file, chunk)?.len();
+    let mut bytes = 0;
+    for piece in table.make(units, |_| Ok(()))? {
+        let (mut file, _) = table.encoding.begin()?;
+        bytes += table.encoding.append(&mut file, piece.chunk)?.len();
+    }
     Ok((bytes as f64 / rows as f64).max(0.01))
 }

@@ -4,11 +4,13 @@
 //! turn it is appends it, and those waiting behind it, while the others go on. So no thread only waits, and none
 //! is woken for each chunk. A thread that is far ahead of the file waits for it, which bounds memory.
 
-use crate::output::{Output, Placing, Writer};
-use crate::plan::Plan;
+use crate::output::{Message, Number, Output, Placing, Writer};
+use crate::partition;
+use crate::plan::{Piece, Plan, PlannedFile, check_free};
 use crate::{Encoding, Error, FileReport, Progress, Request};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -32,7 +34,15 @@ pub fn run<F: Encoding>(
             next_made: 0,
             next_appended: 0,
             waiting: BTreeMap::new(),
-            appender: Some(Appender { plan, progress, placing, writer, file: None, rows: 0 }),
+            appender: Some(Appender {
+                plan,
+                progress,
+                placing,
+                writer,
+                open: BTreeMap::new(),
+                next_number: 0,
+                created: Vec::new(),
+            }),
             failed: None,
         }),
         moved: Condvar::new(),
@@ -46,16 +56,11 @@ pub fn run<F: Encoding>(
         pool.work();
     });
     let state = pool.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let written = state.appender.map_or(Err(Error::Panicked), |appender| appender.writer.close());
-    match state.failed {
-        // The writer's own error says more than that it could be given no more.
-        Some(error) => Err(written.err().unwrap_or(error)),
-        None => written,
-    }
+    state.appender.map_or(Err(Error::Panicked), |appender| appender.close(state.failed))
 }
 
-/// A chunk and its number of rows.
-type Encoded<F> = (u64, <F as Encoding>::Chunk);
+/// A chunk: a piece for each file that gets some of it.
+type Encoded<F> = Vec<Piece<<F as Encoding>::Chunk>>;
 
 struct Pool<'a, F: Encoding> {
     plan: &'a Plan<'a, F>,
@@ -118,16 +123,10 @@ impl<'a, F: Encoding> Pool<'a, F> {
 
     fn make(&self, number: u64) -> Result<Encoded<F>, Error> {
         let (file, units) = self.plan.chunk(number);
-        let table = &self.plan.tables[self.plan.files[file].table];
-        let mut rows = 0;
-        let chunk = table.encoding.encode(&mut table.batches(units).map(|batch| {
-            self.progress.check()?;
-            let batch = batch?;
-            rows += batch.num_rows() as u64;
+        self.plan.tables[self.plan.files[file].table].make(units, |batch| {
             self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-            Ok(batch)
-        }))?;
-        Ok((rows, chunk))
+            self.progress.check()
+        })
     }
 
     /// Appends the chunk if it is its turn, and those that waited for it.
@@ -156,39 +155,92 @@ struct Appender<'a, F: Encoding> {
     progress: &'a Progress,
     placing: Placing,
     writer: Writer,
-    file: Option<F::File>,
+    /// By the folders of their partitions.
+    open: BTreeMap<String, Open<F>>,
+    next_number: Number,
+    /// Folders of partitions that were not there before.
+    created: Vec<PathBuf>,
+}
+
+/// A file that is not at its end.
+struct Open<F: Encoding> {
+    number: Number,
+    file: F::File,
     rows: u64,
 }
 
 impl<F: Encoding> Appender<'_, F> {
-    fn append(&mut self, number: u64, (rows, chunk): Encoded<F>) -> Result<(), Error> {
+    fn append(&mut self, number: u64, pieces: Encoded<F>) -> Result<(), Error> {
         self.progress.check()?;
         let planned = &self.plan.files[self.plan.chunk(number).0];
         let encoding = &self.plan.tables[planned.table].encoding;
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => {
-                self.writer.begin(Output::create(&planned.path, self.placing)?)?;
-                let (file, bytes) = encoding.begin()?;
-                self.write(bytes)?;
-                file
-            }
-        };
-        self.rows += rows;
-        let bytes = encoding.append(&mut file, chunk)?;
-        self.write(bytes)?;
-        if number + 1 == planned.first_chunk + planned.chunks {
-            let (bytes, row_groups) = encoding.end(file)?;
-            self.write(bytes)?;
-            self.writer.end(std::mem::take(&mut self.rows), row_groups)
-        } else {
-            self.file = Some(file);
-            Ok(())
+        for piece in pieces {
+            let mut open = match self.open.remove(&piece.folder) {
+                Some(open) => open,
+                None => self.begin(planned, encoding, &piece.folder)?,
+            };
+            open.rows += piece.rows;
+            let bytes = encoding.append(&mut open.file, piece.chunk)?;
+            self.write(open.number, bytes)?;
+            self.open.insert(piece.folder, open);
         }
+        if number + 1 == planned.first_chunk + planned.chunks {
+            for Open { number, file, rows } in std::mem::take(&mut self.open).into_values() {
+                let (bytes, row_groups) = encoding.end(file)?;
+                self.write(number, bytes)?;
+                self.writer.send(Message::End { number, rows, row_groups })?;
+            }
+        }
+        Ok(())
     }
 
-    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
+    fn begin(&mut self, planned: &PlannedFile, encoding: &F, partition: &str) -> Result<Open<F>, Error> {
+        if self.open.len() == partition::MOST {
+            return Err(partition::too_many(partition.split('=').next().unwrap_or_default()));
+        }
+        let folder = planned.folder.join(partition);
+        if !partition.is_empty() {
+            self.create(&planned.folder)?;
+            self.create(&folder)?;
+        }
+        let path = folder.join(&planned.name);
+        check_free(&path, self.placing.overwrite)?;
+        let number = self.next_number;
+        self.next_number += 1;
+        self.writer.send(Message::Begin(number, Output::create(&path, self.placing)?))?;
+        let (file, bytes) = encoding.begin()?;
+        self.write(number, bytes)?;
+        Ok(Open { number, file, rows: 0 })
+    }
+
+    fn create(&mut self, folder: &Path) -> Result<(), Error> {
+        match std::fs::create_dir(folder) {
+            Ok(()) => self.created.push(folder.to_owned()),
+            Err(_) if folder.is_dir() => {}
+            Err(error) => return Err(Error::write(folder, error)),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, number: Number, bytes: Vec<u8>) -> Result<(), Error> {
         self.progress.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.writer.write(bytes)
+        self.writer.send(Message::Bytes(number, bytes))
+    }
+
+    /// Waits until all is written.
+    fn close(self, failed: Option<Error>) -> Result<Vec<FileReport>, Error> {
+        let written = self.writer.close();
+        let result = match failed {
+            // The writer's own error says more than that it could be given no more.
+            Some(error) => Err(written.err().unwrap_or(error)),
+            None => written,
+        };
+        if result.is_err() {
+            for folder in self.created.iter().rev() {
+                // Those with complete files in them stay.
+                let _ = std::fs::remove_dir(folder);
+            }
+        }
+        result
     }
 }

@@ -202,6 +202,54 @@ fn columns_come_as_asked_for_and_row_groups_sorted() {
 }
 
 #[test]
+fn partitions_are_folders_whose_files_join_to_the_whole() {
+    let folder = TempDir::new().unwrap();
+    let options = |more: Value| {
+        let mut options =
+            json!({"partition_by": "l_shipmode", "columns": ["l_orderkey", "l_shipmode", "l_linenumber"]});
+        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        options
+    };
+    let run =
+        |parts, more| export_one(folder.path(), "lineitem", 0.01, parts, Format::Parquet, options(more));
+    let files = run(Parts::Whole, json!({"row_group_rows": 20_000})).unwrap();
+    let modes = ["AIR", "FOB", "MAIL", "RAIL", "REG AIR", "SHIP", "TRUCK"];
+    let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
+    let expected =
+        modes.map(|mode| folder.path().join(format!("lineitem/l_shipmode={mode}/lineitem.parquet")));
+    assert_eq!(paths, expected);
+
+    let source = registry::open("lineitem", json!({"sf": 0.01})).unwrap();
+    let all = source.batch(0..source.units(), &[0, 3, 14]).unwrap();
+    for (mode, file) in modes.iter().zip(&files) {
+        let of_mode = arrow::array::BooleanArray::from_iter(
+            all.column(2).as_string::<i32>().iter().map(|value| Some(value == Some(mode))),
+        );
+        let expected = arrow::compute::filter_record_batch(&all, &of_mode).unwrap().project(&[0, 1]).unwrap();
+        assert!(read_parquet(&file.path) == expected, "{mode}");
+        assert_eq!(file.written.as_ref().unwrap().rows, expected.num_rows() as u64);
+    }
+    assert!(matches!(run(Parts::Whole, json!({})), Err(Error::Exists(_))));
+    // Parts lie beside one another.
+    assert_eq!(run(Parts::All(2), json!({})).unwrap().len(), 14);
+    assert_eq!(
+        names(&folder.path().join("lineitem/l_shipmode=FOB")),
+        ["lineitem.1.parquet", "lineitem.2.parquet", "lineitem.parquet"]
+    );
+
+    let many = export_one(
+        folder.path(),
+        "orders",
+        0.01,
+        Parts::Whole,
+        Format::Csv,
+        json!({"partition_by": "o_custkey"}),
+    );
+    assert!(many.unwrap_err().to_string().contains("more than 256 values"));
+    assert_eq!(names(folder.path()), ["lineitem"], "nothing is left of it, nor its folder");
+}
+
+#[test]
 fn a_file_in_the_way_is_refused_passed_over_or_replaced() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("nation.csv");
