@@ -35,7 +35,6 @@ pub fn update_copy_progress(rows: i64) {
 /// Shows this backend as copying rows that are in no table to files, in `pg_stat_progress_copy`.
 pub fn start_copy_to_files_progress() {
     start_copy_progress(pg_sys::InvalidOid);
-    #[cfg(not(feature = "pg13"))]
     // SAFETY: writes to this backend's own status entry; the indexes are COPY's.
     unsafe {
         use pg_sys::*;
@@ -46,13 +45,10 @@ pub fn start_copy_to_files_progress() {
 
 /// Shows how many bytes were copied so far.
 pub fn update_copy_progress_bytes(bytes: i64) {
-    #[cfg(not(feature = "pg13"))]
     // SAFETY: writes to this backend's own status entry; the index is one of COPY's.
     unsafe {
         pg_sys::pgstat_progress_update_param(pg_sys::PROGRESS_COPY_BYTES_PROCESSED as i32, bytes);
     }
-    #[cfg(feature = "pg13")]
-    let _ = bytes;
 }
 
 /// Ends what [`start_copy_progress`] began; no harm where that is ended already.
