@@ -130,7 +130,7 @@ COMMENT ON FUNCTION millrace.stop_requested(text) IS 'Whether the session ingest
 
 -- The loop: one batch, one commit. Between two batches no snapshot is held, so vacuum is not held back.
 -- Workers do the same beside it (src/ingest.rs), with batches taken from the same counter.
-CREATE PROCEDURE millrace.ingest(run text, workers integer) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE millrace.ingest(run text, workers integer, analyze_every integer) LANGUAGE plpgsql AS $$
 DECLARE
     batches bigint;
     rows_total bigint;
@@ -144,6 +144,7 @@ DECLARE
     due timestamptz;
     started timestamptz;
     shown timestamptz;
+    paused timestamptz;
     commit_started timestamptz;
     commit_ms float8;
     committed bigint;
@@ -182,6 +183,13 @@ BEGIN
             committed := batch;
             rows := millrace.add_rows(inserted);
             batch := millrace.next_batch();
+            IF (batch - 1) / analyze_every > (committed - 1) / analyze_every THEN
+                paused := pg_catalog.clock_timestamp();
+                PERFORM millrace.analyze_targets(run, (batch - 1) / analyze_every * analyze_every);
+                COMMIT;
+                -- Not the ingest's time.
+                started := started + (pg_catalog.clock_timestamp() - paused);
+            END IF;
         ELSE
             working := millrace.wait_for_workers(0.25);
             COMMIT;
@@ -223,8 +231,8 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON PROCEDURE millrace.ingest(text, integer) IS
-'Ingests the missing batches of the run this session holds, with so many processes';
+COMMENT ON PROCEDURE millrace.ingest(text, integer, integer) IS
+'Ingests the missing batches of the run this session holds, with so many processes; analyzes its tables after so many batches';
 
 CREATE PROCEDURE stream_ingest(
     target regclass,
@@ -245,7 +253,7 @@ BEGIN
     COMMIT;
     PERFORM millrace.check_query(target, source, rows, options);
     opened := millrace.open_run(target, source, sf, rows, batch_rows, workers, run, variants, options);
-    CALL millrace.ingest(opened, workers);
+    CALL millrace.ingest(opened, workers, NULL);
 END
 $$;
 COMMENT ON PROCEDURE stream_ingest(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
@@ -257,7 +265,7 @@ BEGIN
     PERFORM millrace.check_may_commit('CALL stream_resume');
     COMMIT;
     PERFORM millrace.reopen_run(run, adopt, workers);
-    CALL millrace.ingest(run, workers);
+    CALL millrace.ingest(run, workers, NULL);
 END
 $$;
 COMMENT ON PROCEDURE stream_resume(text, boolean, integer) IS
@@ -293,37 +301,3 @@ LANGUAGE c VOLATILE ROWS 1
 AS 'MODULE_PATHNAME', 'stream_verify_wrapper';
 COMMENT ON FUNCTION stream_verify(text) IS
 'Makes the committed batches of a run again and compares them with the target''s rows, by content';
-
-CREATE FUNCTION stream_report(
-    run text,
-    OUT target text, OUT batches bigint, OUT rows bigint, OUT seconds numeric,
-    OUT rows_per_second bigint, OUT rows_per_second_min bigint, OUT rows_per_second_max bigint,
-    OUT generate_seconds numeric, OUT insert_seconds numeric, OUT commit_seconds numeric,
-    OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric
-) RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
-    WITH timed AS (
-        SELECT b.*, (b.elapsed_ms + coalesce(b.commit_ms, 0)) / 1000 AS total
-        FROM millrace.batches() b WHERE b.run = stream_report.run
-    )
-    SELECT t.name, count(b.batch), coalesce(sum(b.rows), 0)::bigint, round(sum(b.total)::numeric, 3),
-           round(sum(b.rows) / sum(b.total))::bigint,
-           round(min(b.rows / b.total))::bigint,
-           round(max(b.rows / b.total))::bigint,
-           round(sum(b.generate_ms)::numeric / 1000, 3),
-           round(sum(b.insert_ms)::numeric / 1000, 3),
-           round(sum(b.commit_ms)::numeric / 1000, 3),
-           sum(b.wal_bytes)::bigint, round(sum(b.wal_bytes) / nullif(sum(b.rows), 0), 1),
-           size.bytes, round(size.bytes / nullif(sum(b.rows), 0), 1)
-    FROM millrace.target t
-    LEFT JOIN timed b ON b.target = t.target,
-    LATERAL (
-        SELECT sum(pg_total_relation_size(c.oid))::bigint AS bytes
-        FROM unnest(t.leaves) leaf JOIN pg_class c ON c.oid = leaf
-    ) size
-    WHERE t.run = stream_report.run
-    GROUP BY t.target, t.name, size.bytes
-    ORDER BY t.target
-$$;
-COMMENT ON FUNCTION stream_report(text) IS
-'Summary of a run, one row per target: speed of its batches, where the time went, WAL and size (with indexes and TOAST, in bytes)';

@@ -32,7 +32,9 @@ extension_sql_file!("../sql/generate.sql", name = "generate", requires = ["types
 extension_sql_file!("../sql/export.sql", name = "export", requires = ["types"]);
 extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["types"]);
 extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate", "ledger"]);
-extension_sql_file!("../sql/tpch.sql", name = "tpch", requires = ["ingest"], finalize);
+extension_sql_file!("../sql/tpch.sql", name = "tpch", requires = ["ingest"]);
+extension_sql_file!("../sql/bench.sql", name = "bench", requires = ["ingest"]);
+extension_sql_file!("../sql/report.sql", name = "report", requires = ["bench", "tpch"], finalize);
 
 /// Called when the library is loaded, by the postmaster if it is in `shared_preload_libraries`.
 #[allow(non_snake_case)]

@@ -1,0 +1,135 @@
+-- What runs and benchmarks came to.
+
+CREATE FUNCTION stream_report(
+    run text,
+    OUT target text, OUT batches bigint, OUT rows bigint, OUT seconds numeric,
+    OUT rows_per_second bigint, OUT rows_per_second_min bigint, OUT rows_per_second_p50 bigint,
+    OUT rows_per_second_p95 bigint, OUT rows_per_second_max bigint,
+    OUT insert_rows_per_second bigint, OUT ratio numeric,
+    OUT generate_seconds numeric, OUT insert_seconds numeric, OUT commit_seconds numeric, OUT analyze_seconds numeric,
+    OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric,
+    OUT table_bytes bigint
+) RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+    WITH timed AS (
+        SELECT b.*, (b.elapsed_ms + coalesce(b.commit_ms, 0)) / 1000 AS seconds FROM millrace.batches() b
+    ), summary AS (
+        SELECT t.run, t.target, t.name, t.leaves, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
+               sum(b.seconds) AS seconds,
+               array_agg(b.rows / b.seconds) AS speeds,
+               sum(b.rows) / (nullif(sum(b.insert_ms), 0) / 1000) AS insert_speed,
+               sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commit_ms) / 1000 AS commit,
+               sum(b.wal_bytes)::bigint AS wal
+        FROM millrace.target t LEFT JOIN timed b USING (run, target)
+        WHERE t.run = stream_report.run
+           OR t.run IN (SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run)
+        GROUP BY t.run, t.target
+    )
+    SELECT s.name, s.batches, s.rows, round(s.seconds::numeric, 3),
+           round(s.rows / s.seconds)::bigint, speed.min, speed.p50, speed.p95, speed.max,
+           round(s.insert_speed)::bigint,
+           round((s.insert_speed / first_value(s.insert_speed) OVER (PARTITION BY s.run ORDER BY s.target))::numeric, 3),
+           round(s.generate::numeric, 3), round(s.insert::numeric, 3), round(s.commit::numeric, 3),
+           (SELECT round(sum(a.ms)::numeric / 1000, 3) FROM millrace.bench_analyze a WHERE (a.run, a.target) = (s.run, s.target)),
+           s.wal, round(s.wal::numeric / nullif(s.rows, 0), 1),
+           size.total, round(size.total::numeric / nullif(s.rows, 0), 1), size.heap
+    FROM summary s,
+    LATERAL (
+        SELECT round(min(rate))::bigint AS min, round(max(rate))::bigint AS max,
+               round(percentile_cont(0.5) WITHIN GROUP (ORDER BY rate))::bigint AS p50,
+               round(percentile_cont(0.95) WITHIN GROUP (ORDER BY rate))::bigint AS p95
+        FROM unnest(s.speeds) AS u (rate)
+    ) speed,
+    LATERAL (
+        SELECT sum(pg_total_relation_size(c.oid))::bigint AS total, sum(pg_table_size(c.oid))::bigint AS heap
+        FROM unnest(s.leaves) leaf JOIN pg_class c ON c.oid = leaf
+    ) size
+    -- Phase noindex comes before phase index.
+    ORDER BY s.run DESC, s.target
+$$;
+COMMENT ON FUNCTION stream_report(text) IS
+'Summary of a run, or of all phases of a benchmark, one row per target: rows per second over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
+
+CREATE FUNCTION millrace.text_bytes_per_row(run text) RETURNS numeric
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    bytes numeric;
+BEGIN
+    EXECUTE format('SELECT avg(octet_length(s::text)) FROM %s s', millrace.sample(run)) INTO bytes;
+    RETURN bytes;
+END
+$$;
+COMMENT ON FUNCTION millrace.text_bytes_per_row(text) IS 'Mean length of a row of a benchmark''s run as text, from a sample';
+
+CREATE FUNCTION stream_gates(
+    run text,
+    min_throughput double precision DEFAULT 0.5, max_size double precision DEFAULT 1.5,
+    min_compression double precision DEFAULT 0.5, max_index_overhead double precision DEFAULT 20,
+    OUT gate text, OUT phase text, OUT variant text, OUT figure numeric, OUT comparison text, OUT bound numeric,
+    OUT pass boolean, OUT detail text
+) RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    bench millrace.bench := millrace.get_bench(run);
+BEGIN
+    RETURN QUERY
+    WITH loaded AS (
+        SELECT target, b.phase, b.run, b.position, b.variant, r.batches, r.insert_rows_per_second, r.ratio, r.size_bytes,
+               w.batches AS batches_wanted,
+               millrace.text_bytes_per_row(b.run) * r.rows / nullif(r.table_bytes, 0) AS compression
+        FROM @extschema@.stream_bench_tables b
+        JOIN millrace.run w ON w.name = b.run
+        JOIN @extschema@.stream_report(bench.name) r USING (target)
+        WHERE b.bench = bench.name
+    ), verified AS (
+        SELECT v.* FROM (SELECT DISTINCT l.run FROM loaded l) r, @extschema@.stream_verify(r.run) v
+    ), queried AS (
+        SELECT q.target, count(*) FILTER (WHERE NOT q.same) AS different, count(DISTINCT q.query) AS queries
+        FROM @extschema@.stream_queries q WHERE q.bench = bench.name GROUP BY q.target
+    ), compared AS (
+        SELECT l.*, first_value(l.size_bytes) OVER baseline AS baseline_bytes,
+               first_value(l.compression) OVER baseline AS baseline_compression
+        FROM loaded l WINDOW baseline AS (PARTITION BY l.run ORDER BY l.position)
+    ), gates AS (
+        SELECT 1 AS number, 'content' AS gate, l.phase, l.variant, l.position, v.rows_found::numeric AS figure,
+               '=' AS comparison, v.rows_expected::numeric AS bound, v.matches AND l.batches = l.batches_wanted AS pass,
+               CASE WHEN l.batches < l.batches_wanted
+                    THEN format('%s of %s batches are there', l.batches, l.batches_wanted)
+                    ELSE coalesce(v.detail, 'the rows are those of the source') END AS detail
+        FROM loaded l JOIN verified v USING (target)
+        UNION ALL
+        SELECT 2, 'queries', l.phase, l.variant, l.position, coalesce(q.different, 0), '=', 0, NULL,
+               format('results that differ from the baseline''s, of %s queries', coalesce(q.queries, 0))
+        FROM loaded l LEFT JOIN queried q USING (target)
+        UNION ALL
+        SELECT 3, 'throughput', l.phase, l.variant, l.position, l.ratio, '>=', min_throughput::numeric, NULL,
+               format('%s rows/s inserted, times the baseline''s', l.insert_rows_per_second)
+        FROM loaded l
+        UNION ALL
+        SELECT 4, 'size', c.phase, c.variant, c.position, round(c.size_bytes::numeric / nullif(c.baseline_bytes, 0), 3),
+               '<=', max_size::numeric, NULL, format('%s bytes with indexes, times the baseline''s', c.size_bytes)
+        FROM compared c
+        UNION ALL
+        SELECT 5, 'compression', c.phase, c.variant, c.position, round(c.compression, 3),
+               '>=', round(min_compression::numeric * c.baseline_compression, 3), NULL,
+               'bytes of the rows as text, times the table''s without indexes'
+        FROM compared c
+        UNION ALL
+        SELECT 6, 'index overhead', i.phase, i.variant, i.position,
+               round(n.insert_rows_per_second::numeric / nullif(i.insert_rows_per_second, 0), 3),
+               '<=', max_index_overhead::numeric, NULL,
+               format('%s rows/s inserted without indexes, %s with', n.insert_rows_per_second, i.insert_rows_per_second)
+        FROM loaded n JOIN loaded i ON i.variant = n.variant AND n.phase = 'noindex' AND i.phase = 'index'
+    )
+    SELECT g.gate, g.phase, g.variant, g.figure, g.comparison, g.bound,
+           -- A figure that is not there passes nothing.
+           coalesce(g.pass, CASE g.comparison WHEN '=' THEN g.figure = g.bound WHEN '>=' THEN g.figure >= g.bound
+                                 ELSE g.figure <= g.bound END, false),
+           g.detail
+    FROM gates g
+    ORDER BY g.number, g.phase DESC, g.position;
+END
+$$;
+COMMENT ON FUNCTION stream_gates(text, double precision, double precision, double precision, double precision) IS
+'Whether a benchmark holds what it should, one row per gate, phase and variant: the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead)';
