@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long anything a test waits for may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -93,6 +93,13 @@ impl Cluster {
     /// Stops the server: `fast`, or `immediate` for what a crash leaves.
     pub fn stop(&self, mode: &str) {
         run(&[&program("pg_ctl"), "-D", &self.data(), "-w", "-s", "-m", mode, "stop"]);
+    }
+
+    /// Waits until the server takes connections again.
+    pub fn wait_for_recovery(&self) {
+        wait_until("recovery", || {
+            self.config().connect(NoTls).is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok())
+        });
     }
 
     /// What every connection needs.
@@ -226,6 +233,39 @@ pub fn error_of(client: &mut Client, statement: &str) -> Option<(String, String)
         }
         None => ("connection".to_owned(), error.to_string()),
     })
+}
+
+/// The first column of a query's only row.
+pub fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
+    client.query_one(query, &[]).unwrap().get(0)
+}
+
+/// Ends a process at once, as the kernel does when memory runs out.
+pub fn kill(pid: i32) {
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+}
+
+/// A small generator, seeded by the clock; the seed is printed, so that a failure can be repeated.
+pub struct Dice(u64);
+
+impl Dice {
+    /// Begins anew, or as `MILLRACE_SEED` says.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        let seed = std::env::var("MILLRACE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+        let seed = seed.unwrap_or(clock);
+        println!("MILLRACE_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// A number from 0 up to but not including `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
 }
 
 /// A hash of a table's rows that does not depend on their order.

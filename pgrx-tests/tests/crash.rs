@@ -1,8 +1,7 @@
 //! Killed backends, crashed servers and standbys: whatever happens, each batch is there once or not at all.
 
-use millrace_tests::{Cluster, content, error_of, wait_until};
-use postgres::{Client, NoTls};
-use std::time::{SystemTime, UNIX_EPOCH};
+use millrace_tests::{Cluster, Dice, content, error_of, kill, one, wait_until};
+use postgres::Client;
 
 const SF: f64 = 0.2;
 const CALL: &str = "CALL stream_ingest('lineitem', sf => 0.2, batch_rows => 10000)";
@@ -13,32 +12,8 @@ fn create(client: &mut Client, kind: &str) {
     client.batch_execute(&create).unwrap();
 }
 
-fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
-    client.query_one(query, &[]).unwrap().get(0)
-}
-
 fn batches_done(client: &mut Client) -> i64 {
     one(client, "SELECT coalesce(max(batches_done), 0) FROM stream_progress")
-}
-
-/// A small generator, seeded by the clock; the seed is printed, so that a failure can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let seed = std::env::var("MILLRACE_SEED").ok().and_then(|seed| seed.parse().ok());
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-        let seed = seed.unwrap_or(clock);
-        println!("MILLRACE_SEED={seed}");
-        Self(seed | 1)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }
 
 /// Starts or goes on with the run, and once some more batches are there, at a moment that `dice` choose,
@@ -82,23 +57,11 @@ fn killed_and_crashed_twenty_times_the_table_is_whole() {
     for round in 0..20 {
         let before = if round % 2 == 0 {
             let before = interrupt(&cluster, &mut dice, |watcher| {
-                let pid: i32 = one(watcher, "SELECT pid FROM stream_progress");
-                assert!(
-                    std::process::Command::new("kill")
-                        .args(["-9", &pid.to_string()])
-                        .status()
-                        .unwrap()
-                        .success()
-                );
+                kill(one(watcher, "SELECT pid FROM stream_progress"));
                 // The postmaster then ends all other sessions, too.
                 wait_until("the server to notice", || watcher.batch_execute("SELECT 1").is_err());
             });
-            wait_until("recovery", || {
-                cluster
-                    .config()
-                    .connect(NoTls)
-                    .is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok())
-            });
+            cluster.wait_for_recovery();
             before
         } else {
             let before = interrupt(&cluster, &mut dice, |_| cluster.stop("immediate"));
