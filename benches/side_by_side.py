@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Loads and scans TPC-H's lineitem by millrace and by what people use today, in one run on one machine.
 
-Contenders take turns, so that a machine whose speed drifts treats all alike. Prints, and writes to
+Contenders take turns, so that a machine whose speed drifts treats all alike. Prints, and writes to its section of
 benches/RESULTS.md, the median of each with its spread and the ratio to millrace. RUNS and SF set how often
 and how much. Started by `make bench`, which installs the peers into target/bench. PG_TPCH may name a build of
 pg_tpch's library (github.com/askyx/pg_tpch), which then takes part.
@@ -92,22 +92,39 @@ def compare(contenders, prepare=lambda: None, runs=RUNS):
     return times
 
 
-def table(title, times):
+def table(title, times, rows=None):
+    """The times in a table; with the speed, if `rows` says how many rows each contender handled."""
     first = statistics.median(next(iter(times.values())))
-    lines = [f"### {title}", "", "| | median s | min | max | times the first |", "|---|---|---|---|---|"]
+    lines = [f"### {title}", "", "| | median s | min | max | times the first |" + (" rows/s |" if rows else ""),
+             "|---|---|---|---|---|" + ("---|" if rows else "")]
     for name, seconds in times.items():
         median = statistics.median(seconds)
-        lines.append(f"| {name} | {median:.3f} | {min(seconds):.3f} | {max(seconds):.3f} | {median / first:.2f} |")
+        lines.append(f"| {name} | {median:.3f} | {min(seconds):.3f} | {max(seconds):.3f} | {median / first:.2f} |"
+                     + (f" {rows / median:,.0f} |" if rows else ""))
     return "\n".join(lines) + "\n"
 
 
-def machine(cluster):
+def write_section(title, runs, machine, parts):
+    """Prints a section and puts it into benches/RESULTS.md, in the place of the one of that title."""
+    section = "\n".join([f"## {title}", "", f"Medians of {runs} runs that took turns, after one that did not count. {machine}.",
+                         "", *parts])
+    print(section)
+    file = ROOT / "benches" / "RESULTS.md"
+    head, *sections = re.split(r"^(?=## )", file.read_text(), flags=re.M)
+    places = [number for number, other in enumerate(sections) if other.startswith(f"## {title}\n")]
+    if places:
+        sections[places[0]] = section
+    else:
+        sections.append(section)
+    file.write_text("\n".join(part.strip("\n") + "\n" for part in [head, *sections]))
+
+
+def machine(cluster, *packages):
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
     versions = {
         "PostgreSQL": cluster.sql("SHOW server_version"),
-        "tpchgen-cli": version("tpchgen-cli"),
-        "duckdb": version("duckdb"),
+        **{package: version(package) for package in packages},
     }
     return (f"{os.cpu_count()} cores of {model.group(1) if model else platform.processor()}, "
             f"{int(memory.group(1)) // 1048576} GiB; "
@@ -236,16 +253,8 @@ def main():
     cluster = Cluster()
     try:
         cluster.sql("CREATE EXTENSION millrace")
-        parts = ["# Results", "", f"`make bench`, medians of {RUNS} runs that took turns, after one that did not count.",
-                 "", machine(cluster) + ".", "",
-                 "A machine shared with others is noisy: read the ratios.", ""]
-        parts += scans(cluster) + loads(cluster) + workers(cluster) + growth(cluster)
-        results = "\n".join(parts)
-        file = ROOT / "benches" / "RESULTS.md"
-        # The exports' section is another script's.
-        _, heading, section = file.read_text().partition("\n## Export\n")
-        file.write_text(results + heading + section)
-        print(results)
+        parts = scans(cluster) + loads(cluster) + workers(cluster) + growth(cluster)
+        write_section("TPC-H beside its peers", RUNS, machine(cluster, "tpchgen-cli", "duckdb"), parts)
     finally:
         cluster.remove()
 
