@@ -104,7 +104,6 @@ CREATE TABLE millrace.bench_table (
     target integer NOT NULL,
     definition text NOT NULL,
     PRIMARY KEY (run, target),
-    UNIQUE (bench, phase, variant),
     FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
 );
 COMMENT ON TABLE millrace.bench_table IS 'The tables a benchmark made, one for each variant and phase';
@@ -307,7 +306,7 @@ BEGIN
             table_name, millrace.row_type(source), v.partition_by);
         RETURN QUERY
             SELECT format('%s %I.%I PARTITION OF %s %s%s', create_table, schema,
-                format('%s_%s_%s', variant, phase, lpad((number - 1)::text, 2, '0')), table_name, bounds, storage)
+                format('%s_%s_%s', variant, phase, to_char(number - 1, 'FM900')), table_name, bounds, storage)
             FROM unnest(v.partitions) WITH ORDINALITY AS p (bounds, number) ORDER BY number;
     END IF;
     IF phase = 'index' THEN
