@@ -154,9 +154,9 @@ fn gates_tell_what_is_wrong() {
     assert_eq!(gate(&mut client, "", "queries"), Vec::<String>::new());
     // Queries that are forgotten are run again.
     client
-        .batch_execute(&format!(
-            "DELETE FROM millrace.bench_query; DELETE FROM bench.heap_hourly_noindex WHERE call_hour = 12"
-        ))
+        .batch_execute(
+            "DELETE FROM millrace.bench_query; DELETE FROM bench.heap_hourly_noindex WHERE call_hour = 12",
+        )
         .unwrap();
     client.batch_execute(call).unwrap();
     assert_eq!(gate(&mut client, "", "queries"), ["noindex heap_hourly"]);
@@ -469,6 +469,7 @@ fn interrupted_thirty_times_all_variants_are_whole() {
             );
         }
     }
+    println!("{done} of 200 batches after thirty interruptions");
     let mut client = cluster.connect();
     client.batch_execute(&call).unwrap();
     let once = "SELECT count(*) = 400 AND count(DISTINCT (batch, target)) = 400 AND max(batch) = 200 FROM stream_batches";
