@@ -5,120 +5,139 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'generate_suppor
 COMMENT ON FUNCTION millrace.generate_support(internal) IS
 'Planner support of the generating functions: how many rows a call returns';
 
+-- The default of an argument is evaluated where the statement is planned, which is the coordinator, and its value
+-- goes to the segments with the plan; they do not know it. Hence immutable.
+CREATE FUNCTION millrace.segments() RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 1::smallint';
+COMMENT ON FUNCTION millrace.segments() IS
+'How many segments of the cluster make the rows of a call together; 1 on PostgreSQL';
+
 CREATE FUNCTION tpch_region(
-    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_region
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
-COMMENT ON FUNCTION tpch_region(double precision, integer, integer) IS
+COMMENT ON FUNCTION tpch_region(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table region at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
 CREATE FUNCTION tpch_nation(
-    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_nation
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
-COMMENT ON FUNCTION tpch_nation(double precision, integer, integer) IS
+COMMENT ON FUNCTION tpch_nation(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table nation at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
 CREATE FUNCTION tpch_part(
-    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_part
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
-COMMENT ON FUNCTION tpch_part(double precision, integer, integer) IS
+COMMENT ON FUNCTION tpch_part(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table part at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
 CREATE FUNCTION tpch_supplier(
-    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_supplier
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
-COMMENT ON FUNCTION tpch_supplier(double precision, integer, integer) IS
+COMMENT ON FUNCTION tpch_supplier(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table supplier at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
 CREATE FUNCTION tpch_partsupp(
-    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_partsupp
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
-COMMENT ON FUNCTION tpch_partsupp(double precision, integer, integer) IS
+COMMENT ON FUNCTION tpch_partsupp(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table partsupp at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
 CREATE FUNCTION tpch_customer(
-    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_customer
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
-COMMENT ON FUNCTION tpch_customer(double precision, integer, integer) IS
+COMMENT ON FUNCTION tpch_customer(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table customer at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
 CREATE FUNCTION tpch_orders(
-    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_orders
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
-COMMENT ON FUNCTION tpch_orders(double precision, integer, integer) IS
+COMMENT ON FUNCTION tpch_orders(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table orders at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
 CREATE FUNCTION tpch_lineitem(
-    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_lineitem
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
-COMMENT ON FUNCTION tpch_lineitem(double precision, integer, integer) IS
+COMMENT ON FUNCTION tpch_lineitem(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table lineitem at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
 -- Stable, not immutable: what they return depends on the definition of the row type.
 CREATE FUNCTION tpch_gen(
     table_name text, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
-    row_type anyelement DEFAULT NULL::tpch_lineitem
+    row_type anyelement DEFAULT NULL::tpch_lineitem,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF anyelement
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_gen_by_name_wrapper';
-COMMENT ON FUNCTION tpch_gen(text, double precision, integer, integer, anyelement) IS
+COMMENT ON FUNCTION tpch_gen(text, double precision, integer, integer, anyelement, smallint) IS
 'Rows of a TPC-H table at scale factor sf, as dbgen makes them, in the row type given (its value is ignored); part of parts, counted from 1, or all';
 
 CREATE FUNCTION tpch_gen(
-    row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL
+    row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF anyelement
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'tpch_gen_by_type_wrapper';
-COMMENT ON FUNCTION tpch_gen(anyelement, double precision, integer, integer) IS
+COMMENT ON FUNCTION tpch_gen(anyelement, double precision, integer, integer, smallint) IS
 'Rows of the TPC-H table named as the row type is (tpch_orders, or any table called orders), columns matched by name; part of parts, counted from 1, or all';
 
 CREATE FUNCTION cdr_gen(
-    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL
+    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF cdr_calls
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'stream_gen_wrapper';
-COMMENT ON FUNCTION cdr_gen(bigint, jsonb, integer, integer) IS
+COMMENT ON FUNCTION cdr_gen(bigint, jsonb, integer, integer, smallint) IS
 'Call records in the order the calls began; options as stream_sources() lists them for source cdr; part of parts, counted from 1, or all';
 
 CREATE FUNCTION iot_gen(
-    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL
+    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF iot_readings
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'stream_gen_wrapper';
-COMMENT ON FUNCTION iot_gen(bigint, jsonb, integer, integer) IS
+COMMENT ON FUNCTION iot_gen(bigint, jsonb, integer, integer, smallint) IS
 'Readings of sensors in the order they arrive; options as stream_sources() lists them for source iot; part of parts, counted from 1, or all';
 
-CREATE FUNCTION cdr_cell_towers(options jsonb DEFAULT '{}') RETURNS SETOF cdr_cell_towers
+CREATE FUNCTION cdr_cell_towers(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_cell_towers
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'dimension_table_wrapper';
-COMMENT ON FUNCTION cdr_cell_towers(jsonb) IS
+COMMENT ON FUNCTION cdr_cell_towers(jsonb, smallint) IS
 'The 10,000 cell towers that call records refer to; the only option is seed';
 
-CREATE FUNCTION cdr_rate_plans(options jsonb DEFAULT '{}') RETURNS SETOF cdr_rate_plans
+CREATE FUNCTION cdr_rate_plans(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_rate_plans
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'dimension_table_wrapper';
-COMMENT ON FUNCTION cdr_rate_plans(jsonb) IS
+COMMENT ON FUNCTION cdr_rate_plans(jsonb, smallint) IS
 'The 50 rate plans that call records are billed by; no options';
 
-CREATE FUNCTION cdr_termination_reasons(options jsonb DEFAULT '{}') RETURNS SETOF cdr_termination_reasons
+CREATE FUNCTION cdr_termination_reasons(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_termination_reasons
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'dimension_table_wrapper';
-COMMENT ON FUNCTION cdr_termination_reasons(jsonb) IS
+COMMENT ON FUNCTION cdr_termination_reasons(jsonb, smallint) IS
 'The 20 reasons for which calls end; no options';
 
 CREATE FUNCTION tpch_tables(
@@ -139,9 +158,10 @@ COMMENT ON FUNCTION stream_sources() IS
 'What can be streamed into tables: every source with its columns and its options';
 
 CREATE FUNCTION millrace.source_rows(
-    source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement
+    source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement,
+    segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF anyelement
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'source_rows_wrapper';
-COMMENT ON FUNCTION millrace.source_rows(text, jsonb, bigint, bigint, anyelement) IS
+COMMENT ON FUNCTION millrace.source_rows(text, jsonb, bigint, bigint, anyelement, smallint) IS
 'Rows of any source from one unit (counted from 0) up to but not including another, in the row type given; null in the columns the source does not have';

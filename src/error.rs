@@ -37,6 +37,8 @@ pub enum Error {
     TransactionBlock(String),
     /// An argument out of its range.
     Argument { name: &'static str, value: String, hint: &'static str },
+    /// A segment that is not among those that share the rows.
+    Segment { segment: u64, segments: u64 },
     /// Something the design has and this version does not.
     NotSupported { what: &'static str, hint: &'static str },
     /// A relation that cannot be ingested into.
@@ -224,6 +226,14 @@ impl Error {
                 format!("value {value} is out of range for column \"{column}\" of type integer"),
             )
             .hint("Use a row type in which the column is a bigint."),
+            Error::Segment { segment, segments } => Described::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("segment {segment} has no share of rows that {segments} segments make"),
+            )
+            .hint(
+                "Leave out argument \"segments\". After the cluster has grown, plan the statement anew: \
+                 DISCARD PLANS, or another session.",
+            ),
             Error::TransactionBlock(statement) => Described::new(
                 Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
                 format!("{statement} cannot run inside a transaction block"),

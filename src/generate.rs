@@ -5,8 +5,8 @@
 
 use crate::error::{Error, Result};
 use crate::origin;
-use crate::pg::process;
 use crate::pg::row::{Row, RowType, Rows, Unmatched};
+use crate::pg::{cluster, process};
 use crate::run;
 use millrace_sources::tpch::{self, Scale};
 use millrace_sources::{Part, Source, registry};
@@ -77,8 +77,10 @@ impl Request {
         Ok(source.estimated_rows(units))
     }
 
-    fn rows(&self, row_type: RowType) -> Result<SetOfIterator<'static, Row>> {
+    /// The rows, or this process's share of them where so many segments of a cluster make them together.
+    fn rows(&self, row_type: RowType, segments: Option<i16>) -> Result<SetOfIterator<'static, Row>> {
         let (source, units) = self.open()?;
+        let units = cluster::share_of_segment(units, segments)?;
         Ok(SetOfIterator::new(Rows::new(row_type, &self.source, source, units, Unmatched::Refused)?))
     }
 }
@@ -103,81 +105,91 @@ pub fn source_of_row_type(name: &str) -> &str {
     }
 }
 
-/// `tpch_gen(table_name, sf, part, parts, row_type)`; of the row type only its type matters.
+/// `tpch_gen(table_name, sf, part, parts, row_type, segments)`; of the row type only its type matters.
 #[pg_extern(sql = false)]
 fn tpch_gen_by_name(
     table_name: Option<&str>,
     sf: Option<f64>,
     part: Option<i32>,
     parts: Option<i32>,
+    _row_type: Option<pgrx::AnyElement>,
+    segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<SetOfIterator<'static, Row>> {
     let table = table_name.ok_or(Error::Null("table_name"))?;
-    Request::tpch(table, sf, part, parts)?.rows(RowType::of_call(fcinfo)?)
+    Request::tpch(table, sf, part, parts)?.rows(RowType::of_call(fcinfo)?, segments)
 }
 
-/// `tpch_gen(row_type, sf, part, parts)`: the table is the row type's name.
+/// `tpch_gen(row_type, sf, part, parts, segments)`: the table is the row type's name.
 #[pg_extern(sql = false)]
 fn tpch_gen_by_type(
     _row_type: Option<pgrx::AnyElement>,
     sf: Option<f64>,
     part: Option<i32>,
     parts: Option<i32>,
+    segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<SetOfIterator<'static, Row>> {
-    tpch_table(sf, part, parts, fcinfo)
+    tpch_table(sf, part, parts, segments, fcinfo)
 }
 
-/// `tpch_region(sf, part, parts)` and its siblings: the table is the result type's name.
+/// `tpch_region(sf, part, parts, segments)` and its siblings: the table is the result type's name.
 #[pg_extern(sql = false)]
 fn tpch_table(
     sf: Option<f64>,
     part: Option<i32>,
     parts: Option<i32>,
+    segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<SetOfIterator<'static, Row>> {
     let row_type = RowType::of_call(fcinfo)?;
-    Request::tpch(source_of_row_type(row_type.name()), sf, part, parts)?.rows(row_type)
+    Request::tpch(source_of_row_type(row_type.name()), sf, part, parts)?.rows(row_type, segments)
 }
 
-/// `cdr_gen(rows, options, part, parts)` and `iot_gen(…)`: the source is the result type's.
+/// `cdr_gen(rows, options, part, parts, segments)` and `iot_gen(…)`: the source is the result type's.
 #[pg_extern(sql = false)]
 fn stream_gen(
     rows: Option<i64>,
     options: Option<JsonB>,
     part: Option<i32>,
     parts: Option<i32>,
+    segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<SetOfIterator<'static, Row>> {
     let row_type = RowType::of_call(fcinfo)?;
     let rows = Some(rows.ok_or(Error::Null("rows"))?);
-    Request::synthetic(source_of_row_type(row_type.name()), rows, options, part, parts)?.rows(row_type)
+    Request::synthetic(source_of_row_type(row_type.name()), rows, options, part, parts)?
+        .rows(row_type, segments)
 }
 
-/// `cdr_cell_towers(options)` and its siblings: the source is the result type's.
+/// `cdr_cell_towers(options, segments)` and its siblings: the source is the result type's.
 #[pg_extern(sql = false)]
 fn dimension_table(
     options: Option<JsonB>,
+    segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<SetOfIterator<'static, Row>> {
     let row_type = RowType::of_call(fcinfo)?;
-    Request::synthetic(source_of_row_type(row_type.name()), None, options, None, None)?.rows(row_type)
+    Request::synthetic(source_of_row_type(row_type.name()), None, options, None, None)?
+        .rows(row_type, segments)
 }
 
-/// `millrace.source_rows(source, options, first_unit, end_unit, row_type)`: a range of any source, with
-/// null in the columns it does not have.
+/// `millrace.source_rows(source, options, first_unit, end_unit, row_type, segments)`: a range of any source,
+/// with null in the columns it does not have.
 #[pg_extern(sql = false)]
 fn source_rows(
     source: &str,
     options: JsonB,
     first_unit: i64,
     end_unit: i64,
+    _row_type: Option<pgrx::AnyElement>,
+    segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<SetOfIterator<'static, Row>> {
     let row_type = RowType::of_call(fcinfo)?;
     let opened = registry::open(source, options.0).map_err(Error::from)?;
     let unit = |unit: i64| u64::try_from(unit).unwrap_or_default().min(opened.units());
-    let units = unit(first_unit)..unit(end_unit);
+    let units = cluster::share_of_segment(unit(first_unit)..unit(end_unit), segments)?;
     Ok(SetOfIterator::new(Rows::new(row_type, source, opened, units, Unmatched::Null)?))
 }
 

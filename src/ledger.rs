@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::origin::Origin;
 use crate::pg::activity::Inserted;
+use crate::pg::process;
 use crate::plan;
 use millrace_sources::{BatchPlan, Profile};
 use pgrx::JsonB;
@@ -140,8 +141,9 @@ pub fn check_owner(run: &Run) -> Result<()> {
 /// Writes a new run.
 pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
     execute(
-        "INSERT INTO millrace.run (name, source, options, batch_rows, batches, rows_estimated, named, rate, profile)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO millrace.run
+             (name, source, options, batch_rows, batches, rows_estimated, named, rate, profile, created)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         &[
             run.name.as_str().into(),
             run.source.as_str().into(),
@@ -152,6 +154,7 @@ pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
             run.named.into(),
             rate.into(),
             JsonB(json!(run.profile)).into(),
+            process::now().into(),
         ],
     )?;
     for target in &run.targets {
@@ -217,7 +220,12 @@ pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
 
 /// Forgets a run; its rows in the target stay.
 pub fn delete(run: &str) -> Result<()> {
-    execute("DELETE FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+    // The run comes last, because whose its other rows are follows from it. Cloudberry has foreign keys but does
+    // not act on them.
+    for (table, column) in [("target", "run"), ("batch", "run"), ("batch_unlogged", "run"), ("run", "name")] {
+        let statement = format!("DELETE FROM millrace.{table} WHERE {column} OPERATOR(pg_catalog.=) $1");
+        execute(&statement, &[run.into()])?;
+    }
     Ok(())
 }
 
@@ -235,9 +243,11 @@ pub fn insert_batch(run: &Run, target: &Target, batch: i64, inserted: &Inserted)
     let ledger = ledger(target);
     let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
     execute(
+        // Process and time are this session's: as defaults they would be evaluated by each segment of a cluster.
         &format!(
-            "INSERT INTO {ledger} (run, batch, target, rows, elapsed_ms, generate_ms, insert_ms, wal_bytes, path)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            "INSERT INTO {ledger} (run, batch, target, rows, elapsed_ms, generate_ms, insert_ms, wal_bytes, path,
+                                   worker, finished)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
         ),
         &[
             run.name.as_str().into(),
@@ -249,6 +259,8 @@ pub fn insert_batch(run: &Run, target: &Target, batch: i64, inserted: &Inserted)
             milliseconds(inserted.took).into(),
             (inserted.wal_bytes as i64).into(),
             inserted.path.name().into(),
+            process::id().into(),
+            process::now().into(),
         ],
     )?;
     Ok(())

@@ -34,7 +34,9 @@ extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["types"]);
 extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate", "ledger"]);
 extension_sql_file!("../sql/tpch.sql", name = "tpch", requires = ["ingest"]);
 extension_sql_file!("../sql/bench.sql", name = "bench", requires = ["ingest"]);
-extension_sql_file!("../sql/report.sql", name = "report", requires = ["bench", "tpch"], finalize);
+extension_sql_file!("../sql/report.sql", name = "report", requires = ["bench", "tpch"]);
+// Last, because it tells Cloudberry where all functions run and all tables lie.
+extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["report", "export"], finalize);
 
 /// Called when the library is loaded, by the postmaster if it is in `shared_preload_libraries`.
 #[allow(non_snake_case)]
@@ -46,6 +48,8 @@ pub extern "C-unwind" fn _PG_init() {
         pg::process::note_preloaded();
     }
     guc::register();
+    #[cfg(feature = "pg_test")]
+    pg::cluster::register_for_tests();
     pg::workers::register_release_on_abort();
     pg::scan::register();
     pg::statistics::register();

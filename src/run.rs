@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{self, Run, Target, one};
 use crate::origin::{self, Origin};
 use crate::pg::shared::MAX_WORKERS;
-use crate::pg::{lock, process, workers};
+use crate::pg::{cluster, lock, process, workers};
 use crate::plan;
 use crate::relation::Relation;
 use millrace_sources::{Error as SourceError, Profile};
@@ -218,6 +218,11 @@ pub fn check_workers(workers: Option<i32>) -> Result<usize> {
     if !(1..=MAX_WORKERS as i32).contains(&workers) {
         let hint = "From 1 to 1024 processes can ingest a run; 1 is the session alone.";
         return Err(Error::Argument { name: "workers", value: workers.to_string(), hint }.into());
+    }
+    if workers > 1 && cluster::is_cloudberry() {
+        let what = "ingesting with more than one process on a cluster";
+        let hint = "The cluster's segments are the processes that make and insert rows: use workers => 1.";
+        return Err(Error::NotSupported { what, hint }.into());
     }
     Ok(workers as usize)
 }

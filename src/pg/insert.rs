@@ -1,6 +1,7 @@
 //! Inserting rows in bulk, straight from Arrow columns: no plan, no expressions, no copy of the rows.
 
 use super::activity::{self, Inserted};
+use super::cluster;
 use super::compat;
 use super::feed::Feed;
 use super::index::Indexes;
@@ -45,13 +46,12 @@ const KEEP_LOCK: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
 ///
 /// In bulk go rows that nothing but constraints and indexes looks at: no trigger, no row security, no
 /// rule, no view, no foreign table, no exclusion constraint, in the table and all its partitions. All tables
-/// of Greenplum and Cloudberry, where rows must reach their segments, go to the executor.
+/// of Cloudberry, where rows must reach their segments, go to the executor.
 pub fn path(table: Oid) -> Path {
-    // SAFETY: the settings and catalogs are read on the backend's only thread; the list is the server's, and
+    // SAFETY: the catalogs are read on the backend's only thread; the list is the server's, and
     // names the table itself first.
     unsafe {
-        let on_one_server = pg_sys::GetConfigOption(c"gp_role".as_ptr(), true, false).is_null();
-        if !on_one_server || !may_insert_unfiltered(table) {
+        if cluster::is_cloudberry() || !may_insert_unfiltered(table) {
             return Path::Executor;
         }
         let family = guarded(|| raw::find_all_inheritors(table, ROW_EXCLUSIVE, null_mut()));

@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod arena;
 pub mod call;
+pub mod cluster;
 pub mod compat;
 pub mod convert;
 pub mod encode;

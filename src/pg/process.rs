@@ -1,5 +1,6 @@
 //! The backend itself: how it was started, its interrupts, its threads.
 
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -24,6 +25,17 @@ pub fn note_preloaded() {
 /// Whether the postmaster loaded the library.
 pub fn was_preloaded() -> bool {
     PRELOADED.load(Ordering::Relaxed)
+}
+
+/// This process's id.
+pub fn id() -> i32 {
+    // SAFETY: a plain variable of this process.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// The time, as `clock_timestamp()` has it.
+pub fn now() -> TimestampWithTimeZone {
+    pgrx::datum::datetime_support::clock_timestamp()
 }
 
 /// Whether a transaction block (`BEGIN`) is open.

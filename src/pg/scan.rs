@@ -8,6 +8,7 @@
 //! as a table. Its rows are those of `custom_scan_tlist`, the columns that the query reads.
 
 use super::call;
+use super::cluster;
 use super::compat;
 use super::process;
 use super::row::{Attribute, RowType, Stream};
@@ -87,7 +88,9 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
         }
         let Some(call) = scanned_call(rte) else { return };
         statistics::set_widths(rel, call);
+        // Plans go to Cloudberry's segments by way of text, and a plain function scan is what runs on all of them.
         if guc::enable_scan()
+            && !cluster::is_cloudberry()
             && let Some(columns) = columns_read(rel)
         {
             replace_paths(root, rel, worker_startup_cost(call, &columns));

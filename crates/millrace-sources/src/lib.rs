@@ -31,7 +31,7 @@ mod synthetic;
 pub mod tpch;
 
 pub use error::Error;
-pub use part::Part;
+pub use part::{Part, share};
 pub use plan::{BatchPlan, Profile};
 pub use source::{Batches, Source};
 pub use statistics::{ColumnStatistics, CommonValues, Distinct, expected_distinct};

@@ -39,6 +39,14 @@ impl Part {
     }
 }
 
+/// What one of several that make some units together has to make; `number` counts from 0. `None` if there is no
+/// such number. No two shares differ by more than a unit.
+pub fn share(units: Range<u64>, number: u64, count: u64) -> Option<Range<u64>> {
+    let length = u128::from(units.end.saturating_sub(units.start));
+    let start = |number: u64| units.start + (length * u128::from(number) / u128::from(count)) as u64;
+    (number < count).then(|| start(number)..start(number + 1))
+}
+
 impl Display for Part {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} of {}", self.part, self.parts)
@@ -62,6 +70,22 @@ mod tests {
                 assert_eq!(next, total);
             }
         }
+    }
+
+    #[test]
+    fn shares_join_to_the_whole_and_are_even() {
+        for units in [0..0, 7..12, 0..25, 1_000..1_500_003, 0..u64::MAX] {
+            for count in [1, 2, 3, 7, 1000] {
+                let shares: Vec<_> =
+                    (0..count).map(|number| share(units.clone(), number, count).unwrap()).collect();
+                assert_eq!((shares[0].start, shares[shares.len() - 1].end), (units.start, units.end));
+                assert!(shares.windows(2).all(|two| two[0].end == two[1].start));
+                let lengths = shares.iter().map(|share| share.end - share.start);
+                assert!(lengths.clone().max().unwrap() - lengths.min().unwrap() <= 1);
+            }
+        }
+        assert_eq!(share(0..10, 3, 3), None);
+        assert_eq!(share(0..10, 0, 0), None);
     }
 
     #[test]

@@ -116,3 +116,40 @@ fn nothing_is_known_of_columns_that_are_not_there() {
         assert_eq!(source.statistics(column, units).distinct, Distinct::Unknown);
     }
 }
+
+/// How many values of a column differ, and the share of nulls.
+fn counted(made: &Made) -> (f64, f64) {
+    let values = made.values.len() as f64;
+    let distinct = 1 + made.values.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    (distinct as f64, made.array.null_count() as f64 / values)
+}
+
+#[test]
+fn columns_of_streams_are_as_they_are_said_to_be() {
+    for (name, unknown) in [("cdr", vec!["billing_amount"]), ("iot", vec!["value"])] {
+        for (rows, units) in [(100_000, 0..100_000), (10_000_000, 2_000_000..2_050_000), (100, 0..100)] {
+            let source = registry::open(name, json!({ "rows": rows })).unwrap();
+            for (column, field) in source.schema().fields().iter().enumerate() {
+                let what = format!("{} in {units:?}", field.name());
+                let said = source.statistics(column, units.clone());
+                let made = Made::new(source.as_ref(), column, units.clone());
+                let (distinct, nulls) = counted(&made);
+                let rows = made.values.len() as f64;
+                assert!((said.null_fraction - nulls).abs() < 3.0 / rows.sqrt(), "{what}: nulls {nulls}");
+                let expected = match said.distinct {
+                    Distinct::Number(number) => number,
+                    Distinct::Share(share) => share * rows,
+                    Distinct::Unknown => {
+                        assert!(unknown.contains(&field.name().as_str()), "{what}: not known");
+                        continue;
+                    }
+                };
+                let ratio = expected / distinct;
+                assert!(
+                    (0.75..1.35).contains(&ratio) || (expected - distinct).abs() <= 12.0,
+                    "{what}: {distinct} distinct values, said to be {expected}"
+                );
+            }
+        }
+    }
+}

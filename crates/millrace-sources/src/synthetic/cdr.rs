@@ -4,9 +4,10 @@ use super::options::{MAX_ROWS, Timestamp, check};
 use super::random::{Draw, Stream, scramble};
 use super::rate_plans;
 use super::termination_reasons::{NORMAL, REASONS};
-use super::zipf::Zipf;
+use super::zipf::{self, Zipf};
 use super::{Table, array, cell_towers};
 use crate::registry::OptionHelp;
+use crate::{ColumnStatistics, Distinct, expected_distinct};
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
@@ -204,7 +205,53 @@ impl Table for Cdr {
             _ => unreachable!("cdr has no column {name}"),
         }
     }
+
+    fn statistics(&self, name: &str, rows: Range<u64>) -> ColumnStatistics {
+        let Options { subscribers, exponent, tower_exponent, .. } = self.options;
+        let calls = (rows.end - rows.start) as f64;
+        let number = |number: f64| ColumnStatistics::of(Distinct::Number(number));
+        let words = |words: [&str; 3], shares: [f64; 3]| {
+            ColumnStatistics::weighted(array::strings(words), shares.to_vec())
+        };
+        match name {
+            "call_id" => ColumnStatistics::unique().of_length(16.0),
+            "call_timestamp" | "sequence_number" => ColumnStatistics::unique(),
+            "call_date" => number((self.hours(&rows).1 / 24 - self.hours(&rows).0 / 24 + 1) as f64),
+            "call_hour" => number((self.hours(&rows).1 - self.hours(&rows).0 + 1).min(24) as f64),
+            "caller_number" | "callee_number" => {
+                number(zipf::expected_distinct(calls, subscribers, exponent)).of_length(12.0)
+            }
+            "duration_seconds" => {
+                let talks = calls * SHARE_OF_TALKS;
+                let kinds = [(0.2, 30.0), (0.65, 270.0), (0.15, 3_300.0)];
+                let kinds = kinds.map(|(share, lengths)| expected_distinct(talks * share, lengths));
+                number(1.0 + kinds.iter().sum::<f64>())
+            }
+            "cell_tower_id" => number(zipf::expected_distinct(calls, cell_towers::COUNT, tower_exponent)),
+            "call_type" => words(["voice", "sms", "data"], [0.7, 0.25, 0.05]),
+            "network_type" => words(["5G", "4G", "5G-mmWave"], [0.6, 0.3, 0.1]),
+            "bytes_transferred" => {
+                let sessions = calls * 0.05;
+                let kinds = (10..30).map(|power| expected_distinct(sessions / 20.0, f64::from(1 << power)));
+                ColumnStatistics { null_fraction: 0.95, ..number(kinds.sum::<f64>().min(sessions)) }
+            }
+            "termination_code" => number(REASONS.len() as f64),
+            "rate_plan_id" => ColumnStatistics::drawn(calls, rate_plans::COUNT as f64),
+            "is_roaming" => ColumnStatistics::weighted(array::boolean([false, true]), vec![0.9, 0.1]),
+            "call_quality_mos" => ColumnStatistics::drawn(calls, 281.0),
+            "packet_loss_percent" => {
+                // Of a cube of an even number, the first values are the most frequent by far.
+                let below = |loss: i32| (f64::from(loss) / 1_001.0).cbrt();
+                let met = |loss| -(-calls * (below(loss + 1) - below(loss))).exp_m1();
+                number((0..1_001).map(met).sum())
+            }
+            _ => ColumnStatistics::default(),
+        }
+    }
 }
+
+/// Of calls: voice and data, and of these what was answered.
+const SHARE_OF_TALKS: f64 = 0.75 * 0.83;
 
 impl Cdr {
     fn draws(&self, column: u32, calls: &Calls) -> impl Iterator<Item = Draw> + use<> {
@@ -240,6 +287,15 @@ impl Cdr {
             }
             times
         })
+    }
+
+    /// The first and the last hour in which rows begin, counted from the start.
+    fn hours(&self, rows: &Range<u64>) -> (u64, u64) {
+        let hour = |row: u64| {
+            let (day, call) = (row / self.options.rows_per_day, row % self.options.rows_per_day);
+            day * 24 + self.calls_before.partition_point(|&before| before <= call) as u64 - 1
+        };
+        (hour(rows.start), hour(rows.end - 1))
     }
 
     fn subscriber(&self, draw: Draw) -> u64 {

@@ -9,6 +9,7 @@ use super::options::{MAX_ROWS, Timestamp, check};
 use super::random::{Draw, Stream, sample, scramble};
 use super::{Table, array};
 use crate::registry::OptionHelp;
+use crate::{ColumnStatistics, Distinct};
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
@@ -184,6 +185,25 @@ impl Table for Iot {
                 array::strings(stream.rows(&rows.rows).map(quality))
             }
             _ => unreachable!("iot has no column {name}"),
+        }
+    }
+
+    fn statistics(&self, name: &str, rows: Range<u64>) -> ColumnStatistics {
+        let metrics = METRICS.len() as f64;
+        let readings = (rows.end - rows.start) as f64;
+        match name {
+            // Devices take turns.
+            "device" => {
+                let devices = (readings / metrics).ceil().min(self.options.devices as f64);
+                ColumnStatistics::of(Distinct::Number(devices))
+            }
+            "metric" => ColumnStatistics::among(array::strings(METRICS.iter().map(|metric| metric.name))),
+            "time" | "arrival" => ColumnStatistics::of(Distinct::Share(1.0 / metrics)),
+            "quality" => {
+                let words = array::strings(["good", "uncertain", "bad"]);
+                ColumnStatistics::weighted(words, vec![0.97, 0.02, 0.01])
+            }
+            _ => ColumnStatistics::default(),
         }
     }
 }

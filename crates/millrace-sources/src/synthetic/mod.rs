@@ -15,7 +15,7 @@ mod zipf;
 
 use crate::registry::{Definition, OptionHelp};
 use crate::source::project;
-use crate::{Error, Source};
+use crate::{ColumnStatistics, Error, Source};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Serialize;
@@ -51,6 +51,11 @@ trait Table: Send + Sync + Sized + 'static {
     fn units(&self) -> u64;
     fn rows(&self, units: Range<u64>) -> Self::Rows;
     fn column(&self, name: &str, rows: &Self::Rows) -> ArrayRef;
+
+    /// What is known of a column in some rows, at least one: nothing, unless the table says otherwise.
+    fn statistics(&self, _name: &str, _rows: Range<u64>) -> ColumnStatistics {
+        ColumnStatistics::default()
+    }
 }
 
 const fn definition<T: Table>() -> Definition {
@@ -101,6 +106,13 @@ impl<T: Table> Source for Synthetic<T> {
 
     fn rows(&self, units: Range<u64>) -> u64 {
         units.end - units.start
+    }
+
+    fn statistics(&self, column: usize, units: Range<u64>) -> ColumnStatistics {
+        match self.schema.fields().get(column) {
+            Some(field) if !units.is_empty() => self.table.statistics(field.name(), units),
+            _ => ColumnStatistics::default(),
+        }
     }
 
     fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error> {

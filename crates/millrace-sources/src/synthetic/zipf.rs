@@ -50,6 +50,18 @@ impl Zipf {
     }
 }
 
+/// How many different ranks below `count` are to be expected of so many draws.
+pub fn expected_distinct(draws: f64, count: u64, exponent: f64) -> f64 {
+    let buckets = buckets(count);
+    let weights = buckets.iter().map(|bucket| bucket.weight(exponent));
+    let total: f64 = weights.clone().sum();
+    let met = |(bucket, weight): (&Bucket, f64)| {
+        let ranks = f64::from(bucket.width);
+        ranks * -(-draws * weight / total / ranks).exp_m1()
+    };
+    buckets.iter().zip(weights).map(met).sum::<f64>().max(1.0)
+}
+
 impl Bucket {
     /// The sum of the ranks' weights; beyond the first ranks by its integral, which differs by less than a
     /// hundred-thousandth.

@@ -1,0 +1,49 @@
+-- What Apache Cloudberry has to be told: on which of its processes each function runs, and where each table's rows
+-- lie. Comes last, and goes by what the extension has, so that nothing new can be forgotten.
+
+CREATE FUNCTION millrace.cluster_statements() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    WITH member AS (
+        SELECT classid, objid FROM pg_depend
+        WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+          AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'millrace')
+    )
+    SELECT statement FROM (
+        -- Read once per plan, on the coordinator; the segments' catalogs may not have it.
+        SELECT 1 AS step, 'CREATE OR REPLACE FUNCTION millrace.segments() RETURNS smallint '
+            'LANGUAGE sql IMMUTABLE PARALLEL SAFE AS ''SELECT count(*)::smallint '
+            'FROM pg_catalog.gp_segment_configuration WHERE role = ''''p'''' AND content >= 0''' AS statement
+        UNION ALL
+        -- Policies of row security read the ledger on segments, which can read only what each of them has all of.
+        SELECT 2, format('ALTER TABLE %s SET DISTRIBUTED REPLICATED', oid::regclass)
+        FROM pg_class JOIN member ON classid = 'pg_class'::regclass AND objid = oid
+        WHERE relkind = 'r'
+        UNION ALL
+        -- Rows are made where they are stored.
+        SELECT 3, format('ALTER FUNCTION %s EXECUTE ON ALL SEGMENTS', oid::regprocedure)
+        FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
+        WHERE proretset AND 'segments' = ANY (proargnames)
+        UNION ALL
+        -- What reads tables or locks must do so for the whole cluster.
+        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON COORDINATOR', oid::regprocedure)
+        FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
+        WHERE proretset AND provolatile <> 'i' AND 'segments' <> ALL (coalesce(proargnames, '{}'))
+          AND pronamespace <> coalesce(to_regnamespace('tests'), 0)
+    ) statements
+    ORDER BY step, statement COLLATE "C"
+$$;
+COMMENT ON FUNCTION millrace.cluster_statements() IS
+'What CREATE EXTENSION runs on the coordinator of an Apache Cloudberry cluster, beyond what it runs on PostgreSQL';
+
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    IF pg_catalog.current_setting('gp_role', true) = 'dispatch' THEN
+        -- All at once: no query of ours is under way while its functions are altered.
+        FOREACH statement IN ARRAY ARRAY(SELECT millrace.cluster_statements()) LOOP
+            EXECUTE statement;
+        END LOOP;
+    END IF;
+END
+$$;
