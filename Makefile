@@ -2,6 +2,8 @@
 PG_CONFIG ?= pg_config
 FEATURES ?=
 STAGE ?= target/stage
+# For Apache Cloudberry: a checkout of its fork of pgrx, to build with.
+PGRX_FORK ?=
 
 export PG_CONFIG
 # pgrx reads both; its home is of no use here, but it wants one.
@@ -26,7 +28,7 @@ install: bootstrap stage   ## installs into the server that PG_CONFIG selects
 	scripts/install $(STAGE)
 
 stage: $(PGRX_HOME)/config.toml ## builds what is to be installed below $(STAGE)
-	cargo pgrx package --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES)
+	$(if $(PGRX_FORK),scripts/stage-cloudberry $(PGRX_FORK) $(STAGE),cargo pgrx package --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES))
 
 package: bootstrap         ## .deb and .tar.gz for each major version with headers here, in target/package
 	scripts/package target/package

@@ -157,6 +157,16 @@ AS 'MODULE_PATHNAME', 'stream_sources_wrapper';
 COMMENT ON FUNCTION stream_sources() IS
 'What can be streamed into tables: every source with its columns and its options';
 
+CREATE FUNCTION stream_columns(
+    source text, sf double precision DEFAULT NULL, rows bigint DEFAULT NULL, options jsonb DEFAULT '{}',
+    OUT column_name text, OUT distinct_values double precision, OUT null_fraction double precision,
+    OUT bloom_filter boolean, OUT minmax boolean, OUT clusters boolean
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 16
+AS 'MODULE_PATHNAME', 'stream_columns_wrapper';
+COMMENT ON FUNCTION stream_columns(text, double precision, bigint, jsonb) IS
+'What is known of a source''s columns without making rows: how many values differ (null: not known), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
+
 CREATE FUNCTION millrace.source_rows(
     source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement,
     segments smallint DEFAULT millrace.segments()

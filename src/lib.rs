@@ -17,6 +17,7 @@ mod pg;
 mod plan;
 mod relation;
 mod run;
+mod storage;
 mod tpch;
 mod verify;
 

@@ -49,6 +49,11 @@ impl Relation {
         Ok(found.map_err(Error::from)?)
     }
 
+    /// Its OID.
+    pub fn oid(&self) -> Oid {
+        self.oid
+    }
+
     /// As [`Relation::look_up`], but only what one can insert into, and may.
     pub fn find(oid: Oid) -> Result<Self> {
         let relation = Self::look_up(oid)?.ok_or_else(|| Error::NotATable(oid.to_u32().to_string()))?;

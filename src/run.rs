@@ -9,6 +9,7 @@ use crate::pg::shared::MAX_WORKERS;
 use crate::pg::{cluster, lock, process, workers};
 use crate::plan;
 use crate::relation::Relation;
+use crate::storage;
 use millrace_sources::{Error as SourceError, Profile};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -140,6 +141,7 @@ fn open_run(
     let request = Request::new(source, sf, rows, options)?;
     for relation in &relations {
         relation.check_shared(workers)?;
+        storage::warn(relation, &request.origin)?;
     }
     match &request.origin {
         Origin::Source(opened) => {

@@ -40,6 +40,11 @@ fn run_document(name: &str, at_least: usize) {
 }
 
 #[test]
+fn cloudberry() {
+    run_document("docs/cloudberry.md", 1);
+}
+
+#[test]
 fn readme() {
     run_document("README.md", 4);
 }

@@ -9,6 +9,7 @@ use millrace_tests::{Cluster, content, error_of};
 use postgres::{Client, NoTls};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 /// Sizes of clusters; each segment has one of the databases.
 const SIZES: [usize; 4] = [1, 2, 3, 7];
@@ -226,6 +227,56 @@ fn batches_come_from_all_segments() {
         assert_eq!(one::<i64>(&mut coordinator, "SELECT count(*) FROM millrace.batch"), 0);
         coordinator.batch_execute(&format!("TRUNCATE {}, own", tables.join(", "))).unwrap();
     }
+}
+
+#[test]
+fn storage_options_that_name_the_wrong_columns_are_warned_of() {
+    let simulation = Simulation::new();
+    let mut client = simulation.server.connect();
+    // Heap, which stands for PAX, would refuse options it does not know.
+    client
+        .batch_execute(
+            "CREATE TABLE calls (LIKE cdr_calls) PARTITION BY RANGE (call_hour);
+             CREATE TABLE calls_am PARTITION OF calls FOR VALUES FROM (0) TO (12) USING pax;
+             CREATE TABLE calls_pm PARTITION OF calls FOR VALUES FROM (12) TO (24) USING pax;
+             UPDATE pg_class SET reloptions = '{
+                 \"cluster_columns=call_timestamp, cell_tower_id,call_date\",
+                 \"bloomfilter_columns=call_id,caller_number,network_type,gone\",
+                 \"minmax_columns=call_timestamp,is_roaming,billing_amount\"}'
+             WHERE relname = 'calls_pm'",
+        )
+        .unwrap();
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&warnings);
+    let mut config = simulation.server.config();
+    config.notice_callback(move |notice| {
+        if notice.severity() == "WARNING" {
+            heard.lock().unwrap().push(notice.message().to_owned());
+        }
+    });
+    let mut client = config.connect(NoTls).unwrap();
+    client
+        .batch_execute(
+            "CALL stream_ingest('calls', 'cdr', rows => 20000, options => '{\"subscribers\": 5000}')",
+        )
+        .unwrap();
+    let warnings = warnings.lock().unwrap();
+    let expected = [
+        "bloomfilter_columns of table public.calls names column \"call_id\", which has a value of its own in nearly",
+        "bloomfilter_columns of table public.calls names column \"gone\", which does not exist",
+        "bloomfilter_columns of table public.calls names column \"network_type\", which has about 3 values",
+        "cluster_columns of table public.calls names column \"call_timestamp\", which is of type timestamp",
+        "minmax_columns of table public.calls names column \"is_roaming\", which has about 2 values",
+    ];
+    assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+    for (warning, expected) in warnings.iter().zip(expected) {
+        assert!(warning.starts_with(expected), "{warning}");
+    }
+    let bloom =
+        "SELECT string_agg(column_name, ' ') FROM stream_columns('cdr', rows => 10000000) WHERE bloom_filter";
+    let columns =
+        "caller_number callee_number duration_seconds cell_tower_id bytes_transferred packet_loss_percent";
+    assert_eq!(one::<String>(&mut client, bloom), columns);
 }
 
 #[test]
