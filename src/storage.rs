@@ -53,7 +53,7 @@ impl Known {
 }
 
 /// Types that PAX clusters by, as the server prints them.
-const CLUSTERED: [&str; 11] = [
+const CLUSTERED: [&str; 12] = [
     "boolean",
     "\"char\"",
     "smallint",
@@ -65,11 +65,8 @@ const CLUSTERED: [&str; 11] = [
     "character",
     "text",
     "bytea",
+    "date",
 ];
-
-fn can_cluster(type_name: &str) -> bool {
-    CLUSTERED.contains(&type_name) || type_name == "date"
-}
 
 /// Warns of each column that the storage options of a table to be loaded name in vain.
 pub fn warn(relation: &Relation, origin: &Origin) -> Result<()> {
@@ -87,7 +84,7 @@ pub fn warn(relation: &Relation, origin: &Origin) -> Result<()> {
 fn complaint(option: &str, type_name: Option<&str>, known: Option<&Known>) -> Option<String> {
     let Some(type_name) = type_name else { return Some("which does not exist".to_owned()) };
     match (option, known) {
-        ("cluster_columns", _) if !can_cluster(type_name) => {
+        ("cluster_columns", _) if !CLUSTERED.contains(&type_name) => {
             Some(format!("which is of type {type_name}: PAX does not cluster by it"))
         }
         ("bloomfilter_columns", Some(known)) if known.is_unique() => Some(

@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// Sizes of clusters; each segment has one of the databases.
+/// Sizes of clusters; the largest has a segment in each of the databases.
 const SIZES: [usize; 4] = [1, 2, 3, 7];
-const DATABASES: usize = 7;
+const LARGEST: usize = 7;
 
 /// What every database has: tables of each of Cloudberry's access methods, by their names.
 const TABLES: &str = "
@@ -62,7 +62,8 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new() -> Self {
+    /// With databases for so many segments.
+    fn new(databases: usize) -> Self {
         let server = Cluster::with_settings(&["shared_preload_libraries = 'millrace'"]);
         let mut client = server.connect();
         client.batch_execute(TABLES).unwrap();
@@ -71,7 +72,7 @@ impl Simulation {
         drop(client);
         // The segments' databases begin as copies of the coordinator's; their lists of segments stay empty.
         let mut client = server.config().dbname("template1").connect(NoTls).unwrap();
-        for segment in 0..DATABASES {
+        for segment in 0..databases {
             client.batch_execute(&format!("CREATE DATABASE segment_{segment} TEMPLATE postgres")).unwrap();
         }
         Self { server }
@@ -116,8 +117,8 @@ fn sum(contents: impl Iterator<Item = (i64, Option<String>)>) -> (i64, i128) {
 
 #[test]
 fn the_rows_of_all_segments_are_the_whole() {
-    let simulation = Simulation::new();
-    let mut segments: Vec<_> = (0..DATABASES).map(|number| simulation.segment(number)).collect();
+    let simulation = Simulation::new(LARGEST);
+    let mut segments: Vec<_> = (0..LARGEST).map(|number| simulation.segment(number)).collect();
     for size in SIZES {
         simulation.resize(size);
         let mut coordinator = simulation.coordinator();
@@ -155,7 +156,7 @@ fn the_rows_of_all_segments_are_the_whole() {
 
 #[test]
 fn only_segments_of_a_planned_cluster_make_shares() {
-    let simulation = Simulation::new();
+    let simulation = Simulation::new(3);
     simulation.resize(3);
     let mut segment = simulation.segment(2);
     // A function on a segment that calls one of ours is for that segment alone.
@@ -174,7 +175,7 @@ fn only_segments_of_a_planned_cluster_make_shares() {
 
 #[test]
 fn plans_for_a_cluster_are_those_it_can_run() {
-    let simulation = Simulation::new();
+    let simulation = Simulation::new(0);
     simulation.resize(3);
     let plan = |client: &mut Client| -> String {
         let rows = client.query("EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM tpch_orders(1)", &[]).unwrap();
@@ -189,7 +190,7 @@ fn plans_for_a_cluster_are_those_it_can_run() {
 
 #[test]
 fn batches_come_from_all_segments() {
-    let simulation = Simulation::new();
+    let simulation = Simulation::new(LARGEST);
     simulation.server.connect().batch_execute(DISPATCH).unwrap();
     let tables = ["orders", "orders_row", "orders_column", "orders_pax"];
     let call = "CALL stream_ingest('orders', sf => 0.002, batch_rows => 800, run => 'run',
@@ -231,7 +232,7 @@ fn batches_come_from_all_segments() {
 
 #[test]
 fn storage_options_that_name_the_wrong_columns_are_warned_of() {
-    let simulation = Simulation::new();
+    let simulation = Simulation::new(0);
     let mut client = simulation.server.connect();
     // Heap, which stands for PAX, would refuse options it does not know.
     client
@@ -281,7 +282,7 @@ fn storage_options_that_name_the_wrong_columns_are_warned_of() {
 
 #[test]
 fn workers_are_refused_because_segments_are_the_workers() {
-    let simulation = Simulation::new();
+    let simulation = Simulation::new(0);
     simulation.resize(2);
     let mut coordinator = simulation.coordinator();
     for call in ["CALL stream_ingest('orders', workers => 2)", "CALL stream_resume('run', workers => 2)"] {
