@@ -41,7 +41,7 @@ fn run_document(name: &str, at_least: usize) {
 
 #[test]
 fn cloudberry() {
-    run_document("docs/cloudberry.md", 1);
+    run_document("docs/cloudberry.md", 2);
 }
 
 #[test]
