@@ -65,7 +65,7 @@ target/bench/installed: Makefile
 
 lint: bootstrap
 	cargo fmt --all --check
-	cargo clippy --release --all-targets -p millrace-sources -p millrace-export -p millrace-tests -p millrace-benches -- -D warnings
+	cargo clippy --release --all-targets -p millrace-sources -p millrace-export -p millrace-cli -p millrace-tests -p millrace-benches -- -D warnings
 	cargo clippy --release -p millrace --lib $(CARGO_FEATURES) -- -D warnings
 	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test" -- -D warnings
 

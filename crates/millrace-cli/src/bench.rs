@@ -1,0 +1,258 @@
+//! `millrace bench`: stream_bench in one session, watched from another.
+
+use crate::connection::{self, Server};
+use crate::error::{Error, Result};
+use crate::progress::{self, Display, Load};
+use crate::report::Report;
+use crate::{interrupt, output, report};
+use clap::ValueEnum;
+use postgres::Client;
+use std::path::PathBuf;
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Phase {
+    /// Tables without indexes
+    Noindex,
+    /// Tables with their indexes
+    Index,
+    /// One after the other
+    Both,
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Noindex => "noindex",
+            Self::Index => "index",
+            Self::Both => "both",
+        }
+    }
+
+    fn phases(self) -> &'static [&'static str] {
+        match self {
+            Self::Noindex => &["noindex"],
+            Self::Index => &["index"],
+            Self::Both => &["noindex", "index"],
+        }
+    }
+}
+
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// Which tables to load
+    #[arg(long, value_enum, default_value = "both")]
+    phase: Phase,
+    /// What to load: cdr (call records) or iot (sensor readings)
+    #[arg(long, default_value = "cdr")]
+    source: String,
+    /// Rows per table
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..))]
+    rows: i64,
+    /// Rows per batch
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(i32).range(1..))]
+    batch_rows: i32,
+    /// How batches vary: steady, diurnal, burst, or a list of sizes such as 500,2000,100
+    #[arg(long, default_value = "steady", value_parser = profile_json)]
+    profile: String,
+    /// Kinds of tables, the first being what the others are measured against; all that the server has if not given
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    variants: Option<Vec<String>>,
+    /// Processes that load
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
+    workers: i32,
+    /// ANALYZE the tables after every so many batches
+    #[arg(long, value_name = "BATCHES", value_parser = clap::value_parser!(i32).range(1..))]
+    analyze_every: Option<i32>,
+    /// Options of the source, as JSON
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    options: String,
+    /// The benchmark's name; the same call again goes on with it
+    #[arg(long, default_value = "bench", value_name = "NAME")]
+    run: String,
+    /// Schema of the tables
+    #[arg(long, default_value = "bench")]
+    schema: String,
+    /// Also write report.html, summary.md and metrics.csv into this folder
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Create the tables without asking
+    #[arg(long, short)]
+    yes: bool,
+    /// Also show what the server says
+    #[arg(long, short)]
+    verbose: bool,
+    #[command(flatten)]
+    connection: connection::Arguments,
+}
+
+/// A profile as the server's options have it.
+fn profile_json(text: &str) -> std::result::Result<String, String> {
+    match text {
+        "steady" | "diurnal" | "burst" => Ok(format!("\"{text}\"")),
+        _ if text.split(',').all(|size| size.trim().parse::<u32>().is_ok_and(|size| size > 0)) => {
+            Ok(format!("[{text}]"))
+        }
+        _ => Err("give steady, diurnal, burst, or sizes with commas between them".to_owned()),
+    }
+}
+
+/// Runs the benchmark, or goes on with it, and prints what came out.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let display = Display::new();
+    let server = Server::find(&arguments.connection)?;
+    let verbose = arguments.verbose.then(|| display.clone());
+    let mut session = server.session(move |notice| {
+        if let Some(display) = &verbose {
+            display.note(notice);
+        }
+    })?;
+    arguments.announce(&server, &mut session)?;
+    if !arguments.yes && !output::confirm("Go on?")? {
+        return Err(Error::failed("nothing was done", ""));
+    }
+    let runs: Vec<String> =
+        arguments.phase.phases().iter().map(|phase| format!("{}/{phase}", arguments.run)).collect();
+    interrupt::be_gentle();
+    let mut stopping = false;
+    let followed = progress::follow(
+        &server,
+        &display,
+        &runs,
+        || arguments.call(&mut session),
+        |observer, loads| {
+            if interrupt::count() > 0 && !std::mem::replace(&mut stopping, true) {
+                stop(observer, &display, loads)?;
+            }
+            Ok(())
+        },
+    );
+    if interrupt::count() > 0 {
+        return Err(arguments.interrupted(&server, &runs));
+    }
+    followed?;
+    display.note("comparing the tables …");
+    let report = Report::read(&mut session, &arguments.run)?;
+    for line in report.text() {
+        output::print(&line)?;
+    }
+    match &arguments.output {
+        Some(folder) => report::write(&report, &mut session, folder),
+        None if server.is_temporary() => {
+            display.note("The tables go with the temporary server; --output DIR keeps a report.");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Lets the batch in flight be finished; where none is, nothing is lost by cancelling.
+fn stop(observer: &mut Client, display: &Display, loads: &[Load]) -> Result<()> {
+    match loads.iter().find(|load| load.state == "running") {
+        Some(load) => {
+            display.note("stopping after this batch; Ctrl-C again cancels it");
+            observer.execute("SELECT stream_stop($1)", &[&load.run])?;
+        }
+        None => {
+            interrupt::cancel();
+        }
+    }
+    Ok(())
+}
+
+impl Arguments {
+    /// Says what will be created.
+    fn announce(&self, server: &Server, client: &mut Client) -> Result<()> {
+        let plan = "SELECT count(*) FROM stream_plan($1, rows => $2, batch_rows => $3,
+                        options => $4::text::jsonb || ('{\"profile\": ' || $5::text || '}')::jsonb)";
+        let batches: i64 = client
+            .query_one(plan, &[&self.source, &self.rows, &self.batch_rows, &self.options, &self.profile])?
+            .get(0);
+        let variants = "SELECT name, skipped FROM stream_variants
+                        WHERE (source IS NULL OR source = $1) AND (owner IS NULL OR owner = current_user) AND ($2::text[] IS NULL OR name = ANY ($2))";
+        let mut tables = Vec::new();
+        for row in client.query(variants, &[&self.source, &self.variants])? {
+            let (name, skipped): (String, Option<String>) = (row.get(0), row.get(1));
+            match skipped {
+                Some(why) => output::note(&format!("{name} is skipped: {why}")),
+                None => tables.push(name),
+            }
+        }
+        let place = if server.is_temporary() { "on a temporary server, " } else { "" };
+        output::note(&format!(
+            "benchmark \"{}\": {place}in schema {}, {} tables of {} rows of {} in {} batches each ({}; phases: {})",
+            self.run,
+            self.schema,
+            tables.len() * self.phase.phases().len(),
+            output::grouped(self.rows),
+            self.source,
+            output::grouped(batches),
+            tables.join(", "),
+            self.phase.phases().join(", "),
+        ));
+        Ok(())
+    }
+
+    fn call(&self, session: &mut Client) -> Result<()> {
+        let call =
+            "CALL stream_bench(source => $1, rows => $2, batch_rows => $3, variants => $4, phase => $5,
+                        schema => $6, workers => $7, analyze_every => $8, run => $9,
+                        options => $10::text::jsonb || ('{\"profile\": ' || $11::text || '}')::jsonb)";
+        session.execute(
+            call,
+            &[
+                &self.source,
+                &self.rows,
+                &self.batch_rows,
+                &self.variants,
+                &self.phase.name(),
+                &self.schema,
+                &self.workers,
+                &self.analyze_every,
+                &self.run,
+                &self.options,
+                &self.profile,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// How far it came, and how to go on.
+    fn interrupted(&self, server: &Server, runs: &[String]) -> Error {
+        let loads = server.observer().and_then(|mut observer| progress::loads(&mut observer, runs));
+        for run in runs {
+            if let Some(load) = loads.iter().flatten().find(|load| load.run == *run) {
+                output::note(&format!("{run}: {} of {} batches are there", load.batches_done, load.batches));
+            }
+        }
+        let hint = if server.is_temporary() {
+            "The temporary server is gone. With --dbname a benchmark can be gone on with.".to_owned()
+        } else {
+            format!("Go on with: {}", command_line())
+        };
+        Error::Interrupted { hint: Some(hint) }
+    }
+}
+
+/// This command as a shell would take it.
+fn command_line() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
+    let quoted = |word: String| match !word.is_empty() && word.chars().all(plain) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    std::env::args().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_become_json() {
+        assert_eq!(profile_json("burst").as_deref(), Ok("\"burst\""));
+        assert_eq!(profile_json("500,2000").as_deref(), Ok("[500,2000]"));
+        assert!(
+            ["", "flat", "1,", "0", "-1", "1], \"x\": [1"].iter().all(|text| profile_json(text).is_err())
+        );
+    }
+}

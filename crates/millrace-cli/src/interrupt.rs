@@ -1,0 +1,68 @@
+//! Ctrl-C. Statements at work are cancelled, so that commands end in order and clean up behind them. A
+//! command may take the first Ctrl-C for itself, to stop more gently.
+
+use crate::error::{Error, Result};
+use postgres::{CancelToken, NoTls};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// How often the user asked to stop.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// Whether the first time is the command's own business.
+static GENTLE: AtomicBool = AtomicBool::new(false);
+/// Whether there is something to remove before the program may end.
+static CLEAN_UP: AtomicBool = AtomicBool::new(false);
+static SESSIONS: Mutex<Vec<CancelToken>> = Mutex::new(Vec::new());
+
+/// From now on Ctrl-C, and a request to terminate, come here.
+pub fn install() -> Result<()> {
+    ctrlc::set_handler(handle)
+        .map_err(|error| Error::failed(format!("could not listen for signals: {error}"), ""))
+}
+
+fn handle() {
+    let times = COUNT.fetch_add(1, Ordering::SeqCst) + 1;
+    if GENTLE.load(Ordering::SeqCst) && times == 1 {
+        return;
+    }
+    if !cancel() && !CLEAN_UP.load(Ordering::SeqCst) {
+        std::process::exit(130);
+    }
+}
+
+/// Cancels what the sessions are doing; false if there are none.
+pub fn cancel() -> bool {
+    let sessions = SESSIONS.lock().map(|sessions| sessions.clone()).unwrap_or_default();
+    for session in &sessions {
+        // A session that is gone has nothing left to cancel.
+        let _ = session.cancel_query(NoTls);
+    }
+    !sessions.is_empty()
+}
+
+/// How often the user asked to stop.
+pub fn count() -> usize {
+    COUNT.load(Ordering::SeqCst)
+}
+
+/// Ends a command between two of its steps.
+pub fn check() -> Result<()> {
+    if count() > 0 { Err(Error::Interrupted { hint: None }) } else { Ok(()) }
+}
+
+/// The first Ctrl-C is the command's own business.
+pub fn be_gentle() {
+    GENTLE.store(true, Ordering::SeqCst);
+}
+
+/// There is something to remove before the program may end.
+pub fn must_clean_up() {
+    CLEAN_UP.store(true, Ordering::SeqCst);
+}
+
+/// Ctrl-C cancels what this session does.
+pub fn watch(session: CancelToken) {
+    if let Ok(mut sessions) = SESSIONS.lock() {
+        sessions.push(session);
+    }
+}

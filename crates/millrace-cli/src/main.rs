@@ -1,0 +1,61 @@
+//! `millrace`: the client. It shows what the extension does, runs its benchmark with live progress, and writes
+//! reports. All work is done in the server; without one it starts a temporary one.
+#![deny(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bench;
+mod chart;
+mod connection;
+mod demo;
+mod embedded;
+mod error;
+mod interrupt;
+mod output;
+mod progress;
+mod report;
+
+use clap::{ArgAction, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Benchmark data made inside PostgreSQL and streamed into tables, committing batch by batch.
+#[derive(Parser)]
+#[command(name = "millrace", version, disable_help_flag = true, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Shows this help
+    #[arg(long, short = '?', action = ArgAction::Help, global = true)]
+    help: Option<bool>,
+}
+
+const AFTER_HELP: &str = "\
+The server is the one that the connection options, a postgres:// URI or the usual PG* variables name. Without any of these
+a temporary server is started, whose programs are those of pg_config (or PG_CONFIG), and removed at the end.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// A short guided run: rows, a load that is cancelled and resumed, and its verification
+    #[command(after_help = AFTER_HELP)]
+    Demo(demo::Arguments),
+    /// Streams the same batches into tables of several kinds and compares them
+    #[command(after_help = AFTER_HELP)]
+    Bench(bench::Arguments),
+    /// Writes report.html, summary.md and metrics.csv of a run or a benchmark
+    #[command(after_help = AFTER_HELP)]
+    Report(report::Arguments),
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let result = interrupt::install().and_then(|()| match command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}

@@ -1,0 +1,91 @@
+//! What goes to standard output (results) and to standard error (everything else).
+
+use crate::error::{Error, Result};
+use std::io::{self, IsTerminal, Write};
+
+/// Writes a line of the result. Fails where nobody reads it.
+pub fn print(line: &str) -> Result<()> {
+    writeln!(io::stdout().lock(), "{line}").map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::Closed,
+        _ => Error::File { what: "standard output".to_owned(), source: error },
+    })
+}
+
+/// Tells the user something beside the result. Where nobody listens there is nobody to tell.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Asks a question that is answered by y or n.
+pub fn confirm(question: &str) -> Result<bool> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Error::usage("there is no terminal to ask for leave on", "--yes answers in advance."));
+    }
+    let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(Error::file("standard input"))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Rows of text in columns under their names; numbers to the right.
+pub fn columns(names: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let cells = |column: usize| rows.iter().map(move |row| row[column].as_str());
+    let width = |column: usize| {
+        cells(column).chain([names[column]]).map(|text| text.chars().count()).max().unwrap_or_default()
+    };
+    let is_number =
+        |text: &str| text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+    let layout: Vec<(usize, bool)> =
+        (0..names.len()).map(|column| (width(column), cells(column).all(is_number))).collect();
+    let line = |texts: Vec<&str>| {
+        let padded = texts.iter().zip(&layout).map(|(text, &(width, right))| {
+            if right { format!("{text:>width$}") } else { format!("{text:<width$}") }
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let head = line(names.to_vec());
+    let rule = layout.iter().map(|(width, _)| "-".repeat(*width)).collect::<Vec<_>>().join("  ");
+    let body = rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
+    [head, rule].into_iter().chain(body).collect()
+}
+
+/// A number with its digits in groups of three.
+pub fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds as hours, minutes and seconds.
+pub fn clock(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(
+            [0, 999, 1000, -1234567, i64::MIN].map(grouped),
+            ["0", "999", "1,000", "-1,234,567", "-9,223,372,036,854,775,808"]
+        );
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right() {
+        let rows = [vec!["heap".into(), "1,000".into()], vec!["b".into(), "7".into()]];
+        assert_eq!(
+            columns(&["name", "n"], &rows),
+            ["name      n", "----  -----", "heap  1,000", "b         7"]
+        );
+    }
+}

@@ -1,0 +1,227 @@
+//! What a report tells, read from the server.
+
+use crate::error::{Error, Result};
+use postgres::{Client, Row};
+
+/// A curve of more batches than this is drawn from means of neighbours.
+const POINTS: i64 = 400;
+
+/// A run or a benchmark as the server's views have it.
+pub struct Report {
+    pub run: String,
+    /// What it was and where, by name.
+    pub facts: Vec<(&'static str, String)>,
+    /// In the server's order: by phase, then as they were given.
+    pub targets: Vec<Target>,
+    pub gates: Vec<Gate>,
+    pub queries: Vec<Query>,
+    /// Variants the server could not have, and why.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// One table of one phase, a row of `stream_report`.
+pub struct Target {
+    /// None where the run is not a benchmark's.
+    pub phase: Option<String>,
+    /// The variant, or else the table.
+    pub variant: String,
+    pub batches: i64,
+    pub rows: i64,
+    pub seconds: Option<f64>,
+    pub rows_per_second: Option<i64>,
+    pub rows_per_second_min: Option<i64>,
+    pub rows_per_second_p50: Option<i64>,
+    pub rows_per_second_p95: Option<i64>,
+    pub rows_per_second_max: Option<i64>,
+    pub insert_rows_per_second: Option<i64>,
+    pub ratio: Option<f64>,
+    pub generate_seconds: Option<f64>,
+    pub insert_seconds: Option<f64>,
+    pub commit_seconds: Option<f64>,
+    pub analyze_seconds: Option<f64>,
+    pub wal_bytes_per_row: Option<f64>,
+    pub size_bytes: Option<i64>,
+    pub bytes_per_row: Option<f64>,
+    pub table_bytes: Option<i64>,
+    /// Batch, or the middle of several, and rows per second of inserting.
+    pub curve: Vec<(f64, f64)>,
+}
+
+/// A row of `stream_gates`.
+pub struct Gate {
+    pub gate: String,
+    pub phase: Option<String>,
+    pub variant: Option<String>,
+    pub figure: Option<f64>,
+    pub comparison: Option<String>,
+    pub bound: Option<f64>,
+    pub pass: Option<bool>,
+    pub detail: Option<String>,
+}
+
+/// A benchmark query on one table: its first run, and the faster of the others.
+pub struct Query {
+    pub query: String,
+    pub phase: String,
+    pub variant: String,
+    pub cold_ms: Option<f64>,
+    pub warm_ms: Option<f64>,
+    pub rows: Option<i64>,
+    pub same: Option<bool>,
+}
+
+impl Report {
+    /// Reads it all. Comparing the tables' content, which the gates of a benchmark do, takes a while.
+    pub fn read(client: &mut Client, run: &str) -> Result<Self> {
+        let runs = runs_of(client, run)?;
+        let is_bench = runs.iter().any(|name| name != run);
+        Ok(Self {
+            run: run.to_owned(),
+            facts: facts(client, &runs)?,
+            targets: targets(client, run)?,
+            gates: if is_bench { gates(client, run)? } else { Vec::new() },
+            queries: queries(client, run)?,
+            skipped: skipped(client, run)?,
+        })
+    }
+}
+
+/// The runs of a benchmark, or the run itself.
+fn runs_of(client: &mut Client, run: &str) -> Result<Vec<String>> {
+    let query = "
+        SELECT run FROM stream_bench_tables WHERE bench = $1 GROUP BY run
+        UNION SELECT run FROM stream_progress WHERE run = $1 ORDER BY 1";
+    let runs: Vec<String> = client.query(query, &[&run])?.iter().map(|row| row.get(0)).collect();
+    if runs.is_empty() {
+        let message = format!("run \"{run}\" does not exist");
+        return Err(Error::failed(
+            message,
+            "View stream_progress lists the runs, stream_bench_tables the benchmarks.",
+        ));
+    }
+    Ok(runs)
+}
+
+fn facts(client: &mut Client, runs: &[String]) -> Result<Vec<(&'static str, String)>> {
+    let query = "
+        SELECT string_agg(DISTINCT source, ', '), string_agg(DISTINCT options::text, ', '),
+               string_agg(run || ': ' || state || ', ' || batches_done || ' of ' || batches || ' batches', '; ' ORDER BY run),
+               to_char(min(started), 'YYYY-MM-DD HH24:MI:SS TZ'), to_char(max(last_batch), 'YYYY-MM-DD HH24:MI:SS TZ'),
+               current_setting('server_version'), current_setting('shared_buffers'),
+               (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'millrace')
+        FROM stream_progress WHERE run = ANY ($1)";
+    let row = client.query_one(query, &[&runs])?;
+    let names =
+        ["Source", "Options", "State", "Started", "Last batch", "PostgreSQL", "shared_buffers", "millrace"];
+    let facts = names
+        .iter()
+        .enumerate()
+        .filter_map(|(index, name)| Some((*name, row.get::<_, Option<String>>(index)?)));
+    Ok(facts.collect())
+}
+
+fn targets(client: &mut Client, run: &str) -> Result<Vec<Target>> {
+    let query = "
+        SELECT t.phase, coalesce(t.variant, r.target), r.target, coalesce(t.run, $1), r.batches, r.rows,
+               r.seconds::float8, r.rows_per_second, r.rows_per_second_min, r.rows_per_second_p50,
+               r.rows_per_second_p95, r.rows_per_second_max, r.insert_rows_per_second, r.ratio::float8,
+               r.generate_seconds::float8, r.insert_seconds::float8, r.commit_seconds::float8,
+               r.analyze_seconds::float8, r.wal_bytes_per_row::float8, r.size_bytes, r.bytes_per_row::float8, r.table_bytes
+        FROM stream_report($1) WITH ORDINALITY r
+        LEFT JOIN stream_bench_tables t ON t.bench = $1 AND t.target = r.target
+        ORDER BY r.ordinality";
+    client.query(query, &[&run])?.iter().map(|row| target(client, row)).collect()
+}
+
+fn target(client: &mut Client, row: &Row) -> Result<Target> {
+    Ok(Target {
+        phase: row.get(0),
+        variant: row.get(1),
+        curve: curve(client, row.get(3), row.get(2))?,
+        batches: row.get(4),
+        rows: row.get(5),
+        seconds: row.get(6),
+        rows_per_second: row.get(7),
+        rows_per_second_min: row.get(8),
+        rows_per_second_p50: row.get(9),
+        rows_per_second_p95: row.get(10),
+        rows_per_second_max: row.get(11),
+        insert_rows_per_second: row.get(12),
+        ratio: row.get(13),
+        generate_seconds: row.get(14),
+        insert_seconds: row.get(15),
+        commit_seconds: row.get(16),
+        analyze_seconds: row.get(17),
+        wal_bytes_per_row: row.get(18),
+        size_bytes: row.get(19),
+        bytes_per_row: row.get(20),
+        table_bytes: row.get(21),
+    })
+}
+
+fn curve(client: &mut Client, run: &str, target: &str) -> Result<Vec<(f64, f64)>> {
+    let query = "
+        SELECT avg(b.batch)::float8, round(1000 * sum(b.rows) / sum(b.insert_ms))::float8
+        FROM stream_batches b
+        WHERE b.run = $1 AND b.target = $2
+        GROUP BY (b.batch - 1) / (SELECT 1 + (batches - 1) / $3 FROM stream_progress WHERE run = $1)
+        HAVING sum(b.insert_ms) > 0
+        ORDER BY 1";
+    Ok(client.query(query, &[&run, &target, &POINTS])?.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+fn gates(client: &mut Client, run: &str) -> Result<Vec<Gate>> {
+    let query = "
+        SELECT gate, phase, variant, figure::float8, comparison, bound::float8, pass, detail FROM stream_gates($1)";
+    let gate = |row: &Row| Gate {
+        gate: row.get(0),
+        phase: row.get(1),
+        variant: row.get(2),
+        figure: row.get(3),
+        comparison: row.get(4),
+        bound: row.get(5),
+        pass: row.get(6),
+        detail: row.get(7),
+    };
+    Ok(client.query(query, &[&run])?.iter().map(gate).collect())
+}
+
+fn queries(client: &mut Client, run: &str) -> Result<Vec<Query>> {
+    let query = "
+        SELECT q.query, q.phase, q.variant, round((max(q.ms) FILTER (WHERE q.cold))::numeric, 3)::float8,
+               round((min(q.ms) FILTER (WHERE NOT q.cold))::numeric, 3)::float8, max(q.rows)::bigint, bool_and(q.same)
+        FROM stream_queries q LEFT JOIN stream_bench_tables t USING (bench, phase, variant)
+        WHERE q.bench = $1
+        GROUP BY q.query, q.phase, q.variant, t.position
+        ORDER BY q.phase DESC, min(min(q.finished)) OVER (PARTITION BY q.phase, q.query), t.position";
+    let query_row = |row: &Row| Query {
+        query: row.get(0),
+        phase: row.get(1),
+        variant: row.get(2),
+        cold_ms: row.get(3),
+        warm_ms: row.get(4),
+        rows: row.get(5),
+        same: row.get(6),
+    };
+    Ok(client.query(query, &[&run])?.iter().map(query_row).collect())
+}
+
+fn skipped(client: &mut Client, run: &str) -> Result<Vec<(String, String)>> {
+    let query = "SELECT variant, reason FROM stream_bench_skipped WHERE bench = $1";
+    Ok(client.query(query, &[&run])?.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// What has the server write the ledger of a run as CSV: a line per batch and table.
+pub fn metrics_query(client: &mut Client, run: &str) -> Result<String> {
+    let runs = runs_of(client, run)?;
+    let query = "
+        SELECT pg_catalog.format('COPY (
+            SELECT b.run, t.phase, coalesce(t.variant, b.target) AS variant, b.target, b.batch, b.rows,
+                   round((1000 * b.rows / nullif(b.insert_ms, 0))::numeric) AS insert_rows_per_second,
+                   b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes, b.worker, b.path, b.finished
+            FROM stream_batches b LEFT JOIN stream_bench_tables t USING (run, target)
+            WHERE b.run = ANY (%L::text[])
+            ORDER BY b.run, b.batch, t.position, b.target
+        ) TO STDOUT (FORMAT csv, HEADER)', $1::text[])";
+    Ok(client.query_one(query, &[&runs])?.get(0))
+}

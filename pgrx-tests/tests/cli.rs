@@ -1,0 +1,462 @@
+//! The client program, run as its users run it. MILLRACE_CLI is its path.
+
+use millrace_tests::{Cluster, wait_until};
+use postgres::Client;
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A name that means something to HTML, Markdown, CSV and patterns.
+const ODD_NAME: &str = "<b>&\"odd|_";
+
+/// The program, without a server named.
+fn alone(arguments: &[&str]) -> Command {
+    let path =
+        std::env::var("MILLRACE_CLI").expect("MILLRACE_CLI is not set: run the tests with `make test`");
+    let mut command = Command::new(path);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The program, on a server that the environment names.
+fn on(cluster: &Cluster, arguments: &[&str]) -> Command {
+    let mut command = alone(arguments);
+    command.env("PGHOST", cluster.folder()).env("PGUSER", "postgres");
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn succeed(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Its exit code and what it said.
+fn fail(mut command: Command) -> (i32, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert_eq!(text(&stdout), "");
+    let said = text(&stderr);
+    assert!(!said.contains("panicked"), "{said}");
+    (status.code().unwrap(), said)
+}
+
+fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
+    client.query_one(query, &[]).unwrap().get(0)
+}
+
+/// A folder that this test may write to.
+fn scratch(cluster: &Cluster) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(cluster.folder().file_name().unwrap());
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn unescaped(text: &str) -> String {
+    let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+    plain.replace('\\', "").replace("&amp;", "&")
+}
+
+/// The marks of a page's charts: value by chart, label and series.
+fn marks(page: &str) -> HashMap<(String, String, String), f64> {
+    let attribute = |tag: &str, name: &str| {
+        let from = tag.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
+        unescaped(tag[from..].split('"').next().unwrap())
+    };
+    let charts = page.split("<svg").skip(1).map(|chart| chart.split("</svg>").next().unwrap());
+    charts
+        .flat_map(|chart| {
+            let title = attribute(chart, "aria-label");
+            chart.split("class=\"mark\"").skip(1).map(move |mark| {
+                let tag = mark.split('>').next().unwrap();
+                let key = (title.clone(), attribute(tag, "data-label"), attribute(tag, "data-series"));
+                (key, attribute(tag, "data-value").parse().unwrap())
+            })
+        })
+        .collect()
+}
+
+/// The rows of a table in a Markdown document.
+fn markdown_rows(document: &str, title: &str) -> Vec<Vec<String>> {
+    let from = document.find(&format!("## {title}\n")).unwrap();
+    let lines = document[from..].lines().skip(2).take_while(|line| line.starts_with('|')).skip(2);
+    let protected = |line: &str| line.replace("\\|", "\u{0}");
+    let cell = |cell: &str| unescaped(cell.trim()).replace('\u{0}', "|");
+    lines.map(|line| protected(line).trim_matches('|').split(" | ").map(cell).collect()).collect()
+}
+
+/// A query's rows as text, as numbers without what only looks good.
+fn rows(client: &mut Client, query: &str) -> Vec<Vec<String>> {
+    let rows = client.simple_query(query).unwrap();
+    let rows = rows.iter().filter_map(|message| match message {
+        postgres::SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    rows.map(|row| (0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect())
+        .collect()
+}
+
+/// Equal as numbers where they are numbers.
+fn assert_same_rows(found: &[Vec<String>], expected: &[Vec<String>]) {
+    let normal = |cell: &String| match cell.replace(',', "").parse::<f64>() {
+        Ok(number) => number.to_string(),
+        Err(_) => cell.clone(),
+    };
+    let normal_rows = |rows: &[Vec<String>]| {
+        rows.iter().map(|row| row.iter().map(normal).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    assert!(!expected.is_empty());
+    assert_eq!(normal_rows(found), normal_rows(expected));
+}
+
+#[test]
+fn reports_hold_the_numbers_of_the_run() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client
+        .execute("INSERT INTO millrace.variant (name, position, about) VALUES ($1, 900, 'odd')", &[&ODD_NAME])
+        .unwrap();
+    let folder = scratch(&cluster);
+    let variants = format!("heap,heap_unlogged,{ODD_NAME}");
+    let printed = succeed(on(
+        &cluster,
+        &[
+            "bench",
+            "--rows",
+            "20000",
+            "--batch-rows",
+            "4000",
+            "--variants",
+            &variants,
+            "--yes",
+            "-o",
+            folder.to_str().unwrap(),
+        ],
+    ));
+    assert!(printed.contains("Speed\n") && printed.contains("Gates\n"), "{printed}");
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    let marks = marks(&page);
+
+    let curves = "SELECT phase, batch::text, variant, round(1000 * b.rows / insert_ms)::float8
+                  FROM stream_batches b JOIN stream_bench_tables USING (run, target)";
+    let batches = client.query(curves, &[]).unwrap();
+    assert_eq!(batches.len(), 2 * 3 * 5);
+    let mut expected: HashMap<(String, String, String), f64> = HashMap::new();
+    for row in &batches {
+        let chart = format!("Insert speed of each batch, phase {}", row.get::<_, String>(0));
+        expected.insert((chart, row.get(1), row.get(2)), row.get(3));
+    }
+    let bars = "
+        SELECT 'Insert speed of each variant', variant, phase, insert_rows_per_second::float8
+        FROM stream_report('bench') JOIN stream_bench_tables USING (target)
+        UNION ALL
+        SELECT 'Size', variant || ', ' || phase, part, bytes::float8
+        FROM stream_report('bench') JOIN stream_bench_tables USING (target),
+             LATERAL (VALUES ('table', table_bytes), ('indexes', size_bytes - table_bytes)) parts (part, bytes)
+        UNION ALL
+        SELECT 'Where the time went', variant || ', ' || phase, part, took::float8
+        FROM stream_report('bench') JOIN stream_bench_tables USING (target),
+             LATERAL (VALUES ('generate', generate_seconds), ('insert', insert_seconds), ('commit', commit_seconds), ('analyze', analyze_seconds)) parts (part, took)
+        UNION ALL
+        SELECT 'Index overhead', variant, 'index overhead', figure::float8
+        FROM stream_gates('bench') WHERE gate = 'index overhead'
+        UNION ALL
+        SELECT 'Queries, phase ' || phase, query, variant, round(min(ms)::numeric, 3)::float8 FROM stream_queries WHERE NOT cold GROUP BY phase, query, variant";
+    for row in client.query(bars, &[]).unwrap() {
+        expected.insert((row.get(0), row.get(1), row.get(2)), row.get(3));
+    }
+    assert_eq!(expected.len(), 30 + 6 + 12 + 24 + 3 + 24);
+    for (mark, value) in &expected {
+        assert_eq!(marks.get(mark), Some(value), "{mark:?}");
+    }
+    assert_eq!(marks.len(), expected.len());
+
+    // One file: nothing is loaded, nothing of a name becomes markup.
+    assert!(!page.contains("<b>") && page.contains("&lt;b&gt;&amp;"));
+    for forbidden in ["<script", "<link", "<img", "url(", "@import", " src=", " href=", "https:"] {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+    assert_eq!(page.matches("http:").count(), page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
+
+    let summary = fs::read_to_string(folder.join("summary.md")).unwrap();
+    let speed = rows(
+        &mut client,
+        "SELECT phase, variant, r.rows, batches, rows_per_second, rows_per_second_min, rows_per_second_p50, rows_per_second_p95,
+                rows_per_second_max, insert_rows_per_second, ratio
+         FROM stream_report('bench') WITH ORDINALITY r JOIN stream_bench_tables USING (target) ORDER BY ordinality",
+    );
+    assert_same_rows(&markdown_rows(&summary, "Speed"), &speed);
+    let size = rows(
+        &mut client,
+        "SELECT phase, variant, size_bytes, table_bytes, bytes_per_row, wal_bytes_per_row
+         FROM stream_report('bench') WITH ORDINALITY r JOIN stream_bench_tables USING (target) ORDER BY ordinality",
+    );
+    assert_same_rows(&markdown_rows(&summary, "Size"), &size);
+    let gates = rows(
+        &mut client,
+        "SELECT gate, phase, variant, figure, comparison || ' ' || bound::float8, CASE WHEN pass THEN 'pass' ELSE 'FAIL' END, detail
+         FROM stream_gates('bench')",
+    );
+    assert_same_rows(&markdown_rows(&summary, "Gates"), &gates);
+
+    let metrics = fs::read_to_string(folder.join("metrics.csv")).unwrap();
+    client
+        .batch_execute("CREATE TABLE metrics (run text, phase text, variant text, target text, batch bigint, rows bigint, speed float8,
+            elapsed_ms float8, generate_ms float8, insert_ms float8, commit_ms float8, wal_bytes bigint, worker int, path text, finished timestamptz)")
+        .unwrap();
+    let mut copy = client.copy_in("COPY metrics FROM STDIN (FORMAT csv, HEADER)").unwrap();
+    std::io::Write::write_all(&mut copy, metrics.as_bytes()).unwrap();
+    assert_eq!(copy.finish().unwrap(), 30);
+    let differences: i64 = one(
+        &mut client,
+        "SELECT count(*) FROM (SELECT run, target, batch, rows, elapsed_ms, generate_ms, insert_ms, commit_ms, wal_bytes, finished FROM metrics
+         EXCEPT SELECT run, target, batch, rows, elapsed_ms, generate_ms, insert_ms, commit_ms, wal_bytes::bigint, finished FROM stream_batches) d",
+    );
+    assert_eq!(differences, 0);
+}
+
+#[test]
+fn a_run_that_is_no_benchmark_has_a_report_too() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CREATE TABLE nation (LIKE tpch_nation)").unwrap();
+    client.batch_execute("CALL stream_ingest('nation', batch_rows => 10)").unwrap();
+    let folder = scratch(&cluster);
+    let uri = format!(
+        "postgres://postgres@/postgres?host={}",
+        cluster.folder().display().to_string().replace('/', "%2F")
+    );
+    let printed =
+        succeed(alone(&["report", "public.nation", "--dbname", &uri, "--output", folder.to_str().unwrap()]));
+    assert_eq!(printed.lines().count(), 3);
+    let summary = fs::read_to_string(folder.join("summary.md")).unwrap();
+    let speed = markdown_rows(&summary, "Speed");
+    assert_eq!(speed[0][..3], ["public.nation", "25", "3"]);
+    assert_eq!(fs::read_to_string(folder.join("metrics.csv")).unwrap().lines().count(), 4);
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert_eq!(marks(&page).keys().filter(|(chart, ..)| chart == "Insert speed of each batch").count(), 3);
+}
+
+#[test]
+fn wrong_calls_say_what_is_wrong() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CREATE DATABASE bare").unwrap();
+    let nowhere = scratch(&cluster);
+    let wrong: Vec<(Command, i32, &[&str])> = vec![
+        (alone(&[]), 2, &["Usage: millrace <COMMAND>"]),
+        (alone(&["bench", "--rows", "0"]), 2, &["invalid value '0' for '--rows <ROWS>'"]),
+        (alone(&["bench", "--profile", "flat"]), 2, &["give steady, diurnal, burst, or sizes"]),
+        (alone(&["report", "bench"]), 2, &["millrace: no server is named", "HINT:  Give --host,"]),
+        (alone(&["demo", "--dbname", "postgres://[", "--yes"]), 2, &["millrace: connection string: "]),
+        (on(&cluster, &["bench"]), 2, &["there is no terminal to ask for leave on", "HINT:  --yes answers"]),
+        (
+            alone(&["report", "bench", "--host", nowhere.to_str().unwrap()]),
+            1,
+            &[
+                "millrace: could not connect to the server: ",
+                "No such file or directory",
+                "HINT:  Is it running there?",
+            ],
+        ),
+        (
+            on(&cluster, &["report", "nonesuch"]),
+            1,
+            &["millrace: run \"nonesuch\" does not exist", "HINT:  View stream_progress"],
+        ),
+        (
+            on(&cluster, &["bench", "--yes", "--variants", "heap,nonesuch"]),
+            1,
+            &["millrace: ", "nonesuch", "SQLSTATE:  42704"],
+        ),
+        (
+            on(&cluster, &["bench", "--yes", "--options", "{"]),
+            1,
+            &["invalid input syntax for type json", "SQLSTATE:  22P02", "DETAIL:  "],
+        ),
+        (
+            on(&cluster, &["report", "bench", "--dbname", "bare"]),
+            1,
+            &[
+                "millrace: the database does not have extension millrace",
+                "HINT:  Run CREATE EXTENSION millrace in it.",
+            ],
+        ),
+        (
+            on(&cluster, &["report", "x", "-U", "nobody"]),
+            1,
+            &["role \"nobody\" does not exist", "SQLSTATE:  28000"],
+        ),
+    ];
+    for (command, code, parts) in wrong {
+        let called = format!("{command:?}");
+        let (found, said) = fail(command);
+        assert_eq!(found, code, "{called}: {said}");
+        for part in parts {
+            assert!(said.contains(part), "{called}: {said}");
+        }
+    }
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_progress"), 0, "nothing was begun");
+}
+
+#[test]
+fn nobody_reading_is_no_panic() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CREATE TABLE nation (LIKE tpch_nation)").unwrap();
+    client.batch_execute("CALL stream_ingest('nation')").unwrap();
+    let folder = scratch(&cluster);
+    let mut command = on(&cluster, &["report", "public.nation", "-o", folder.to_str().unwrap()]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), String::new()));
+}
+
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+const SLOW: [&str; 13] = [
+    "bench",
+    "--rows",
+    "30000",
+    "--batch-rows",
+    "1000",
+    "--variants",
+    "heap,heap_unlogged",
+    "--phase",
+    "noindex",
+    "--options",
+    "{\"rate\": 15000}",
+    "--yes",
+    "--verbose",
+];
+
+#[test]
+fn the_first_interrupt_stops_after_the_batch_and_the_same_call_goes_on() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let child = on(&cluster, &SLOW).spawn().unwrap();
+    wait_until("some batches", || one(&mut client, "SELECT count(*) > 6 FROM stream_batches"));
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    for part in [
+        "stopping after this batch",
+        "of 30 batches are there",
+        "millrace: interrupted",
+        "HINT:  Go on with: ",
+        "'{\"rate\": 15000}'",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("canceling"), "no batch was cancelled: {said}");
+    let state = client.query_one("SELECT state, batches_done, batches FROM stream_progress", &[]).unwrap();
+    let (before, batches): (i64, i64) = (state.get(1), state.get(2));
+    assert_eq!(state.get::<_, String>(0), "interrupted");
+    assert!(before < batches, "{before} of {batches}");
+    succeed(on(&cluster, &SLOW));
+    let whole = "SELECT count(*) = 2 AND bool_and(matches AND rows_found = 30000 AND batches = 30) FROM stream_verify('bench/noindex')";
+    assert!(one::<bool>(&mut client, whole));
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_batches"), 60, "each batch once");
+}
+
+#[test]
+fn the_second_interrupt_cancels_the_batch() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let child = on(&cluster, &SLOW).spawn().unwrap();
+    wait_until("a batch", || one(&mut client, "SELECT count(*) > 0 FROM stream_batches"));
+    // The batch cannot end of itself.
+    let mut blocker = cluster.connect();
+    let mut transaction = blocker.transaction().unwrap();
+    transaction.batch_execute("LOCK TABLE bench.heap_noindex IN SHARE MODE").unwrap();
+    interrupt(&child);
+    wait_until("the request to stop", || {
+        one(&mut client, "SELECT bool_or(stop_requested) FROM millrace.run")
+    });
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    transaction.rollback().unwrap();
+    assert_eq!(one::<String>(&mut client, "SELECT state FROM stream_progress"), "interrupted");
+}
+
+/// A folder for temporary servers, which must be empty again when the program ends.
+fn temporary(cluster: &Cluster) -> PathBuf {
+    let folder = std::env::temp_dir()
+        .join(format!("millrace-cli-{}", cluster.folder().file_name().unwrap().to_string_lossy()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[test]
+fn without_a_server_it_starts_one_and_leaves_nothing() {
+    let cluster = Cluster::new();
+    let folder = temporary(&cluster);
+    let pg_config = format!("{}/pg_config", std::env::var("MILLRACE_BIN").unwrap());
+    let embedded = |arguments: &[&str]| {
+        let mut command = alone(arguments);
+        command.env("PG_CONFIG", &pg_config).env("TMPDIR", &folder);
+        command
+    };
+    let left = || fs::read_dir(&folder).unwrap().count();
+    let printed = succeed(embedded(&["demo", "--sf", "0.01"]));
+    assert!(printed.contains("FROM tpch_gen('lineitem', 0.01) LIMIT 5;"), "{printed}");
+    assert!(printed.contains("60175       60175  t"), "the load is verified: {printed}");
+    assert_eq!(left(), 0);
+
+    let (code, said) = fail(embedded(&["bench", "--yes", "--variants", "nonesuch"]));
+    assert_eq!((code, left()), (1, 0), "{said}");
+
+    let mut child =
+        embedded(&["bench", "--rows", "1000000000", "--phase", "noindex", "--variants", "heap", "--yes"]);
+    let mut child = child.spawn().unwrap();
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("rows (") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut said, &mut line).unwrap() > 0, "it ended early");
+    }
+    interrupt(&child);
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert!(rest.contains("The temporary server is gone."), "{rest}");
+    assert_eq!(left(), 0);
+    fs::remove_dir(&folder).unwrap();
+}
+
+#[test]
+fn a_server_without_the_extension_is_told_of() {
+    let cluster = Cluster::new();
+    let folder = scratch(&cluster);
+    let pg_config = folder.join("pg_config");
+    fs::write(&pg_config, format!("#!/bin/sh\necho {}\n", folder.display())).unwrap();
+    fs::set_permissions(&pg_config, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = alone(&["demo"]);
+    command.env("PG_CONFIG", &pg_config);
+    let (code, said) = fail(command);
+    assert_eq!(code, 1);
+    assert!(
+        said.contains("extension millrace is not installed in")
+            && said.contains("HINT:  Install it with `make install"),
+        "{said}"
+    );
+    let mut command = alone(&["demo"]);
+    command.env("PG_CONFIG", folder.join("nonesuch"));
+    let (code, said) = fail(command);
+    assert_eq!(code, 1);
+    assert!(said.contains("nonesuch cannot be run") && said.contains("HINT:  PG_CONFIG names"), "{said}");
+}
