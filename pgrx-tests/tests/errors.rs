@@ -175,8 +175,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     (
         "CALL stream_ingest('orders', variants => '{orders}')",
-        "0A000",
-        "argument \"variants\" is not supported",
+        "22023",
+        "invalid value for argument \"variants\": public.orders",
     ),
     ("CALL stream_ingest('orders', rows => 10)", "22023", "unknown field `rows`"),
     (
