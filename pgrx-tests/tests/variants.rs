@@ -130,7 +130,6 @@ fn wrong_variants_are_refused() {
         ("variants => '{quick, quick}'", "22023", "invalid value for argument \"variants\": public.quick"),
         ("variants => '{NULL}'", "22004", "argument \"variants\" must not be null"),
         ("variants => '{no_orders}'", "42804", "row type public.no_orders has column"),
-        ("variants => '{pg_stat_activity}'", "55000", "cannot insert into view"),
         ("variants => '{mine}', workers => 2", "0A000", "temporary table"),
         (
             "'sql', rows => 5, options => '{\"query\": \"TABLE orders\"}', variants => '{quick}'",
