@@ -84,9 +84,9 @@ impl Axis {
     fn up_to(most: f64, unit: Unit) -> Self {
         let most = if most > 0.0 { most } else { 1.0 };
         let rough = most / 5.0;
-        // Steps of bytes are round in their own prefix.
+        // Steps of bytes are round in the prefix of the highest.
         let prefix = match unit {
-            Unit::Bytes if rough >= 1.0 => 1024f64.powf(rough.log(1024.0).floor()),
+            Unit::Bytes if most >= 1.0 => 1024f64.powf(most.log(1024.0).floor()),
             _ => 1.0,
         };
         let power = prefix * 10f64.powf((rough / prefix).log10().floor());
