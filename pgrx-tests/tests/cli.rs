@@ -460,3 +460,42 @@ fn a_server_without_the_extension_is_told_of() {
     assert_eq!(code, 1);
     assert!(said.contains("nonesuch cannot be run") && said.contains("HINT:  PG_CONFIG names"), "{said}");
 }
+
+#[test]
+fn exports_need_no_server() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("export-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let place = folder.to_str().unwrap();
+    let arguments = ["export", "orders", "--sf", "0.01", "--format", "tbl", "--output", place];
+    let printed = succeed(alone(&arguments));
+    assert!(printed.contains("orders.tbl") && printed.contains(" 15000 "), "{printed}");
+    // dbgen's own checksum of the file.
+    let known = include_str!("dbgen.sha256").lines().find(|line| line.starts_with("0.01 orders ")).unwrap();
+    let checksum = known.split_whitespace().last().unwrap();
+    assert!(printed.contains(checksum), "{known}: {printed}");
+    let (code, said) = fail(alone(&arguments));
+    assert_eq!(code, 1);
+    assert!(
+        said.contains("orders.tbl\" already exists") && said.contains("HINT:  Have it replaced"),
+        "{said}"
+    );
+    let options = r#"{"seed": 7, "columns": ["call_id"], "compression": "zstd"}"#;
+    let printed = succeed(alone(&["export", "cdr", "--rows", "5000", "--options", options, "-o", place]));
+    assert!(printed.contains("cdr.parquet") && printed.contains(" 5000 "), "{printed}");
+    for (wrong, code, message) in [
+        (["export", "nonesuch", "--rows", "1"], 1, "source \"nonesuch\" does not exist"),
+        (["export", "orders", "--format", "xml"], 2, "format \"xml\" does not exist"),
+        (["export", "orders", "--options", "{\"x\": 1}"], 1, "invalid export options: unknown field `x`"),
+    ] {
+        let (found, said) = fail(alone(&wrong));
+        assert_eq!(found, code, "{said}");
+        assert!(said.contains(message), "{said}");
+    }
+    let mut endless = alone(&["export", "cdr", "--rows", "10000000000", "--format", "csv", "-o", place]);
+    let mut child = endless.spawn().unwrap();
+    wait_until("a file", || fs::read_dir(&folder).unwrap().count() > 2);
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing is left of it");
+    fs::remove_dir_all(&folder).unwrap();
+}

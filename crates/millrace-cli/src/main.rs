@@ -1,5 +1,5 @@
 //! `millrace`: the client. It shows what the extension does, runs its benchmark with live progress, and writes
-//! reports. All work is done in the server; without one it starts a temporary one.
+//! reports. All this is done in the server; without one it starts a temporary one. Exports need none.
 #![deny(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -9,6 +9,7 @@ mod connection;
 mod demo;
 mod embedded;
 mod error;
+mod export;
 mod interrupt;
 mod output;
 mod progress;
@@ -45,6 +46,8 @@ enum Command {
     /// Writes report.html, summary.md and metrics.csv of a run or a benchmark
     #[command(after_help = AFTER_HELP)]
     Report(report::Arguments),
+    /// Writes a source to Parquet, CSV, tbl or Arrow files, without a server
+    Export(export::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -114,6 +114,51 @@ impl Display {
     }
 }
 
+/// Rows that are counted up, without a server.
+pub struct Counter {
+    bar: Option<ProgressBar>,
+    total: u64,
+    told: u64,
+}
+
+impl Display {
+    /// Counts so many rows, about.
+    pub fn counter(&self, total: u64) -> Counter {
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new(total));
+            set_style(&bar, "{bar:32.blue/dim} {msg}");
+            bar
+        });
+        Counter { bar, total, told: 0 }
+    }
+}
+
+impl Counter {
+    /// Shows that so many are there after this time.
+    pub fn show(&mut self, rows: u64, elapsed: Duration) {
+        let step = rows * 10 / self.total.max(1);
+        let told = std::mem::replace(&mut self.told, step);
+        let per_second = rows as f64 / elapsed.as_secs_f64().max(1e-3);
+        let eta = self.total.saturating_sub(rows) as f64 / per_second.max(1.0);
+        let [done, total, speed] = [rows as i64, self.total as i64, per_second as i64].map(output::grouped);
+        let figures = format!("{done} of {total} rows, {speed} rows/s, ETA {}", output::clock(eta));
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(rows);
+                bar.set_message(figures);
+            }
+            None if step > told => output::note(&figures),
+            None => {}
+        }
+    }
+}
+
+fn set_style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+}
+
 /// What has been shown of the runs so far.
 struct Shown {
     display: Display,
@@ -134,9 +179,7 @@ impl Shown {
         let bar = self.bars.entry((load.run.clone(), load.target.clone())).or_insert_with(|| {
             let bar = bars.add(ProgressBar::new(load.rows_total.unsigned_abs()));
             bar.set_prefix(load.target.clone());
-            if let Ok(style) = ProgressStyle::with_template("{prefix:28!} {bar:24.blue/dim} {msg}") {
-                bar.set_style(style);
-            }
+            set_style(&bar, "{prefix:28!} {bar:24.blue/dim} {msg}");
             bar
         });
         bar.set_length(load.rows_total.max(load.rows).unsigned_abs());
