@@ -25,7 +25,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// Shows this help
-    #[arg(long, short = '?', action = ArgAction::Help, global = true)]
+    #[arg(long, short = '?', action = ArgAction::Help, global = true, display_order = 1000)]
     help: Option<bool>,
 }
 
