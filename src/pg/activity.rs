@@ -1,7 +1,7 @@
 //! What a backend reports of the work it is doing.
 
-use super::compat;
 use super::insert::Path;
+use super::{compat, wal};
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -30,11 +30,11 @@ impl Inserted {
 
     /// Does `insert` and counts its time and WAL; time it spends on generating rows counts as such.
     pub fn measure<T>(&mut self, insert: impl FnOnce() -> T) -> T {
-        let (start, generation, wal) = (Instant::now(), generation(), wal_bytes());
+        let (start, generation, wal) = (Instant::now(), generation(), wal::written());
         let result = insert();
         let (elapsed, generation) = (start.elapsed(), self::generation().since(generation));
         self.took += elapsed.saturating_sub(generation.waited);
-        self.wal_bytes += wal_bytes() - wal;
+        self.wal_bytes += wal::written() - wal;
         self.add(generation);
         result
     }
@@ -79,12 +79,6 @@ pub fn add_generated(took: Duration, waited: Duration) {
 /// The generation of rows by this backend so far.
 pub fn generation() -> Generation {
     GENERATION.get()
-}
-
-/// Bytes of WAL this backend has written so far.
-fn wal_bytes() -> u64 {
-    // SAFETY: a plain counter of this backend, read on its only thread.
-    unsafe { pg_sys::pgWalUsage.wal_bytes }
 }
 
 /// Shows the ingest of a batch into a table in `pg_stat_progress_copy` until it is dropped.

@@ -133,52 +133,83 @@ impl Column {
         Some(Self { name: name.to_owned(), values, layout })
     }
 
-    /// The value at `row`, or `None` for null. Values of varying length are in `memory`.
+    /// Whether some of its values are null.
+    pub fn has_nulls(&self) -> bool {
+        self.array().null_count() > 0
+    }
+
+    pub fn is_null(&self, row: usize) -> bool {
+        self.array().is_null(row)
+    }
+
+    fn array(&self) -> &dyn Array {
+        match &self.values {
+            Values::Int32(array) => array,
+            Values::Int64(array) => array,
+            Values::Decimal(array, _) => array,
+            Values::Float64(array) => array,
+            Values::Boolean(array) => array,
+            Values::Date(array) => array,
+            Values::Timestamp(array) => array,
+            Values::Text(array) => array,
+        }
+    }
+
+    /// The value at `row`, or `None` for null.
     #[inline]
-    pub fn datum(&self, row: usize, memory: &mut Arena) -> Result<Option<Datum>, Error> {
+    pub fn value(&self, row: usize) -> Result<Option<Value<'_>>, Error> {
         Ok(Some(match &self.values {
-            Values::Int32(array) if array.is_valid(row) => Datum::from(array.value(row)),
+            Values::Int32(array) if array.is_valid(row) => match self.layout {
+                Layout::Int8 => Value::Int8(array.value(row).into()),
+                _ => Value::Int4(array.value(row)),
+            },
             Values::Int64(array) if array.is_valid(row) => self.integer(array.value(row))?,
-            Values::Decimal(array, scale) if array.is_valid(row) => numeric(array.value(row), *scale, memory),
-            Values::Float64(array) if array.is_valid(row) => Datum::from(array.value(row).to_bits()),
-            Values::Boolean(array) if array.is_valid(row) => Datum::from(array.value(row)),
-            Values::Date(array) if array.is_valid(row) => Datum::from(array.value(row) - POSTGRES_EPOCH),
-            Values::Timestamp(array) if array.is_valid(row) => {
-                Datum::from(array.value(row) - i64::from(POSTGRES_EPOCH) * MICROSECONDS_PER_DAY)
+            Values::Decimal(array, scale) if array.is_valid(row) => {
+                Value::Numeric(Numeric::new(array.value(row), *scale))
             }
-            Values::Text(array) if array.is_valid(row) => self.text(array.value(row), memory)?,
+            Values::Float64(array) if array.is_valid(row) => Value::Int8(array.value(row).to_bits() as i64),
+            Values::Boolean(array) if array.is_valid(row) => Value::Bool(array.value(row)),
+            Values::Date(array) if array.is_valid(row) => Value::Int4(array.value(row) - POSTGRES_EPOCH),
+            Values::Timestamp(array) if array.is_valid(row) => {
+                Value::Int8(array.value(row) - i64::from(POSTGRES_EPOCH) * MICROSECONDS_PER_DAY)
+            }
+            Values::Text(array) if array.is_valid(row) => self.text(array.value(row))?,
             _ => return Ok(None),
         }))
     }
 
-    fn integer(&self, value: i64) -> Result<Datum, Error> {
+    /// As [`Column::value`], as a datum; one of varying length is in `memory`.
+    #[inline]
+    pub fn datum(&self, row: usize, memory: &mut Arena) -> Result<Option<Datum>, Error> {
+        Ok(self.value(row)?.map(|value| value.datum(memory)))
+    }
+
+    #[inline]
+    fn integer(&self, value: i64) -> Result<Value<'_>, Error> {
         if self.layout != Layout::Int4 {
-            return Ok(Datum::from(value));
+            return Ok(Value::Int8(value));
         }
         match i32::try_from(value) {
-            Ok(value) => Ok(Datum::from(value)),
+            Ok(value) => Ok(Value::Int4(value)),
             Err(_) => Err(Error::IntegerRange { column: self.name.clone(), value }),
         }
     }
 
-    fn text(&self, value: &str, memory: &mut Arena) -> Result<Datum, Error> {
-        let length = match self.layout {
-            Layout::Text { limit: Some(limit) } if value.len() > limit => {
-                self.check_length(value, limit)?;
-                value.len()
+    #[inline]
+    fn text<'a>(&self, text: &'a str) -> Result<Value<'a>, Error> {
+        let padding = match self.layout {
+            Layout::Text { limit: Some(limit) } => {
+                self.check_length(text, limit)?;
+                0
             }
             Layout::Padded { length } => {
-                self.check_length(value, length)?;
+                self.check_length(text, length)?;
                 // The length counts characters, a varlena's size bytes.
-                value.len() + length - characters(value).min(length)
+                length - characters(text).min(length)
             }
-            _ => value.len(),
+            _ => 0,
         };
-        Ok(varlena(length, memory, |bytes| {
-            let (text, padding) = bytes.split_at_mut(value.len());
-            text.copy_from_slice(value.as_bytes());
-            padding.fill(b' ');
-        }))
+        Ok(Value::Text { text, padding })
     }
 
     fn check_length(&self, value: &str, limit: usize) -> Result<(), Error> {
@@ -192,6 +223,45 @@ impl Column {
 #[inline]
 fn characters(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().count() }
+}
+
+/// A value as the server lays it out, but for the length before those of varying length.
+pub enum Value<'a> {
+    Bool(bool),
+    /// Of four bytes.
+    Int4(i32),
+    /// Of eight bytes.
+    Int8(i64),
+    Numeric(Numeric),
+    /// With so many blanks after it.
+    Text {
+        text: &'a str,
+        padding: usize,
+    },
+}
+
+impl Value<'_> {
+    /// The value as a datum; one of varying length is in `memory`.
+    #[inline]
+    pub fn datum(self, memory: &mut Arena) -> Datum {
+        match self {
+            Value::Bool(value) => Datum::from(value),
+            Value::Int4(value) => Datum::from(value),
+            Value::Int8(value) => Datum::from(value),
+            Value::Numeric(value) => varlena(value.length(), memory, |bytes| value.write(bytes)),
+            Value::Text { text, padding } => {
+                varlena(text.len() + padding, memory, |bytes| write_text(text, bytes))
+            }
+        }
+    }
+}
+
+/// Writes a text, and blanks after it.
+#[inline]
+pub fn write_text(text: &str, bytes: &mut [u8]) {
+    let (written, padding) = bytes.split_at_mut(text.len());
+    written.copy_from_slice(text.as_bytes());
+    padding.fill(b' ');
 }
 
 /// A value of varying length, whose bytes `fill` writes.
@@ -215,52 +285,79 @@ const NUMERIC_SHORT_WEIGHT_MASK: u16 = 0x7f;
 /// 38 decimal digits, and a fraction padded to whole base digits, fill no more.
 const NUMERIC_MAX_DIGITS: usize = 12;
 
-/// `value` with `scale` decimal digits after the point as a `numeric`.
-fn numeric(value: i128, scale: u32, memory: &mut Arena) -> Datum {
-    // Base digits stand on both sides of the point, so the fraction is padded to whole ones.
-    let padding = (NUMERIC_BASE_DIGITS - scale % NUMERIC_BASE_DIGITS) % NUMERIC_BASE_DIGITS;
-    let fraction_digits = (scale + padding) / NUMERIC_BASE_DIGITS;
-    let mut digits = [0u16; NUMERIC_MAX_DIGITS];
-    let mut first = NUMERIC_MAX_DIGITS;
-    let mut push = |digit: u64| {
-        first -= 1;
-        digits[first] = digit as u16;
-    };
-    let mut rest = value.unsigned_abs();
-    if padding > 0 {
-        // Only the last base digit is padded.
-        let pad = 10u64.pow(padding);
-        push(take_digit(&mut rest, NUMERIC_BASE / pad) * pad);
-    }
-    while rest > 0 {
-        push(take_digit(&mut rest, NUMERIC_BASE));
-    }
-    let mut weight = (NUMERIC_MAX_DIGITS - first) as i32 - fraction_digits as i32 - 1;
-    let mut last = NUMERIC_MAX_DIGITS;
-    while last > first && digits[last - 1] == 0 {
-        last -= 1;
-    }
-    while first < last && digits[first] == 0 {
-        first += 1;
-        weight -= 1;
-    }
-    if first == last {
-        weight = 0;
-    }
-    let sign = if value < 0 { NUMERIC_SHORT_NEGATIVE } else { 0 };
-    let header = NUMERIC_SHORT
-        | sign
-        | (scale as u16) << NUMERIC_SHORT_SCALE_SHIFT
-        | weight as u16 & NUMERIC_SHORT_WEIGHT_MASK;
-    let digits = &digits[first..last];
-    varlena(2 + 2 * digits.len(), memory, |bytes| {
-        for (bytes, word) in bytes.chunks_exact_mut(2).zip(std::iter::once(&header).chain(digits)) {
-            bytes.copy_from_slice(&word.to_ne_bytes());
-        }
-    })
+/// A decimal as a `numeric` holds it.
+pub struct Numeric {
+    /// The header, and the digits in `numeric`'s base, at the end.
+    words: [u16; 1 + NUMERIC_MAX_DIGITS],
+    first: usize,
+    last: usize,
 }
 
-/// Takes the lowest digit in `base` off a number; 64-bit division is several times faster than 128-bit.
+impl Numeric {
+    /// `value` with `scale` decimal digits after the point.
+    #[inline]
+    fn new(value: i128, scale: u32) -> Self {
+        // Base digits stand on both sides of the point, so the fraction is padded to whole ones.
+        let padding = (NUMERIC_BASE_DIGITS - scale % NUMERIC_BASE_DIGITS) % NUMERIC_BASE_DIGITS;
+        let fraction_digits = (scale + padding) / NUMERIC_BASE_DIGITS;
+        let mut words = [0u16; 1 + NUMERIC_MAX_DIGITS];
+        let mut first = words.len();
+        let mut push = |digit: u64| {
+            first -= 1;
+            words[first] = digit as u16;
+        };
+        let mut rest = value.unsigned_abs();
+        if padding > 0 {
+            // Only the last base digit is padded.
+            let pad = 10u64.pow(padding);
+            push(take_digit(&mut rest, NUMERIC_BASE / pad) * pad);
+        }
+        while rest > u128::from(u64::MAX) {
+            push(take_digit(&mut rest, NUMERIC_BASE));
+        }
+        // 64-bit division is several times faster, and most numbers are small from the start.
+        let mut rest = rest as u64;
+        while rest > 0 {
+            push(rest % NUMERIC_BASE);
+            rest /= NUMERIC_BASE;
+        }
+        let mut weight = (words.len() - first) as i32 - fraction_digits as i32 - 1;
+        let mut last = words.len();
+        while last > first && words[last - 1] == 0 {
+            last -= 1;
+        }
+        while first < last && words[first] == 0 {
+            first += 1;
+            weight -= 1;
+        }
+        if first == last {
+            weight = 0;
+        }
+        let sign = if value < 0 { NUMERIC_SHORT_NEGATIVE } else { 0 };
+        first -= 1;
+        words[first] = NUMERIC_SHORT
+            | sign
+            | (scale as u16) << NUMERIC_SHORT_SCALE_SHIFT
+            | weight as u16 & NUMERIC_SHORT_WEIGHT_MASK;
+        Self { words, first, last }
+    }
+
+    /// Its size in bytes.
+    #[inline]
+    pub fn length(&self) -> usize {
+        2 * (self.last - self.first)
+    }
+
+    /// Writes it into so many bytes.
+    #[inline]
+    pub fn write(&self, bytes: &mut [u8]) {
+        for (bytes, word) in bytes.chunks_exact_mut(2).zip(&self.words[self.first..self.last]) {
+            bytes.copy_from_slice(&word.to_ne_bytes());
+        }
+    }
+}
+
+/// Takes the lowest digit in `base` off a number.
 #[inline]
 fn take_digit(number: &mut u128, base: u64) -> u64 {
     let (rest, digit) = match u64::try_from(*number) {

@@ -1,87 +1,123 @@
-//! Where a reader's batches come from: made when they are asked for, or ahead by a thread.
+//! Where a reader's batches come from: made when they are asked for, or ahead by threads.
 //!
-//! Making rows and inserting them are of the same order of work. A thread that makes the next batch while
-//! the backend inserts the last takes most of the making out of the time of a load. It touches nothing of
-//! the server's, and is never more than two batches ahead.
+//! Making rows and inserting them are of the same order of work. Threads that make the next batches while the
+//! backend inserts the last take the making out of the time of a load. They touch nothing of the server's,
+//! and none is more than two batches ahead.
 
 use super::{activity, process};
 use crate::error::{Error, Result};
 use crate::guc;
 use arrow::record_batch::RecordBatch;
-use millrace_sources::{Batches, tpch};
+use millrace_sources::{Batches, Source, tpch};
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-type Made = std::result::Result<RecordBatch, millrace_sources::Error>;
-
 /// Making the text pool is short work; more threads would hardly be started before it is done.
 const TEXT_POOL_THREADS: usize = 4;
-/// Batches that wait to be read; one more is in the making.
+/// Rows are made in about one and a half times the time they are inserted in.
+const THREADS: usize = 2;
+/// Batches of each thread that wait to be read; one more is in the making.
 const AHEAD: usize = 1;
 
+/// What becomes of a batch before it is read, in the thread that makes it.
+pub type Prepare<T> = Arc<dyn Fn(RecordBatch) -> std::result::Result<T, Error> + Send + Sync>;
+
 /// Batches to read.
-pub enum Feed {
+pub enum Feed<T> {
     /// Made when they are asked for: rows that nobody asks for are not made.
-    OnDemand(Batches),
-    /// Made by a thread, which ends when this is dropped; with the time each took.
-    Ahead(Receiver<(Made, Duration)>),
+    OnDemand(Batches, Prepare<T>),
+    /// Made by threads, which end when this is dropped; the first has the next batch.
+    Ahead(VecDeque<Receiver<Made<T>>>),
 }
 
-impl Feed {
-    /// For somebody who reads all of `batches`: starts a thread that makes them, unless that is switched off.
-    pub fn ahead(mut batches: Batches) -> Self {
-        if !guc::generate_ahead() {
-            return Feed::OnDemand(batches);
-        }
-        let (sender, receiver) = sync_channel(AHEAD);
-        process::spawn(move || {
-            loop {
-                let start = Instant::now();
-                if needs_text_pool(&batches) {
-                    tpch::build_text_pool(TEXT_POOL_THREADS);
-                }
-                let Some(made) = batches.next() else { break };
-                // Nobody waits for it any more if the load was interrupted.
-                if sender.send((made, start.elapsed())).is_err() {
-                    break;
-                }
+/// A batch that was made.
+pub struct Made<T> {
+    batch: std::result::Result<T, Error>,
+    rows: usize,
+    took: Duration,
+}
+
+/// Starts a thread that makes batches and prepares them.
+fn make_ahead<T: Send + 'static>(mut batches: Batches, prepare: Prepare<T>) -> Receiver<Made<T>> {
+    let (sender, receiver) = sync_channel(AHEAD);
+    process::spawn(move || {
+        while let Some(made) = make(&mut batches, &prepare) {
+            // Nobody waits for it any more if the load was interrupted.
+            if sender.send(made).is_err() {
+                break;
             }
-        });
-        Feed::Ahead(receiver)
+        }
+    });
+    receiver
+}
+
+/// Makes the next batch and prepares it.
+fn make<T>(batches: &mut Batches, prepare: &Prepare<T>) -> Option<Made<T>> {
+    let start = Instant::now();
+    if needs_text_pool(batches) {
+        tpch::build_text_pool(TEXT_POOL_THREADS);
+    }
+    let made = batches.next()?;
+    let rows = made.as_ref().map_or(0, RecordBatch::num_rows);
+    let batch = made.map_err(Error::from).and_then(|batch| prepare(batch));
+    Some(Made { batch, rows, took: start.elapsed() })
+}
+
+impl<T: Send + 'static> Feed<T> {
+    /// For somebody who may not read all of `batches`.
+    pub fn on_demand(batches: Batches, prepare: Prepare<T>) -> Self {
+        Feed::OnDemand(batches, prepare)
+    }
+
+    /// For somebody who reads all of `units`: starts threads that make them, unless that is switched off.
+    pub fn ahead(
+        source: Box<dyn Source>,
+        units: Range<u64>,
+        columns: Vec<usize>,
+        prepare: Prepare<T>,
+    ) -> Self {
+        if !guc::generate_ahead() {
+            return Feed::on_demand(source.full_batches(units, columns), prepare);
+        }
+        let hands = source.dealt_batches(units, columns, THREADS);
+        Feed::Ahead(hands.into_iter().map(|batches| make_ahead(batches, prepare.clone())).collect())
     }
 
     /// Goes on with other units when those it makes on demand are at their end.
     pub fn go_on_with(&mut self, units: Range<u64>) {
-        if let Feed::OnDemand(batches) = self {
+        if let Feed::OnDemand(batches, _) = self {
             batches.go_on_with(units);
         }
     }
 
     /// The next batch, open to interrupts.
-    pub fn next(&mut self) -> Result<Option<RecordBatch>> {
+    pub fn next(&mut self) -> Result<Option<T>> {
         process::check_for_interrupts();
+        let start = Instant::now();
         let made = match self {
-            Feed::OnDemand(batches) => {
-                let start = Instant::now();
+            Feed::OnDemand(batches, prepare) => {
                 if needs_text_pool(batches) {
                     process::interruptibly(|| tpch::build_text_pool(TEXT_POOL_THREADS));
                 }
-                let made = batches.next();
-                activity::add_generated(start.elapsed(), start.elapsed());
-                made
+                make(batches, prepare)
             }
-            Feed::Ahead(receiver) => {
-                let start = Instant::now();
-                let received = process::receive(receiver);
-                let (made, took) = received.map_or((None, Duration::ZERO), |(made, took)| (Some(made), took));
-                activity::add_generated(took, start.elapsed());
+            Feed::Ahead(threads) => {
+                let made = threads.front().and_then(process::receive);
+                threads.rotate_left(1);
                 made
             }
         };
-        let batch = made.transpose().map_err(Error::from)?;
-        activity::add_rows(batch.as_ref().map_or(0, RecordBatch::num_rows));
-        Ok(batch)
+        let waited = start.elapsed();
+        let Some(Made { batch, rows, took }) = made else {
+            activity::add_generated(Duration::ZERO, waited);
+            return Ok(None);
+        };
+        activity::add_generated(took, waited);
+        activity::add_rows(rows);
+        Ok(Some(batch?))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::process::check_for_interrupts;
 use super::raw::{self, guarded};
-use super::{compat, slot};
+use super::{compat, slot, wal};
 use pgrx::pg_sys::{self, Datum};
 
 /// Entries inserted between two looks for interrupts.
@@ -160,6 +160,7 @@ impl Index {
             let mut more = true;
             while more {
                 check_for_interrupts();
+                wal::flush_ahead();
                 more = guarded(|| {
                     for _ in 0..ENTRIES_AT_ONCE {
                         let entry = raw::tuplesort_getindextuple(sort, true);

@@ -9,6 +9,8 @@ use super::raw::{self, guarded};
 use super::route::Router;
 use super::row::{Reader, RowType, columns_of};
 use super::slot::{self, palloc_node};
+use super::tuple::{Former, Tuples};
+use super::wal;
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
 use millrace_sources::Source;
@@ -18,6 +20,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_char};
 use std::ops::Range;
 use std::ptr::null_mut;
+use std::sync::Arc;
 
 /// How rows get into a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,16 +158,18 @@ pub fn bulk_insert(
     }
     columns.sort_unstable();
     columns.dedup();
-    let mut loads = Vec::new();
+    let (mut loads, mut formers) = (Vec::new(), Vec::new());
     for (table, row_type) in &row_types {
+        let insert = Insert::begin(*table);
         let reader = Reader::new(row_type, name, &schema, &columns)?;
-        loads.push((Insert::begin(*table), reader, Inserted::none(Path::Bulk)));
+        formers.push(if insert.takes_tuples() { reader.former(row_type) } else { None });
+        loads.push((insert, reader, Inserted::none(Path::Bulk)));
     }
     let before = activity::generation();
-    let mut feed = Feed::ahead(source.full_batches(units, columns));
-    while let Some(batch) = feed.next()? {
-        for (insert, reader, inserted) in &mut loads {
-            inserted.measure(|| insert.insert(&batch, reader))?;
+    let mut feed = Feed::ahead(source, units, columns, Arc::new(prepare(formers)));
+    while let Some(batches) = feed.next()? {
+        for ((insert, reader, inserted), batch) in loads.iter_mut().zip(batches) {
+            inserted.measure(|| insert.insert(batch, reader))?;
         }
     }
     let generation = activity::generation().since(before);
@@ -174,6 +179,63 @@ pub fn bulk_insert(
         inserted
     };
     Ok(loads.into_iter().map(finish).collect())
+}
+
+/// Rows of a batch for one of the tables.
+enum Batch {
+    /// As the table stores them.
+    Tuples(Tuples),
+    /// To be read value by value.
+    Columns(RecordBatch),
+}
+
+/// Makes of a batch what each table takes; null formers are for tables that take columns.
+fn prepare(formers: Vec<Option<Former>>) -> impl Fn(RecordBatch) -> std::result::Result<Vec<Batch>, Error> {
+    move |batch| {
+        let prepare = |former: &Option<Former>| match former {
+            Some(former) => former.form(&batch).map(Batch::Tuples),
+            None => Ok(Batch::Columns(batch.clone())),
+        };
+        formers.iter().map(prepare).collect()
+    }
+}
+
+/// Rows on their way into slots.
+enum Rows<'a> {
+    Tuples(Tuples),
+    Values(&'a mut Reader),
+}
+
+impl Rows<'_> {
+    /// Puts the next row into an empty slot; false if there is none left. Converted values are in `memory`.
+    ///
+    /// # Safety
+    /// `slot` is of the table's row type, for heap tuples if the rows are. It is emptied before the rows are
+    /// dropped or released.
+    unsafe fn next(
+        &mut self,
+        slot: *mut pg_sys::TupleTableSlot,
+        memory: pg_sys::MemoryContext,
+    ) -> Result<bool> {
+        // SAFETY: the caller vouches for the slot.
+        unsafe {
+            match self {
+                Rows::Tuples(tuples) => {
+                    let Some((tuple, length)) = tuples.next() else { return Ok(false) };
+                    slot::lend(slot, tuple, length);
+                    Ok(true)
+                }
+                Rows::Values(reader) => read(reader, slot, memory),
+            }
+        }
+    }
+
+    /// As [`Reader::release`].
+    fn release(&mut self) {
+        if let Rows::Values(reader) = self {
+            reader.release();
+        }
+    }
 }
 
 /// A bulk insert under way. On an error the transaction's end cleans up.
@@ -203,7 +265,9 @@ impl Insert {
             pg_sys::InitResultRelInfo(result, relation, 0, null_mut(), 0);
             let (mut router, mut leaves) = (None, Vec::new());
             if (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE {
-                let slot = pg_sys::table_slot_create(relation, null_mut());
+                // The slot of a partitioned table itself takes no tuples.
+                let slot =
+                    pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, &raw const pg_sys::TTSOpsHeapTuple);
                 router = Some((Router::new(result, estate), slot));
             } else {
                 pg_sys::ExecOpenIndices(result, false);
@@ -221,39 +285,49 @@ impl Insert {
         }
     }
 
-    /// Inserts the rows of a batch.
-    fn insert(&mut self, batch: &RecordBatch, reader: &mut Reader) -> Result<()> {
-        reader.take(batch);
-        while self.fill(reader)? > 0 {
+    /// Whether rows may be formed into tuples before they come.
+    fn takes_tuples(&self) -> bool {
+        self.router.is_some() || self.leaves.iter().all(|leaf| leaf.is_heap)
+    }
+
+    /// Inserts the rows of a batch; those to be read value by value are read by `reader`.
+    fn insert(&mut self, batch: Batch, reader: &mut Reader) -> Result<()> {
+        let mut rows = match batch {
+            Batch::Tuples(tuples) => Rows::Tuples(tuples),
+            Batch::Columns(batch) => {
+                reader.take(&batch);
+                Rows::Values(reader)
+            }
+        };
+        while self.fill(&mut rows)? > 0 {
             self.flush();
-            reader.release();
+            rows.release();
         }
         Ok(())
     }
 
     /// Fills slots with the next rows; returns how many.
-    fn fill(&mut self, reader: &mut Reader) -> Result<usize> {
+    fn fill(&mut self, rows: &mut Rows) -> Result<usize> {
         let mut filled = 0;
-        while filled < ROWS_AT_ONCE && self.fill_next(reader)? {
+        while filled < ROWS_AT_ONCE && self.fill_next(rows)? {
             filled += 1;
         }
         Ok(filled)
     }
 
     /// Puts the next row into a slot of the leaf it belongs to; false if there is none left.
-    fn fill_next(&mut self, reader: &mut Reader) -> Result<bool> {
-        // SAFETY: the slots are of the row type that the reader's fields are of. Its values live until the slots
-        // are flushed.
+    fn fill_next(&mut self, rows: &mut Rows) -> Result<bool> {
+        // SAFETY: the slots are of the row type of the rows, which are tuples only if the slots take them. The
+        // slots are emptied when they are flushed, and the router's before it is filled.
         unsafe {
             let Some((router, row)) = &self.router else {
                 let leaf = &mut self.leaves[0];
-                let slot = leaf.next_slot();
-                let read = read(reader, slot, self.memory)?;
-                leaf.filled += usize::from(read);
-                return Ok(read);
+                let next = rows.next(leaf.next_slot(), self.memory)?;
+                leaf.filled += usize::from(next);
+                return Ok(next);
             };
-            let row = slot::clear(*row);
-            if !read(reader, row, self.memory)? {
+            let row = slot::take_back(*row);
+            if !rows.next(row, self.memory)? {
                 return Ok(false);
             }
             let partition = router.partition(row);
@@ -289,6 +363,7 @@ impl Insert {
                 self.rows += leaf.flush(self.estate) as i64;
                 leaf.keep_slots(slots_each);
             }
+            wal::flush_ahead();
             let context = (*self.estate).es_per_tuple_exprcontext;
             if !context.is_null() {
                 pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
@@ -307,6 +382,7 @@ impl Insert {
             match self.router {
                 Some((router, row)) => {
                     router.close();
+                    slot::take_back(row);
                     pg_sys::ExecDropSingleTupleTableSlot(row);
                 }
                 None => pg_sys::ExecCloseIndices(self.result),
@@ -359,6 +435,8 @@ struct Leaf {
     is_bounded: bool,
     /// Whether it is one of several.
     is_routed: bool,
+    /// Whether it is stored as a heap, whose slots take tuples.
+    is_heap: bool,
     slots: Vec<*mut pg_sys::TupleTableSlot>,
     /// How many of the slots are filled.
     filled: usize,
@@ -381,6 +459,7 @@ impl Leaf {
                 map: null_mut(),
                 is_bounded: (*(*(*result).ri_RelationDesc).rd_rel).relispartition,
                 is_routed: false,
+                is_heap: (*(*result).ri_RelationDesc).rd_tableam == pg_sys::GetHeapamTableAmRoutine(),
                 slots: Vec::with_capacity(ROWS_AT_ONCE),
                 filled: 0,
                 state: pg_sys::GetBulkInsertState(),
@@ -408,17 +487,20 @@ impl Leaf {
         self.slots[self.filled]
     }
 
-    /// Takes over a row of the partitioned table; its values stay where they are.
+    /// Takes over a row of the partitioned table, which stays where it is.
     ///
     /// # Safety
-    /// `row` holds a row of the partitioned table.
+    /// `row` holds a row of the partitioned table, and is a slot for heap tuples.
     unsafe fn take(&mut self, row: *mut pg_sys::TupleTableSlot) {
         let slot = self.next_slot();
         // SAFETY: the caller vouches for the row; without a map both slots are of the same width.
         unsafe {
             if let Some(map) = self.map.as_ref() {
                 guarded(|| raw::execute_attr_map_slot(map.attrMap, row, slot));
+            } else if let Some((tuple, length)) = slot::lent(row).filter(|_| self.is_heap) {
+                slot::lend(slot, tuple, length);
             } else {
+                slot::read_all(row);
                 let ((from, from_nulls), (to, to_nulls)) = (slot::row(row), slot::row(slot));
                 to.copy_from_slice(from);
                 to_nulls.copy_from_slice(from_nulls);
@@ -438,16 +520,19 @@ impl Leaf {
             return 0;
         }
         let slots = &mut self.slots[..filled];
-        let (result, command, state, is_bounded) = (self.result, self.command, self.state, self.is_bounded);
+        let (result, command, state) = (self.result, self.command, self.state);
+        let (is_bounded, is_heap) = (self.is_bounded, self.is_heap);
         // SAFETY: the caller vouches for the slots; the access method of a table can insert. The closure owns
         // nothing.
         unsafe {
             let relation = (*result).ri_RelationDesc;
             guarded(|| {
-                let is_checked = !(*(*relation).rd_att).constr.is_null();
+                let constraints = (*(*relation).rd_att).constr.as_ref();
                 for &mut slot in &mut *slots {
                     (*slot).tts_tableOid = (*relation).rd_id;
-                    if is_checked {
+                    if constraints.is_some_and(|constraints| {
+                        constraints.num_check > 0 || !(is_heap && slot::is_free_of_nulls(slot))
+                    }) {
                         raw::ExecConstraints(result, slot, estate);
                     }
                     if is_bounded {
@@ -460,7 +545,11 @@ impl Leaf {
             });
             self.indexes.add(slots);
             for &mut slot in slots {
-                slot::clear(slot);
+                if self.is_heap {
+                    slot::take_back(slot)
+                } else {
+                    slot::clear(slot)
+                };
             }
             if self.is_routed {
                 // Many leaves would pin many buffers.

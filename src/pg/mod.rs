@@ -20,4 +20,6 @@ pub mod scan;
 pub mod shared;
 pub mod slot;
 pub mod statistics;
+pub mod tuple;
+pub mod wal;
 pub mod workers;

@@ -4,6 +4,7 @@ use super::arena::Arena;
 use super::convert::{Conversion, type_name};
 use super::encode::{Column, Layout};
 use super::feed::Feed;
+use super::tuple::{FormedColumn, Former};
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
@@ -15,8 +16,9 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, Returns, ReturnsError, SqlMapping, SqlTranslatable,
 };
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A composite type: that of a call's result, or a table's.
 pub struct RowType {
@@ -29,6 +31,8 @@ pub struct Attribute {
     /// Position in the row, counted from 0.
     pub index: usize,
     pub name: String,
+    /// Whether short values of varying length have short headers in tuples.
+    is_packable: bool,
     pub(super) oid: Oid,
     pub(super) typmod: i32,
     pub(super) collation: Oid,
@@ -94,6 +98,7 @@ impl RowType {
             .map(|(index, attribute)| Attribute {
                 index,
                 name: attribute.name().to_owned(),
+                is_packable: attribute.attstorage != pg_sys::TYPSTORAGE_PLAIN as c_char,
                 oid: attribute.type_oid().value(),
                 typmod: attribute.type_mod(),
                 collation: attribute.attcollation,
@@ -116,6 +121,7 @@ struct Field {
     /// Position in the row.
     index: usize,
     name: String,
+    is_packable: bool,
     layout: Layout,
     conversion: Option<Conversion>,
 }
@@ -123,15 +129,17 @@ struct Field {
 impl Field {
     /// `Err` if the column's type cannot hold the values.
     fn new(attribute: Attribute, data_type: &DataType) -> std::result::Result<Self, Error> {
-        let Attribute { index, name, oid, typmod, .. } = attribute;
+        let Attribute { index, name, is_packable, oid, typmod, .. } = attribute;
         if let Some(layout) = Layout::direct(data_type, oid, typmod) {
-            return Ok(Self { index, name, layout, conversion: None });
+            return Ok(Self { index, name, is_packable, layout, conversion: None });
         }
         let natural = Layout::natural(data_type);
         let conversion =
             natural.and_then(|(layout, from)| Some((layout, Conversion::new(from, oid, typmod)?)));
         match conversion {
-            Some((layout, conversion)) => Ok(Self { index, name, layout, conversion: Some(conversion) }),
+            Some((layout, conversion)) => {
+                Ok(Self { index, name, is_packable, layout, conversion: Some(conversion) })
+            }
             None => Err(Error::ColumnType {
                 column: name,
                 to: type_name(oid, typmod),
@@ -241,6 +249,19 @@ impl Reader {
         self.memory.reset();
     }
 
+    /// What forms tuples of `row_type` from the batches, if no value goes through the server's casts.
+    pub fn former(&self, row_type: &RowType) -> Option<Former> {
+        let fields = self.fields.iter().zip(&self.places);
+        let columns = fields.map(|(field, &place)| FormedColumn {
+            name: field.name.clone(),
+            place,
+            index: field.index,
+            layout: field.layout,
+            is_packable: field.is_packable,
+        });
+        (!self.converts()).then(|| Former::new(columns.collect(), row_type.descriptor.len()))
+    }
+
     /// Whether some values go through the server's casts, whose results are in the memory context that is
     /// current when they are read.
     pub fn converts(&self) -> bool {
@@ -272,7 +293,7 @@ pub fn columns_of(row_type: &RowType, source: &str, schema: &Schema) -> Result<V
 /// Reads a range of a source row by row; rows are made as they are read.
 pub struct Stream {
     reader: Reader,
-    feed: Feed,
+    feed: Feed<RecordBatch>,
 }
 
 impl Stream {
@@ -312,7 +333,7 @@ impl Stream {
     ) -> Result<Self> {
         let fields = fields(attributes, &source.schema(), &columns)?;
         let reader = Reader::open(fields, (0..columns.len()).collect());
-        Ok(Self { reader, feed: Feed::OnDemand(source.batches(units, columns)) })
+        Ok(Self { reader, feed: Feed::on_demand(source.batches(units, columns), Arc::new(Ok)) })
     }
 
     /// Goes on with other units when those it reads are at their end.

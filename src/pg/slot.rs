@@ -29,6 +29,79 @@ pub unsafe fn store_virtual(slot: *mut pg_sys::TupleTableSlot) {
     }
 }
 
+/// Lends a tuple to an empty slot for heap tuples, until [`take_back`]. The slot takes it for its own, or it
+/// would copy it when somebody asks for a tuple that stays.
+///
+/// # Safety
+/// `slot` is a slot for heap tuples, and empty. The tuple is of its row type.
+#[inline]
+pub unsafe fn lend(slot: *mut pg_sys::TupleTableSlot, tuple: pg_sys::HeapTupleHeader, length: usize) {
+    // SAFETY: the caller vouches for both. Slots for heap tuples, with or without a buffer, begin alike.
+    unsafe {
+        let heap = &mut *slot.cast::<pg_sys::HeapTupleTableSlot>();
+        heap.tupdata.t_len = length as u32;
+        heap.tupdata.t_data = tuple;
+        heap.tuple = &raw mut heap.tupdata;
+        heap.off = 0;
+        let flags = (*slot).tts_flags & !(pg_sys::TTS_FLAG_EMPTY as u16);
+        (*slot).tts_flags = flags | pg_sys::TTS_FLAG_SHOULDFREE as u16;
+        (*slot).tts_nvalid = 0;
+    }
+}
+
+/// The tuple that was lent to a slot, if one was.
+///
+/// # Safety
+/// `slot` is a slot for heap tuples.
+#[inline]
+pub unsafe fn lent(slot: *mut pg_sys::TupleTableSlot) -> Option<(pg_sys::HeapTupleHeader, usize)> {
+    // SAFETY: the caller vouches for the slot.
+    unsafe {
+        let heap = &mut *slot.cast::<pg_sys::HeapTupleTableSlot>();
+        let is_lent = std::ptr::eq(heap.tuple, &raw const heap.tupdata);
+        is_lent.then_some((heap.tupdata.t_data, heap.tupdata.t_len as usize))
+    }
+}
+
+/// Whether a tuple was lent to a slot that has no null in it.
+///
+/// # Safety
+/// As [`lent`].
+#[inline]
+pub unsafe fn is_free_of_nulls(slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: the caller vouches for the slot, and who lent the tuple for the tuple.
+    unsafe { lent(slot).is_some_and(|(tuple, _)| (*tuple).t_infomask & pg_sys::HEAP_HASNULL as u16 == 0) }
+}
+
+/// Reads all values out of a slot's tuple, as `slot_getallattrs` does.
+///
+/// # Safety
+/// `slot` is a slot with a row.
+pub unsafe fn read_all(slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: the caller vouches for the slot.
+    unsafe {
+        let width = (*(*slot).tts_tupleDescriptor).natts;
+        if i32::from((*slot).tts_nvalid) < width {
+            pg_sys::slot_getsomeattrs_int(slot, width);
+        }
+    }
+}
+
+/// Empties a slot to which a tuple may have been lent.
+///
+/// # Safety
+/// As [`lent`].
+#[inline]
+pub unsafe fn take_back(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: the caller vouches for the slot, which must not free what was lent to it.
+    unsafe {
+        if lent(slot).is_some() {
+            (*slot).tts_flags &= !(pg_sys::TTS_FLAG_SHOULDFREE as u16);
+        }
+        clear(slot)
+    }
+}
+
 /// Where expressions over the rows of an insert are evaluated; its memory is reset with the rows.
 ///
 /// # Safety

@@ -5,6 +5,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The first batch has about so many rows, and each after it four times those of the one before: who wants
 /// but a few rows does not wait for many.
@@ -64,13 +65,29 @@ impl dyn Source {
     pub fn batches(self: Box<Self>, units: Range<u64>, columns: Vec<usize>) -> Batches {
         let in_units = |rows: f64| ((rows / self.rows_per_unit()) as u64).max(1);
         let (units_per_batch, most_units) = (in_units(ROWS_PER_FIRST_BATCH), in_units(ROWS_PER_BATCH));
-        Batches { source: self, units, columns, units_per_batch, most_units }
+        Batches { source: self.into(), units, columns, units_per_batch, most_units, stride: 1 }
     }
 
     /// As [`batches`](#method.batches), for somebody who wants all rows: each batch is of full size.
     pub fn full_batches(self: Box<Self>, units: Range<u64>, columns: Vec<usize>) -> Batches {
         let batches = self.batches(units, columns);
         Batches { units_per_batch: batches.most_units, ..batches }
+    }
+
+    /// As [`full_batches`](#method.full_batches), dealt out in turn to so many `hands`, which can make them at the
+    /// same time.
+    pub fn dealt_batches(
+        self: Box<Self>,
+        units: Range<u64>,
+        columns: Vec<usize>,
+        hands: usize,
+    ) -> Vec<Batches> {
+        let all = self.full_batches(units, columns);
+        let hand = |nth| {
+            let start = all.units.start.saturating_add(all.most_units * nth).min(all.units.end);
+            Batches { units: start..all.units.end, stride: hands as u64, ..all.clone() }
+        };
+        (0..hands as u64).map(hand).collect()
     }
 }
 
@@ -91,13 +108,16 @@ pub(crate) fn project(
 }
 
 /// A range of a source as a stream of batches; memory is that of one batch.
+#[derive(Clone)]
 pub struct Batches {
-    source: Box<dyn Source>,
+    source: Arc<dyn Source>,
     units: Range<u64>,
     columns: Vec<usize>,
     /// Of the next batch, and of the largest.
     units_per_batch: u64,
     most_units: u64,
+    /// Every so manieth batch is made, the others are somebody else's.
+    stride: u64,
 }
 
 impl Batches {
@@ -123,9 +143,10 @@ impl Iterator for Batches {
         if self.units.is_empty() {
             return None;
         }
-        let start = self.units.start;
-        self.units.start = start.saturating_add(self.units_per_batch).min(self.units.end);
+        let Range { start, end } = self.units;
+        let stop = start.saturating_add(self.units_per_batch).min(end);
+        self.units.start = start.saturating_add(self.units_per_batch * self.stride).min(end);
         self.units_per_batch = (self.units_per_batch * 4).min(self.most_units);
-        Some(self.source.batch(start..self.units.start, &self.columns))
+        Some(self.source.batch(start..stop, &self.columns))
     }
 }
