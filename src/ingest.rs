@@ -6,8 +6,8 @@
 use crate::error::Result;
 use crate::ledger::{self, Run, Target};
 use crate::origin::{Origin, Query};
-use crate::pg::activity::{BatchReport, Inserted};
-use crate::pg::insert::{Path, bulk_insert};
+use crate::pg::activity::{BatchReport, Inserted, Path};
+use crate::pg::insert::bulk_insert;
 use crate::pg::shared::{Orders, Shared};
 use crate::pg::{process, workers};
 use crate::relation::Relation;

@@ -5,6 +5,8 @@
 //! files, [`tpch`] is the TPC-H kit on top of them. All that touches the server's C API is in [`pg`].
 
 #![deny(unsafe_code)]
+// What only the scan and bulk inserts use.
+#![cfg_attr(feature = "cbdb", allow(dead_code))]
 
 mod error;
 mod export;
@@ -52,6 +54,7 @@ pub extern "C-unwind" fn _PG_init() {
     #[cfg(feature = "pg_test")]
     pg::cluster::register_for_tests();
     pg::workers::register_release_on_abort();
+    #[cfg(not(feature = "cbdb"))]
     pg::scan::register();
     pg::statistics::register();
 }

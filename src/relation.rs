@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::guc;
 use crate::ledger::{Storage, Target};
-use crate::pg::insert::{self, Path};
+use crate::pg::activity::Path;
+use crate::pg::insert;
 use crate::pg::row::{RowType, check_table};
 use millrace_sources::Source;
 use pgrx::pg_sys::Oid;

@@ -1,10 +1,28 @@
 //! What a backend reports of the work it is doing.
 
-use super::insert::Path;
 use super::{compat, wal};
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
+
+/// How rows get into a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// The table's access method takes them in bulk.
+    Bulk,
+    /// The executor inserts them, `INSERT ... SELECT`.
+    Executor,
+}
+
+impl Path {
+    /// As the ledger calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Path::Bulk => "bulk",
+            Path::Executor => "executor",
+        }
+    }
+}
 
 /// What inserting a batch into a table took.
 #[derive(Debug, Clone, Copy)]

@@ -90,3 +90,45 @@ pub fn generate_support(request: Internal) -> Internal {
         }
     }
 }
+
+/// The call of a generating function that a range table entry is, if the scan can stand for it.
+///
+/// # Safety
+/// `rte` is a range table entry in planning.
+pub unsafe fn scanned_call(rte: *mut pg_sys::RangeTblEntry) -> Option<*mut pg_sys::FuncExpr> {
+    // SAFETY: the caller vouches for the entry; tags are checked before nodes are read as what they say.
+    unsafe {
+        let entry = &*rte;
+        if entry.rtekind != pg_sys::RTEKind::RTE_FUNCTION || entry.funcordinality {
+            return None;
+        }
+        let functions = PgList::<pg_sys::RangeTblFunction>::from_pg(entry.functions);
+        let function = functions.get_ptr(0).filter(|_| functions.len() == 1)?;
+        let expression = (*function).funcexpr;
+        if !is_a(expression, NodeTag::T_FuncExpr) || !(*function).funccolnames.is_null() {
+            return None;
+        }
+        // Arguments of other tables' columns would tie the scan to a join.
+        if pg_sys::contain_var_clause(expression) {
+            return None;
+        }
+        let call = expression.cast::<pg_sys::FuncExpr>();
+        // A wrong row type is left to the function to complain of.
+        let is_composite = pg_sys::get_typ_typrelid((*call).funcresulttype) != Oid::INVALID;
+        (is_composite && is_generating((*call).funcid)).then_some(call)
+    }
+}
+
+/// Whether a function is one of ours that return generated rows.
+fn is_generating(function: Oid) -> bool {
+    // SAFETY: the support function is looked up in the catalog, and its address only compared.
+    unsafe {
+        let support = pg_sys::get_func_support(function);
+        if support == Oid::INVALID {
+            return false;
+        }
+        let mut info = pg_sys::FmgrInfo::default();
+        pg_sys::fmgr_info(support, &mut info);
+        info.fn_addr.is_some_and(|address| address as usize == generate_support_wrapper as *const () as usize)
+    }
+}

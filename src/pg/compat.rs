@@ -1,10 +1,12 @@
 //! What differs between PostgreSQL's major versions.
 
 use pgrx::pg_sys;
+#[cfg(not(feature = "cbdb"))]
 use std::ptr::null_mut;
 
 /// What the streaming scan can do beyond scanning. That custom scans project has to be said since
 /// PostgreSQL 15; before, it was taken for granted.
+#[cfg(not(feature = "cbdb"))]
 pub const CUSTOM_PATH_FLAGS: u32 = {
     #[cfg(feature = "pg14")]
     {
@@ -61,6 +63,7 @@ pub fn end_copy_progress() {
 ///
 /// # Safety
 /// Both relations are open, the second is an index of the first.
+#[cfg(not(feature = "cbdb"))]
 pub unsafe fn begin_index_sort(
     table: pg_sys::Relation,
     index: pg_sys::Relation,
@@ -84,6 +87,7 @@ pub unsafe fn begin_index_sort(
 ///
 /// # Safety
 /// `partition` was found by routing.
+#[cfg(not(feature = "cbdb"))]
 pub unsafe fn root_to_partition_map(
     partition: *mut pg_sys::ResultRelInfo,
     estate: *mut pg_sys::EState,
@@ -102,13 +106,17 @@ pub unsafe fn root_to_partition_map(
     }
 }
 
+unsafe extern "C-unwind" {
+    fn die(signal: std::ffi::c_int);
+}
+
 /// Has SIGTERM end this background worker as it ends a backend: at the next look for interrupts.
 pub fn terminate_on_sigterm() {
     // SAFETY: the handler is the server's own for this signal.
     unsafe {
         #[cfg(feature = "pg18")]
-        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(super::raw::die));
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(die));
         #[cfg(not(feature = "pg18"))]
-        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(super::raw::die));
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(die));
     }
 }

@@ -1,6 +1,6 @@
 //! Inserting rows in bulk, straight from Arrow columns: no plan, no expressions, no copy of the rows.
 
-use super::activity::{self, Inserted};
+use super::activity::{self, Inserted, Path};
 use super::cluster;
 use super::compat;
 use super::feed::Feed;
@@ -21,25 +21,6 @@ use std::ffi::{CStr, c_char};
 use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::Arc;
-
-/// How rows get into a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Path {
-    /// The table's access method takes them in bulk.
-    Bulk,
-    /// The executor inserts them, `INSERT ... SELECT`.
-    Executor,
-}
-
-impl Path {
-    /// As the ledger calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Path::Bulk => "bulk",
-            Path::Executor => "executor",
-        }
-    }
-}
 
 const ROW_EXCLUSIVE: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 /// To close what was opened, but to keep its lock to the end of the transaction.

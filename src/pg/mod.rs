@@ -9,17 +9,24 @@ pub mod compat;
 pub mod convert;
 pub mod encode;
 pub mod feed;
-pub mod index;
+#[cfg_attr(feature = "cbdb", path = "insert_by_executor.rs")]
 pub mod insert;
 pub mod lock;
 pub mod process;
-pub mod raw;
-pub mod route;
 pub mod row;
-pub mod scan;
 pub mod shared;
 pub mod slot;
 pub mod statistics;
 pub mod tuple;
 pub mod wal;
 pub mod workers;
+
+// Cloudberry inserts and scans in ways of its own, by functions that are not quite PostgreSQL's.
+#[cfg(not(feature = "cbdb"))]
+pub mod index;
+#[cfg(not(feature = "cbdb"))]
+pub mod raw;
+#[cfg(not(feature = "cbdb"))]
+pub mod route;
+#[cfg(not(feature = "cbdb"))]
+pub mod scan;

@@ -21,7 +21,6 @@ pub struct PartitionTupleRouting {
 }
 
 unsafe extern "C-unwind" {
-    pub fn die(signal: std::ffi::c_int);
     pub fn find_all_inheritors(
         table: pg_sys::Oid,
         lock: pg_sys::LOCKMODE,

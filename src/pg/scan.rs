@@ -7,7 +7,7 @@
 //! The plan node has no relation of its own to scan (`scanrelid` 0), because the executor would open it
 //! as a table. Its rows are those of `custom_scan_tlist`, the columns that the query reads.
 
-use super::call;
+use super::call::{self, scanned_call};
 use super::cluster;
 use super::compat;
 use super::process;
@@ -17,9 +17,9 @@ use super::statistics;
 use crate::error::Result;
 use crate::guc;
 use pgrx::pg_sys::panic::ErrorReportable;
-use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
+use pgrx::pg_sys::{self, Datum, NodeTag};
 use pgrx::prelude::*;
-use pgrx::{PgList, PgMemoryContexts, is_a};
+use pgrx::{PgList, PgMemoryContexts};
 use std::ffi::{CStr, CString, c_void};
 use std::ops::Range;
 use std::ptr::{addr_of_mut, null_mut};
@@ -95,49 +95,6 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
         {
             replace_paths(root, rel, worker_startup_cost(call, &columns));
         }
-    }
-}
-
-/// The call of a generating function that a range table entry is, if the scan can stand for it.
-///
-/// # Safety
-/// `rte` is a range table entry in planning.
-pub(super) unsafe fn scanned_call(rte: *mut pg_sys::RangeTblEntry) -> Option<*mut pg_sys::FuncExpr> {
-    // SAFETY: the caller vouches for the entry; tags are checked before nodes are read as what they say.
-    unsafe {
-        let entry = &*rte;
-        if entry.rtekind != pg_sys::RTEKind::RTE_FUNCTION || entry.funcordinality {
-            return None;
-        }
-        let functions = PgList::<pg_sys::RangeTblFunction>::from_pg(entry.functions);
-        let function = functions.get_ptr(0).filter(|_| functions.len() == 1)?;
-        let expression = (*function).funcexpr;
-        if !is_a(expression, NodeTag::T_FuncExpr) || !(*function).funccolnames.is_null() {
-            return None;
-        }
-        // Arguments of other tables' columns would tie the scan to a join.
-        if pg_sys::contain_var_clause(expression) {
-            return None;
-        }
-        let call = expression.cast::<pg_sys::FuncExpr>();
-        // A wrong row type is left to the function to complain of.
-        let is_composite = pg_sys::get_typ_typrelid((*call).funcresulttype) != Oid::INVALID;
-        (is_composite && is_generating((*call).funcid)).then_some(call)
-    }
-}
-
-/// Whether a function is one of ours that return generated rows.
-fn is_generating(function: Oid) -> bool {
-    // SAFETY: the support function is looked up in the catalog, and its address only compared.
-    unsafe {
-        let support = pg_sys::get_func_support(function);
-        if support == Oid::INVALID {
-            return false;
-        }
-        let mut info = pg_sys::FmgrInfo::default();
-        pg_sys::fmgr_info(support, &mut info);
-        info.fn_addr
-            .is_some_and(|address| address as usize == call::generate_support_wrapper as *const () as usize)
     }
 }
 

@@ -6,10 +6,9 @@
 //! the rows.
 
 use super::arena::Arena;
-use super::call;
+use super::call::{self, scanned_call};
 use super::encode::{Column, Layout};
 use super::row::{Attribute, RowType};
-use super::scan::scanned_call;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use millrace_sources::{ColumnStatistics, Distinct};
