@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::guc;
-use crate::ledger::{Storage, Target};
+use crate::ledger::{Storage, Target, one};
 use crate::pg::activity::Path;
-use crate::pg::insert;
 use crate::pg::row::{RowType, check_table};
+use crate::pg::{cluster, insert};
 use millrace_sources::Source;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -87,7 +87,8 @@ impl Relation {
             Ok::<_, pgrx::spi::Error>((
                 any != all,
                 Storage {
-                    unlogged: any.unwrap_or_default(),
+                    // A crash on a cluster empties one segment's part, and would empty one of the ledger's copies.
+                    unlogged: any.unwrap_or_default() && !cluster::is_cloudberry(),
                     leaves: row.get(3)?.unwrap_or_default(),
                     filenodes: row.get(4)?.unwrap_or_default(),
                 },
@@ -101,6 +102,17 @@ impl Relation {
             return Err(Error::NotSupported { what, hint }.into());
         }
         Ok(storage)
+    }
+
+    /// Whether rows of it are in no log, though they outlive the session.
+    pub fn is_unlogged(&self) -> Result<bool> {
+        let unlogged = one(
+            "SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.=) 'u') FROM pg_catalog.pg_class c
+             WHERE c.oid OPERATOR(pg_catalog.=) $1
+                OR c.oid OPERATOR(pg_catalog.=) ANY (SELECT p.relid FROM pg_catalog.pg_partition_tree($1) p)",
+            &[self.oid.into()],
+        )?;
+        Ok(unlogged.unwrap_or(false))
     }
 
     /// The columns to insert: those the source has, but for what the table makes itself. A column that neither

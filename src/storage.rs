@@ -1,15 +1,17 @@
 //! How a table's storage is set up, against the columns it will hold: what the server accepts and is still wrong.
 //!
-//! It is about Cloudberry's PAX, whose options name columns.
+//! It is about Cloudberry: PAX, whose options name columns, and tables that a crash of one segment empties in part.
 
 use crate::error::{Error, Result};
 use crate::origin::Origin;
+use crate::pg::cluster;
 use crate::relation::Relation;
 use crate::run::Request;
 use arrow::datatypes::DataType;
 use millrace_sources::{Distinct, Source};
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{JsonB, warning};
+use pgrx::{JsonB, function_name, warning};
 use serde_json::json;
 
 /// A Bloom filter pays where a column has at least so many values.
@@ -68,8 +70,24 @@ const CLUSTERED: [&str; 12] = [
     "date",
 ];
 
-/// Warns of each column that the storage options of a table to be loaded name in vain.
+/// Warns of what is wrong with how a table to be loaded is stored.
 pub fn warn(relation: &Relation, origin: &Origin) -> Result<()> {
+    if cluster::is_cloudberry() && relation.is_unlogged()? {
+        let message = format!(
+            "table {} is unlogged: a segment that crashes or fails over loses its part of the rows",
+            relation.name
+        );
+        ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, function_name!())
+            .set_hint(
+                "The ledger cannot know of that, stream_verify() finds it. A logged table loses nothing.",
+            )
+            .report(PgLogLevel::WARNING);
+    }
+    warn_of_columns(relation, origin)
+}
+
+/// Warns of each column that a table's storage options name in vain.
+fn warn_of_columns(relation: &Relation, origin: &Origin) -> Result<()> {
     let Origin::Source(source) = origin else { return Ok(()) };
     for (option, column, type_name) in named_columns(relation)? {
         let known = source.schema().index_of(&column).ok().map(|index| Known::of(source.as_ref(), index));
