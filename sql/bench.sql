@@ -22,7 +22,7 @@ COMMENT ON COLUMN millrace.variant.engine IS
 'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
 COMMENT ON COLUMN millrace.variant.access_method IS 'Table access method, for USING; null for the server''s default';
 COMMENT ON COLUMN millrace.variant.create_suffix IS
-'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions';
+'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
 COMMENT ON COLUMN millrace.variant.unlogged IS 'Whether the table, or its partitions, are unlogged';
 COMMENT ON COLUMN millrace.variant.partition_by IS 'What follows PARTITION BY; null for a table without partitions';
 COMMENT ON COLUMN millrace.variant.partitions IS 'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';
@@ -69,7 +69,7 @@ CREATE TABLE millrace.bench (
     options jsonb NOT NULL,
     schema text NOT NULL,
     analyze_every integer CHECK (analyze_every > 0),
-    created timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    created timestamptz NOT NULL
 );
 COMMENT ON TABLE millrace.bench IS 'One row per benchmark of stream_bench: what it loads, which never changes';
 COMMENT ON COLUMN millrace.bench.name IS 'The benchmark''s name; its phases are the runs name/noindex and name/index';
@@ -95,7 +95,8 @@ COMMENT ON COLUMN millrace.bench_variant.position IS 'Their order; the first tha
 COMMENT ON COLUMN millrace.bench_variant.variant IS 'The variant''s name';
 COMMENT ON COLUMN millrace.bench_variant.skipped IS 'Why it is skipped; null if it is not';
 
--- What hangs on a target goes when its run is dropped.
+-- What hangs on a target goes when its run is dropped, by src/ledger.rs: Cloudberry has foreign keys but does not act
+-- on them.
 CREATE TABLE millrace.bench_table (
     bench text NOT NULL REFERENCES millrace.bench ON DELETE CASCADE,
     phase text NOT NULL,
@@ -119,7 +120,7 @@ CREATE TABLE millrace.bench_analyze (
     target integer NOT NULL,
     batch bigint NOT NULL,
     ms double precision NOT NULL,
-    finished timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    finished timestamptz NOT NULL,
     PRIMARY KEY (run, target, batch),
     FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
 );
@@ -139,7 +140,7 @@ CREATE TABLE millrace.bench_query (
     rows bigint NOT NULL,
     hash numeric,
     statement text NOT NULL,
-    finished timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    finished timestamptz NOT NULL,
     PRIMARY KEY (run, target, query, attempt),
     FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
 );
@@ -191,14 +192,6 @@ BEGIN
     END LOOP;
 END
 $$;
-
-CREATE FUNCTION millrace.engine() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN current_setting('gp_role', true) IS NULL THEN 'postgresql'
-                WHEN version() ~ 'Cloudberry' THEN 'cloudberry'
-                ELSE 'greenplum' END
-$$;
-COMMENT ON FUNCTION millrace.engine() IS 'What the server is: postgresql, greenplum or cloudberry';
 
 CREATE FUNCTION millrace.why_skipped(variant millrace.variant, source text) RETURNS text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -295,15 +288,21 @@ DECLARE
     table_name text := format('%I.%I', schema, variant || '_' || phase);
     create_table text;
     storage text;
+    distribution text := '';
 BEGIN
     SELECT * INTO STRICT v FROM millrace.variant w WHERE w.name = variant;
     create_table := CASE WHEN v.unlogged THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
     storage := coalesce(' USING ' || quote_ident(v.access_method), '') || coalesce(' ' || v.create_suffix, '');
+    -- Rows stay on the segment that makes them. Partitions lie as their table does.
+    IF millrace.engine() <> 'postgresql' AND storage !~* 'distributed' THEN
+        distribution := ' DISTRIBUTED RANDOMLY';
+    END IF;
     IF v.partition_by IS NULL THEN
-        RETURN NEXT format('%s %s (LIKE %s)%s', create_table, table_name, millrace.row_type(source), storage);
+        RETURN NEXT format('%s %s (LIKE %s)%s%s',
+            create_table, table_name, millrace.row_type(source), storage, distribution);
     ELSE
-        RETURN NEXT format('CREATE TABLE %s (LIKE %s) PARTITION BY %s',
-            table_name, millrace.row_type(source), v.partition_by);
+        RETURN NEXT format('CREATE TABLE %s (LIKE %s) PARTITION BY %s%s',
+            table_name, millrace.row_type(source), v.partition_by, distribution);
         RETURN QUERY
             SELECT format('%s %I.%I PARTITION OF %s %s%s', create_table, schema,
                 format('%s_%s_%s', variant, phase, to_char(number - 1, 'FM900')), table_name, bounds, storage)
@@ -455,17 +454,19 @@ COMMENT ON FUNCTION millrace.open_bench(text, bigint, integer, text[], text, tex
 CREATE FUNCTION millrace.create_tables(bench millrace.bench, phase text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
+    variant text;
     statement text;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = bench.schema) THEN
         EXECUTE format('CREATE SCHEMA %I', bench.schema);
     END IF;
-    FOR statement IN
-        SELECT s.statement FROM millrace.bench_variant v,
-            millrace.variant_statements(v.variant, phase, bench.source, bench.schema) WITH ORDINALITY AS s (statement, number)
-        WHERE v.bench = bench.name AND v.skipped IS NULL ORDER BY v.position, s.number
+    FOR variant IN
+        SELECT v.variant FROM millrace.bench_variant v
+        WHERE v.bench = bench.name AND v.skipped IS NULL ORDER BY v.position
     LOOP
-        EXECUTE statement;
+        FOR statement IN SELECT s FROM millrace.variant_statements(variant, phase, bench.source, bench.schema) s LOOP
+            EXECUTE statement;
+        END LOOP;
     END LOOP;
 END
 $$;
@@ -477,14 +478,17 @@ DECLARE
     bench millrace.bench := millrace.get_bench(run);
     begun boolean := NOT EXISTS (
         SELECT FROM millrace.bench_table t WHERE t.bench = open_phase.run AND t.phase = open_phase.phase);
+    variants text[];
     tables regclass[];
     opened text;
+    definition text;
 BEGIN
     IF begun THEN
         PERFORM millrace.create_tables(bench, phase);
     END IF;
-    SELECT array_agg(format('%I.%I', bench.schema, v.variant || '_' || open_phase.phase)::regclass ORDER BY v.position)
-    INTO tables
+    SELECT array_agg(v.variant ORDER BY v.position),
+           array_agg(format('%I.%I', bench.schema, v.variant || '_' || open_phase.phase)::regclass ORDER BY v.position)
+    INTO variants, tables
     FROM millrace.bench_variant v WHERE v.bench = bench.name AND v.skipped IS NULL;
     IF bench.source = 'cdr' AND NOT options ? 'rows_per_day' THEN
         -- Then the rows are a day's, however many they are.
@@ -493,11 +497,13 @@ BEGIN
     opened := millrace.open_run(tables[1], bench.source, NULL, bench.rows, bench.batch_rows, workers,
                                 run || '/' || phase, tables[2:], options);
     IF begun THEN
-        INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
-        SELECT bench.name, open_phase.phase, v.variant, opened, row_number() OVER (ORDER BY v.position),
-               (SELECT string_agg(s, E';\n') FROM millrace.variant_statements(
-                    v.variant, open_phase.phase, bench.source, bench.schema) s)
-        FROM millrace.bench_variant v WHERE v.bench = bench.name AND v.skipped IS NULL;
+        -- On a cluster what runs on the coordinator alone cannot be part of a statement that writes on all segments.
+        FOR place IN 1 .. cardinality(variants) LOOP
+            definition := array_to_string(ARRAY(
+                SELECT s FROM millrace.variant_statements(variants[place], phase, bench.source, bench.schema) s), E';\n');
+            INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
+            VALUES (bench.name, phase, variants[place], opened, place, definition);
+        END LOOP;
     END IF;
     RETURN opened;
 END
@@ -510,6 +516,7 @@ LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
     due record;
     started timestamptz;
+    finished timestamptz;
 BEGIN
     FOR due IN
         SELECT t.target, t.name FROM millrace.target t
@@ -520,8 +527,9 @@ BEGIN
     LOOP
         started := clock_timestamp();
         EXECUTE 'ANALYZE ' || due.name;
-        INSERT INTO millrace.bench_analyze (run, target, batch, ms)
-        VALUES (run, due.target, batch, 1000 * date_part('epoch', clock_timestamp() - started));
+        finished := clock_timestamp();
+        INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished)
+        VALUES (run, due.target, batch, 1000 * date_part('epoch', finished - started), finished);
     END LOOP;
 END
 $$;
@@ -585,7 +593,7 @@ DECLARE
     arguments text[];
     statement text;
     started timestamptz;
-    ms float8;
+    finished timestamptz;
     rows bigint;
     hash numeric;
 BEGIN
@@ -606,9 +614,10 @@ BEGIN
     statement := format(due.statement, VARIADIC due.name || arguments);
     started := clock_timestamp();
     EXECUTE format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q', statement) INTO rows, hash;
-    ms := 1000 * date_part('epoch', clock_timestamp() - started);
-    INSERT INTO millrace.bench_query (run, target, query, attempt, ms, rows, hash, statement)
-    VALUES (run, due.target, due.query, due.attempt, ms, rows, hash, statement);
+    finished := clock_timestamp();
+    INSERT INTO millrace.bench_query (run, target, query, attempt, ms, rows, hash, statement, finished)
+    VALUES (run, due.target, due.query, due.attempt, 1000 * date_part('epoch', finished - started), rows, hash, statement,
+            finished);
     RETURN true;
 END
 $$;
@@ -667,6 +676,9 @@ BEGIN
         END IF;
         EXECUTE 'DROP TABLE IF EXISTS ' || bench_table.target;
     END LOOP;
+    -- The benchmark comes last, because whose its other rows are follows from it.
+    DELETE FROM millrace.bench_table t WHERE t.bench = bench.name;
+    DELETE FROM millrace.bench_variant v WHERE v.bench = bench.name;
     DELETE FROM millrace.bench b WHERE b.name = bench.name;
 END
 $$;

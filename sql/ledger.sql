@@ -1,5 +1,6 @@
 -- The ledger: which batches of which run are committed. A row of millrace.batch commits in the same
--- transaction as the batch's rows, so it is there if and only if they are.
+-- transaction as the batch's rows, so it is there if and only if they are. No default is volatile: each segment of a
+-- cluster has a copy of these tables, and would make its own.
 
 CREATE TABLE millrace.run (
     name text PRIMARY KEY CHECK (name <> ''),
@@ -14,7 +15,7 @@ CREATE TABLE millrace.run (
     rate double precision CHECK (rate > 0),
     load text,
     stop_requested boolean NOT NULL DEFAULT false,
-    created timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    created timestamptz NOT NULL
 );
 COMMENT ON TABLE millrace.run IS 'One row per run of stream_ingest: what it loads, which never changes';
 COMMENT ON COLUMN millrace.run.name IS 'The run''s name: as given, or made from the target''s';
@@ -60,9 +61,9 @@ CREATE TABLE millrace.batch (
     insert_ms double precision NOT NULL,
     commit_ms double precision,
     wal_bytes bigint NOT NULL,
-    worker integer NOT NULL DEFAULT pg_catalog.pg_backend_pid(),
+    worker integer NOT NULL,
     path text NOT NULL,
-    finished timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    finished timestamptz NOT NULL,
     PRIMARY KEY (run, batch, target)
 );
 COMMENT ON TABLE millrace.batch IS 'One row per committed batch and target, written with the batch''s rows';

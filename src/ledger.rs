@@ -206,14 +206,11 @@ pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
     )?;
     let (from, to) = (ledger(then), ledger(now));
     if from != to {
-        execute(
-            &format!(
-                "WITH moved AS (DELETE FROM {from} WHERE run OPERATOR(pg_catalog.=) $1
-                                AND target OPERATOR(pg_catalog.=) $2 RETURNING *)
-                 INSERT INTO {to} SELECT * FROM moved"
-            ),
-            &[run.into(), then.number.into()],
-        )?;
+        let moved =
+            format!("FROM {from} WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2");
+        for statement in [format!("INSERT INTO {to} SELECT * {moved}"), format!("DELETE {moved}")] {
+            execute(&statement, &[run.into(), then.number.into()])?;
+        }
     }
     Ok(())
 }
@@ -222,10 +219,11 @@ pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
 pub fn delete(run: &str) -> Result<()> {
     // The run comes last, because whose its other rows are follows from it. Cloudberry has foreign keys but does
     // not act on them.
-    for (table, column) in [("target", "run"), ("batch", "run"), ("batch_unlogged", "run"), ("run", "name")] {
-        let statement = format!("DELETE FROM millrace.{table} WHERE {column} OPERATOR(pg_catalog.=) $1");
+    for table in ["bench_query", "bench_analyze", "bench_table", "batch", "batch_unlogged", "target"] {
+        let statement = format!("DELETE FROM millrace.{table} WHERE run OPERATOR(pg_catalog.=) $1");
         execute(&statement, &[run.into()])?;
     }
+    execute("DELETE FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
     Ok(())
 }
 
