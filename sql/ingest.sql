@@ -151,6 +151,7 @@ DECLARE
     elapsed float8;
     stop boolean := false;
     working boolean := true;
+    on_cluster CONSTANT boolean := millrace.engine() OPERATOR(pg_catalog.<>) 'postgresql';
 BEGIN
     SELECT r.batches, r.rows_estimated, r.rate, r.load INTO batches, rows_total, rate, load
     FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) ingest.run;
@@ -173,6 +174,10 @@ BEGIN
         IF batch <= batches AND NOT stop THEN
             IF committed IS NOT NULL THEN
                 PERFORM millrace.note_commit(run, committed, commit_ms);
+                IF on_cluster THEN
+                    -- An update locks the ledger until it is committed: other runs would wait for the whole next batch.
+                    COMMIT;
+                END IF;
             END IF;
             due := pg_catalog.clock_timestamp();
             inserted := millrace.ingest_batch(run, batch);
