@@ -1,22 +1,30 @@
 //! A simulated cluster: what the extension does on Apache Cloudberry, on plain PostgreSQL.
 //!
-//! Sessions of one server stand for the processes. Each is told its role as Cloudberry tells it, by the settings
-//! `gp_role` and `gp_contentid`, which a library built for tests defines. Every segment has a database of its own,
-//! with its own catalogs and tables. What Cloudberry's executor does with a function that is marked EXECUTE ON ALL
-//! SEGMENTS is done by a function that calls it on each of them.
+//! Each process of the cluster is a server of its own. It is told its role and content id as Cloudberry tells them, by
+//! the settings `gp_role` and `gp_contentid`, which a library built for tests defines and which each server has its own
+//! values of. What Cloudberry's executor does with a function that is marked EXECUTE ON ALL SEGMENTS is done on the
+//! coordinator by a function that has all segments' servers run it at once.
 
-use millrace_tests::{Cluster, content, error_of};
-use postgres::{Client, NoTls};
+use millrace_tests::{Cluster, content, error_of, kill, one, wait_until};
+use postgres::{Client, Config, NoTls};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
-/// Sizes of clusters; the largest has a segment in each of the databases.
+/// Sizes of clusters: a cluster of n is the coordinator and the first n of the segments' servers.
 const SIZES: [usize; 4] = [1, 2, 3, 7];
 const LARGEST: usize = 7;
 
-/// What every database has: tables of each of Cloudberry's access methods, by their names.
-const TABLES: &str = "
+/// The catalog of segments, which only the coordinator has rows of.
+const CATALOG: &str = "
+    SET allow_system_table_mods = on;
+    CREATE TABLE pg_catalog.gp_segment_configuration (content smallint, role \"char\", address text);
+    RESET allow_system_table_mods";
+
+/// What the coordinator has: tables of each of Cloudberry's access methods, by their names, and no foreign keys, as
+/// Cloudberry does not act on them.
+const COORDINATOR: &str = "
     CREATE ACCESS METHOD ao_row TYPE TABLE HANDLER heap_tableam_handler;
     CREATE ACCESS METHOD ao_column TYPE TABLE HANDLER heap_tableam_handler;
     CREATE ACCESS METHOD pax TYPE TABLE HANDLER heap_tableam_handler;
@@ -25,89 +33,135 @@ const TABLES: &str = "
     CREATE TABLE orders_column (LIKE tpch_orders) USING ao_column;
     CREATE TABLE orders_pax (LIKE tpch_orders) USING pax;
     CREATE TABLE own (o_totalprice float8, o_orderkey bigint, note text DEFAULT 'none');
-    SET allow_system_table_mods = on;
-    CREATE TABLE pg_catalog.gp_segment_configuration (content smallint, role \"char\");
-    RESET allow_system_table_mods";
-
-/// On the coordinator: EXECUTE ON ALL SEGMENTS for the function that batches are inserted from. A segment that is
-/// lost fails from a unit on.
-const DISPATCH: &str = "
-    CREATE EXTENSION dblink;
-    CREATE TABLE lost (segment smallint, from_unit bigint);
-    ALTER FUNCTION millrace.source_rows RENAME TO source_rows_here;
-    CREATE FUNCTION millrace.source_rows(
-        source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement,
-        segments smallint DEFAULT millrace.segments()
-    ) RETURNS SETOF anyelement LANGUAGE plpgsql AS $$
+    DO $$
     DECLARE
-        this smallint;
+        constrained record;
     BEGIN
-        FOR this IN SELECT content FROM gp_segment_configuration WHERE role = 'p' AND content >= 0 LOOP
-            IF EXISTS (SELECT FROM lost WHERE segment = this AND from_unit <= first_unit) THEN
-                RAISE EXCEPTION 'segment % is lost', this;
-            END IF;
-            RETURN QUERY EXECUTE format(
-                'SELECT (made.row_made::%1$s).* FROM dblink(%2$L, %3$L) AS made (row_made text)',
-                pg_typeof(row_type),
-                format('host=%s dbname=segment_%s user=postgres options=''-c gp_role=execute -c gp_contentid=%s''',
-                       current_setting('unix_socket_directories'), this, this),
-                format('SELECT made::text FROM millrace.source_rows(%L, %L, %s, %s, NULL::%s, %s::smallint) made',
-                       source, options, first_unit, end_unit, pg_typeof(row_type), segments));
+        FOR constrained IN
+            SELECT conrelid::regclass AS name, conname FROM pg_constraint
+            WHERE contype = 'f' AND connamespace = 'millrace'::regnamespace
+        LOOP
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', constrained.name, constrained.conname);
         END LOOP;
     END
     $$";
 
+/// On the coordinator: EXECUTE ON ALL SEGMENTS for the function that batches are inserted from. Tables are the
+/// coordinator's alone, so the row type goes with the query. Each segment first takes a lock by the number of the first
+/// unit, so that a test can hold it up there.
+const DISPATCH: &str = "
+    CREATE EXTENSION dblink;
+    ALTER FUNCTION millrace.source_rows RENAME TO source_rows_here;
+    CREATE FUNCTION millrace.source_rows(
+        source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement,
+        segments smallint DEFAULT millrace.segments()
+    ) RETURNS SETOF anyelement LANGUAGE plpgsql SET search_path = public AS $$
+    DECLARE
+        columns text;
+        segment text;
+        address text;
+    BEGIN
+        SELECT string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum)
+        INTO columns
+        FROM pg_type t JOIN pg_attribute ON attrelid = typrelid AND attnum > 0 WHERE t.oid = pg_typeof(row_type);
+        FOR segment, address IN
+            SELECT 'segment_' || c.content, c.address FROM gp_segment_configuration c
+            WHERE c.role = 'p' AND c.content >= 0
+        LOOP
+            IF segment <> ALL (coalesce(dblink_get_connections(), '{}')) THEN
+                PERFORM dblink_connect(segment, format('host=%s dbname=postgres user=postgres', address));
+            END IF;
+            PERFORM dblink_exec(segment, format(
+                'DROP TABLE IF EXISTS pg_temp.row_made; CREATE TEMPORARY TABLE row_made (%s)', columns));
+            PERFORM dblink_send_query(segment, format(
+                'SELECT made::text FROM pg_advisory_xact_lock_shared(%3$s),
+                 LATERAL millrace.source_rows(%1$L, %2$L, %3$s, %4$s, NULL::row_made, %5$s::smallint) made',
+                source, options, first_unit, end_unit, segments));
+        END LOOP;
+        FOR segment IN
+            SELECT 'segment_' || c.content FROM gp_segment_configuration c WHERE c.role = 'p' AND c.content >= 0
+        LOOP
+            RETURN QUERY EXECUTE format(
+                'SELECT (made.row_made::%s).* FROM dblink_get_result(%L) AS made (row_made text)',
+                pg_typeof(row_type), segment);
+            PERFORM FROM dblink_get_result(segment) AS nothing_more (row_made text);
+        END LOOP;
+    EXCEPTION WHEN OTHERS THEN
+        PERFORM dblink_disconnect(c) FROM unnest(dblink_get_connections()) c;
+        RAISE;
+    END
+    $$";
+
 struct Simulation {
-    server: Cluster,
+    coordinator: Cluster,
+    segments: Vec<Cluster>,
 }
 
 impl Simulation {
-    /// With databases for so many segments.
-    fn new(databases: usize) -> Self {
-        let server = Cluster::with_settings(&["shared_preload_libraries = 'millrace'"]);
-        let mut client = server.connect();
-        client.batch_execute(TABLES).unwrap();
-        // The only one of the engine's statements that PostgreSQL knows, too.
-        client.batch_execute(&statements(&mut server.connect())[0]).unwrap();
-        drop(client);
-        // The segments' databases begin as copies of the coordinator's; their lists of segments stay empty.
-        let mut client = server.config().dbname("template1").connect(NoTls).unwrap();
-        for segment in 0..databases {
-            client.batch_execute(&format!("CREATE DATABASE segment_{segment} TEMPLATE postgres")).unwrap();
-        }
-        Self { server }
+    /// With servers for so many segments.
+    fn new(segments: usize) -> Self {
+        let segments = thread::scope(|scope| {
+            let start = |number| scope.spawn(move || server("execute", number as i32));
+            let starting: Vec<_> = (0..segments).map(start).collect();
+            starting.into_iter().map(|server| server.join().unwrap()).collect()
+        });
+        let coordinator = server("dispatch", -1);
+        coordinator.connect().batch_execute(COORDINATOR).unwrap();
+        Self { coordinator, segments }
     }
 
-    /// Gives the cluster so many segments, each with a mirror.
+    /// Gives the cluster so many of the segments, each with a mirror.
     fn resize(&self, segments: usize) {
+        let mut client = self.coordinator.connect();
+        // The catalog is not a user's to change otherwise.
+        client.batch_execute("SET allow_system_table_mods = on; TRUNCATE gp_segment_configuration").unwrap();
+        let insert = "INSERT INTO gp_segment_configuration
+                      SELECT $1, role, $2 FROM unnest('{p,m}'::\"char\"[]) role";
+        client.execute(insert, &[&-1i16, &""]).unwrap();
+        for (number, server) in self.segments.iter().enumerate().take(segments) {
+            client.execute(insert, &[&(number as i16), &server.folder().to_str().unwrap()]).unwrap();
+        }
+    }
+
+    /// As [`Simulation::resize`], for tests that only ask how many segments there are.
+    fn pretend(&self, segments: usize) {
         let fill = format!(
-            "TRUNCATE gp_segment_configuration;
+            "SET allow_system_table_mods = on;
              INSERT INTO gp_segment_configuration
              SELECT content, role FROM generate_series(-1, {segments} - 1) content, unnest('{{p,m}}'::\"char\"[]) role"
         );
-        // The catalog is not a user's to change otherwise.
-        self.server.connect().batch_execute(&format!("SET allow_system_table_mods = on; {fill}")).unwrap();
+        self.coordinator.connect().batch_execute(&fill).unwrap();
     }
+}
 
-    fn coordinator(&self) -> Client {
-        self.server.config().options("-c gp_role=dispatch -c gp_contentid=-1").connect(NoTls).unwrap()
-    }
+/// A server that is told its role and content id.
+fn server(role: &str, content_id: i32) -> Cluster {
+    let server = Cluster::with_settings(&["shared_preload_libraries = 'millrace'", "shared_buffers = 16MB"]);
+    let mut client = server.connect();
+    client.batch_execute(CATALOG).unwrap();
+    // The only one of the engine's statements that PostgreSQL knows, too.
+    let statement = statements(&mut client).swap_remove(0);
+    client.batch_execute(&statement).unwrap();
+    // PostgreSQL reads its configuration file before the library defines these.
+    let settings =
+        format!("ALTER ROLE ALL SET gp_role = '{role}'; ALTER ROLE ALL SET gp_contentid = {content_id}");
+    client.batch_execute(&settings).unwrap();
+    server
+}
 
-    fn segment(&self, number: usize) -> Client {
-        let options = format!("-c gp_role=execute -c gp_contentid={number}");
-        let database = format!("segment_{number}");
-        self.server.config().dbname(&database).options(&options).connect(NoTls).unwrap()
-    }
+/// A session without a role, as PostgreSQL has it.
+fn without_role(server: &Cluster) -> Client {
+    server.config().options("-c gp_role=").connect(NoTls).unwrap()
 }
 
 /// The statements that CREATE EXTENSION runs on a cluster beyond what it runs on PostgreSQL.
 fn statements(client: &mut Client) -> Vec<String> {
-    let rows = client.query("SELECT millrace.cluster_statements()", &[]).unwrap();
-    rows.iter().map(|row| row.get(0)).collect()
+    texts(client, "SELECT millrace.cluster_statements()")
 }
 
-fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
-    client.query_one(query, &[]).unwrap().get(0)
+/// The first column of a query's rows.
+fn texts(client: &mut Client, query: &str) -> Vec<String> {
+    client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
 }
 
 fn sum(contents: impl Iterator<Item = (i64, Option<String>)>) -> (i64, i128) {
@@ -116,12 +170,20 @@ fn sum(contents: impl Iterator<Item = (i64, Option<String>)>) -> (i64, i128) {
 }
 
 #[test]
-fn the_rows_of_all_segments_are_the_whole() {
+fn clusters_of_servers_make_and_load_the_whole() {
     let simulation = Simulation::new(LARGEST);
-    let mut segments: Vec<_> = (0..LARGEST).map(|number| simulation.segment(number)).collect();
+    rows_of_all_segments_are_the_whole(&simulation);
+    only_segments_of_a_planned_cluster_make_shares(&simulation);
+    simulation.coordinator.connect().batch_execute(DISPATCH).unwrap();
+    batches_come_from_all_segments(&simulation);
+    benchmarks_compare_what_the_engine_has(&simulation);
+}
+
+fn rows_of_all_segments_are_the_whole(simulation: &Simulation) {
+    let mut segments: Vec<_> = simulation.segments.iter().map(Cluster::connect).collect();
     for size in SIZES {
         simulation.resize(size);
-        let mut coordinator = simulation.coordinator();
+        let mut coordinator = simulation.coordinator.connect();
         // What goes to the segments with the plan.
         let count: i16 = one(&mut coordinator, "SELECT millrace.segments()");
         assert_eq!(count, size as i16);
@@ -154,17 +216,15 @@ fn the_rows_of_all_segments_are_the_whole() {
     }
 }
 
-#[test]
-fn only_segments_of_a_planned_cluster_make_shares() {
-    let simulation = Simulation::new(3);
+fn only_segments_of_a_planned_cluster_make_shares(simulation: &Simulation) {
     simulation.resize(3);
-    let mut segment = simulation.segment(2);
+    let mut segment = simulation.segments[2].connect();
     // A function on a segment that calls one of ours is for that segment alone.
     assert_eq!(one::<i64>(&mut segment, "SELECT count(*) FROM tpch_nation()"), 25);
     let share = "SELECT count(*) FROM tpch_nation(segments => 3::smallint)";
     assert_eq!(one::<i64>(&mut segment, share), 9);
-    for (client, rows) in [(&mut simulation.coordinator(), 25), (&mut simulation.server.connect(), 25)] {
-        assert_eq!(one::<i64>(client, share), rows);
+    for mut client in [simulation.coordinator.connect(), without_role(&simulation.segments[2])] {
+        assert_eq!(one::<i64>(&mut client, share), 25);
     }
     // A plan that was made before the cluster grew would leave rows out.
     let (code, message) = error_of(&mut segment, &share.replace('3', "2")).unwrap();
@@ -176,36 +236,57 @@ fn only_segments_of_a_planned_cluster_make_shares() {
 #[test]
 fn plans_for_a_cluster_are_those_it_can_run() {
     let simulation = Simulation::new(0);
-    simulation.resize(3);
+    simulation.pretend(3);
     let plan = |client: &mut Client| -> String {
         let rows = client.query("EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM tpch_orders(1)", &[]).unwrap();
         rows.iter().map(|row| row.get::<_, String>(0) + "\n").collect()
     };
-    let planned = plan(&mut simulation.coordinator());
+    let planned = plan(&mut simulation.coordinator.connect());
     assert!(planned.contains("Function Scan on public.tpch_orders"), "{planned}");
     // The number of segments is a constant of the plan.
     assert!(planned.contains("'3'::smallint)"), "{planned}");
-    assert!(plan(&mut simulation.server.connect()).contains("MillraceScan"));
+    assert!(plan(&mut without_role(&simulation.coordinator)).contains("MillraceScan"));
 }
 
-#[test]
-fn batches_come_from_all_segments() {
-    let simulation = Simulation::new(LARGEST);
-    simulation.server.connect().batch_execute(DISPATCH).unwrap();
+fn batches_come_from_all_segments(simulation: &Simulation) {
     let tables = ["orders", "orders_row", "orders_column", "orders_pax"];
     let call = "CALL stream_ingest('orders', sf => 0.002, batch_rows => 800, run => 'run',
                                    variants => '{orders_row, orders_column, orders_pax, own}')";
-    for size in SIZES {
+    for (size, signal) in SIZES.into_iter().zip([true, false, true, false]) {
         simulation.resize(size);
-        let mut coordinator = simulation.coordinator();
+        let mut coordinator = simulation.coordinator.connect();
         let whole = content(&mut coordinator, "tpch_orders(0.002)");
-        // Two of four batches are committed when a segment is lost.
-        coordinator.batch_execute("INSERT INTO lost VALUES (0, 1600)").unwrap();
-        assert_eq!(error_of(&mut coordinator, call).unwrap().1, "segment 0 is lost");
+        // Two of four batches are committed when a segment crashes.
+        let victim = &simulation.segments[size - 1];
+        let mut holder = victim.connect();
+        holder.batch_execute("SELECT pg_advisory_lock(1600)").unwrap();
+        let failed = thread::scope(|scope| {
+            let loading = scope.spawn(|| error_of(&mut coordinator, call));
+            let held = "SELECT min(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+            wait_until("the third batch", || {
+                loading.is_finished() || one::<Option<i32>>(&mut holder, held).is_some()
+            });
+            if loading.is_finished() {
+                return loading.join().unwrap();
+            }
+            if signal {
+                kill(one(&mut holder, held));
+            } else {
+                victim.stop("immediate");
+            }
+            loading.join().unwrap()
+        });
+        let (_, message) = failed.expect("a batch without a segment");
+        assert!(message.contains("server closed the connection"), "{size}: {message}");
+        if !signal {
+            victim.start();
+        }
+        victim.wait_for_recovery();
         let state: String = one(&mut coordinator, "SELECT state || batches_done FROM stream_progress");
         assert_eq!(state, "interrupted2");
-        assert_eq!(content(&mut coordinator, "orders_pax").0, 1600);
-        coordinator.batch_execute("DELETE FROM lost").unwrap();
+        for table in tables {
+            assert_eq!(content(&mut coordinator, table).0, 1600, "{table} on {size}");
+        }
         coordinator.batch_execute(call).unwrap();
         for table in tables {
             assert_eq!(content(&mut coordinator, table), whole, "{table} on {size}");
@@ -220,20 +301,57 @@ fn batches_come_from_all_segments() {
         coordinator.batch_execute("DELETE FROM orders_pax WHERE o_orderkey = 1").unwrap();
         let verified = "SELECT string_agg(target, ' ') FROM stream_verify('run') WHERE NOT matches";
         assert_eq!(one::<String>(&mut coordinator, verified), "public.orders_pax");
-        // No row of the ledger stays, though a cluster's foreign keys would leave them.
-        coordinator
-            .batch_execute("ALTER TABLE millrace.batch DROP CONSTRAINT IF EXISTS batch_run_fkey")
-            .unwrap();
         coordinator.batch_execute("SELECT stream_drop('run')").unwrap();
-        assert_eq!(one::<i64>(&mut coordinator, "SELECT count(*) FROM millrace.batch"), 0);
+        assert_eq!(left_over(&mut coordinator), "");
         coordinator.batch_execute(&format!("TRUNCATE {}, own", tables.join(", "))).unwrap();
+    }
+}
+
+/// The tables of the extension that still have rows, where no foreign key takes them away.
+fn left_over(client: &mut Client) -> String {
+    let tables = "SELECT oid::regclass::text FROM pg_class
+                  WHERE relnamespace = 'millrace'::regnamespace AND relkind = 'r' AND relname <> 'variant' ORDER BY 1";
+    let tables = texts(client, tables);
+    assert!(tables.len() >= 9, "{tables:?}");
+    let filled = tables.into_iter().filter(|table| content(client, table).0 > 0);
+    filled.collect::<Vec<_>>().join(" ")
+}
+
+fn benchmarks_compare_what_the_engine_has(simulation: &Simulation) {
+    let mut coordinator = simulation.coordinator.connect();
+    // PostgreSQL would not understand the clause that says how rows are distributed.
+    coordinator
+        .batch_execute(
+            "INSERT INTO millrace.variant (name, position, engine, access_method, create_suffix) VALUES
+                 ('by_row', 1001, 'greenplum', 'ao_row', '/* DISTRIBUTED BY (call_id) */'),
+                 ('by_column', 1002, 'greenplum', 'ao_column', '/* DISTRIBUTED BY (call_id) */'),
+                 ('by_pax', 1003, 'cloudberry', 'pax', '/* DISTRIBUTED BY (call_id) */')",
+        )
+        .unwrap();
+    for size in SIZES {
+        simulation.resize(size);
+        // A server of PostgreSQL's version with Greenplum's settings is no Cloudberry.
+        let call =
+            "CALL stream_bench(rows => 2000, batch_rows => 1000, variants => '{by_row,by_column,by_pax}')";
+        coordinator.batch_execute(call).unwrap();
+        let skipped = "SELECT string_agg(variant || ': ' || reason, ', ') FROM stream_bench_skipped";
+        assert_eq!(one::<String>(&mut coordinator, skipped), "by_pax: it needs Cloudberry");
+        let whole = content(&mut coordinator, "cdr_gen(2000, '{\"rows_per_day\": 2000}')");
+        for table in ["by_row_noindex", "by_column_noindex", "by_row_index", "by_column_index"] {
+            assert_eq!(content(&mut coordinator, &format!("bench.{table}")), whole, "{table} on {size}");
+        }
+        let gates =
+            "SELECT count(*) = 22 AND bool_and(pass) FROM stream_gates('bench', 0.01, 100, 0.01, 1000)";
+        assert!(one::<bool>(&mut coordinator, gates), "{size}");
+        coordinator.batch_execute("SELECT stream_bench_drop('bench')").unwrap();
+        assert_eq!(left_over(&mut coordinator), "");
     }
 }
 
 #[test]
 fn storage_options_that_name_the_wrong_columns_are_warned_of() {
     let simulation = Simulation::new(0);
-    let mut client = simulation.server.connect();
+    let mut client = simulation.coordinator.connect();
     // Heap, which stands for PAX, would refuse options it does not know.
     client
         .batch_execute(
@@ -247,21 +365,14 @@ fn storage_options_that_name_the_wrong_columns_are_warned_of() {
              WHERE relname = 'calls_pm'",
         )
         .unwrap();
-    let warnings = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&warnings);
-    let mut config = simulation.server.config();
-    config.notice_callback(move |notice| {
-        if notice.severity() == "WARNING" {
-            heard.lock().unwrap().push(notice.message().to_owned());
-        }
-    });
-    let mut client = config.connect(NoTls).unwrap();
+    let warnings = Warnings::default();
+    let mut client = warnings.heard_by(simulation.coordinator.config());
     client
         .batch_execute(
             "CALL stream_ingest('calls', 'cdr', rows => 20000, options => '{\"subscribers\": 5000}')",
         )
         .unwrap();
-    let warnings = warnings.lock().unwrap();
+    let warnings = warnings.take();
     let expected = [
         "bloomfilter_columns of table public.calls names column \"call_id\", which has a value of its own in nearly",
         "bloomfilter_columns of table public.calls names column \"gone\", which does not exist",
@@ -273,6 +384,11 @@ fn storage_options_that_name_the_wrong_columns_are_warned_of() {
     for (warning, expected) in warnings.iter().zip(expected) {
         assert!(warning.starts_with(expected), "{warning}");
     }
+    // Of the partitions: that of their parent is 0.
+    let sizes = "SELECT size_bytes > 0 AND size_bytes = (
+                     SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('calls') WHERE isleaf)
+                 FROM stream_report('public.calls')";
+    assert!(one::<bool>(&mut client, sizes));
     let bloom =
         "SELECT string_agg(column_name, ' ') FROM stream_columns('cdr', rows => 10000000) WHERE bloom_filter";
     let columns =
@@ -283,8 +399,8 @@ fn storage_options_that_name_the_wrong_columns_are_warned_of() {
 #[test]
 fn workers_are_refused_because_segments_are_the_workers() {
     let simulation = Simulation::new(0);
-    simulation.resize(2);
-    let mut coordinator = simulation.coordinator();
+    simulation.pretend(2);
+    let mut coordinator = simulation.coordinator.connect();
     for call in ["CALL stream_ingest('orders', workers => 2)", "CALL stream_resume('run', workers => 2)"] {
         let (code, message) = error_of(&mut coordinator, call).unwrap();
         assert_eq!(code, "0A000", "{call}: {message}");
@@ -294,9 +410,18 @@ fn workers_are_refused_because_segments_are_the_workers() {
 
 #[test]
 fn the_engine_is_told_where_functions_run_and_tables_lie() {
-    let server = Cluster::new();
+    let server = Cluster::with_settings(&["shared_preload_libraries = 'millrace'"]);
     let mut client = server.connect();
-    let found = statements(&mut client).join(";\n") + ";\n";
+    let mut found = statements(&mut client);
+    // Benchmarks' tables, as the coordinator of a cluster makes them.
+    let variants = "SELECT millrace.variant_statements(name, 'noindex', coalesce(source, 'iot'), 'bench')
+                    FROM millrace.variant ORDER BY position";
+    let plain = texts(&mut client, variants);
+    assert!(plain.iter().all(|statement| !statement.contains("DISTRIBUTED")));
+    client.batch_execute("SET gp_role = 'dispatch'").unwrap();
+    found.extend(texts(&mut client, variants));
+    client.batch_execute("RESET gp_role").unwrap();
+    let found = found.join(";\n") + ";\n";
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster.sql");
     if std::env::var_os("MILLRACE_WRITE_GOLDEN").is_some() {
         std::fs::write(&golden, &found).unwrap();
@@ -306,15 +431,67 @@ fn the_engine_is_told_where_functions_run_and_tables_lie() {
     // Nothing of it is run on PostgreSQL.
     assert_eq!(one::<i16>(&mut client, "SELECT millrace.segments()"), 1);
     // Every function that makes rows takes part.
-    let all: BTreeSet<String> = client
-        .query("SELECT oid::regprocedure::text FROM pg_proc WHERE prosupport = 'millrace.generate_support'::regproc", &[])
-        .unwrap()
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let all =
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE prosupport = 'millrace.generate_support'::regproc";
+    let all = BTreeSet::from_iter(texts(&mut client, all));
     assert!(all.len() >= 15);
     for function in all {
         let statement = format!("ALTER FUNCTION public.{function} EXECUTE ON ALL SEGMENTS;\n");
         assert!(found.contains(&statement), "{statement}");
+    }
+    // Each segment has a copy of the extension's tables, and would make a volatile default's value itself.
+    let defaults =
+        "SELECT DISTINCT pg_get_expr(adbin, adrelid) COLLATE \"C\" FROM pg_attrdef JOIN pg_class c ON c.oid = adrelid
+                    WHERE relnamespace = 'millrace'::regnamespace ORDER BY 1";
+    let constants =
+        ["'\"steady\"'::jsonb", "''::text", "'postgresql'::text", "1000", "CURRENT_USER", "false"];
+    assert_eq!(texts(&mut client, defaults), constants);
+}
+
+#[test]
+fn unlogged_targets_are_warned_of_and_noted_where_no_crash_reaches() {
+    let simulation = Simulation::new(0);
+    let mut client = simulation.coordinator.connect();
+    client
+        .batch_execute(
+            "CREATE UNLOGGED TABLE nation (LIKE tpch_nation);
+             CREATE TABLE region (LIKE tpch_region) PARTITION BY LIST (r_regionkey);
+             CREATE UNLOGGED TABLE region_rest PARTITION OF region DEFAULT",
+        )
+        .unwrap();
+    let warnings = Warnings::default();
+    let mut client = warnings.heard_by(simulation.coordinator.config());
+    for call in ["'nation'", "'region'", "'orders', sf => 0.001"] {
+        client.batch_execute(&format!("CALL stream_ingest({call})")).unwrap();
+    }
+    let lost = "is unlogged: a segment that crashes or fails over loses its part of the rows";
+    assert_eq!(warnings.take(), ["nation", "region"].map(|table| format!("table public.{table} {lost}")));
+    // The unlogged ledger would lose its rows with the coordinator's crash, though the segments' tables keep theirs.
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM millrace.batch"), 3);
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM millrace.batch_unlogged"), 0);
+    // PostgreSQL fills it again after a crash, and has nothing to warn of.
+    let plain = simulation.coordinator.config().options("-c gp_role=").to_owned();
+    warnings.heard_by(plain).batch_execute("CALL stream_ingest('nation')").unwrap();
+    assert_eq!(warnings.take(), Vec::<String>::new());
+}
+
+/// The warnings that sessions are sent.
+#[derive(Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    /// A session whose warnings are kept.
+    fn heard_by(&self, mut config: Config) -> Client {
+        let heard = Arc::clone(&self.0);
+        config.notice_callback(move |notice| {
+            if notice.severity() == "WARNING" {
+                heard.lock().unwrap().push(notice.message().to_owned());
+            }
+        });
+        config.connect(NoTls).unwrap()
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
     }
 }
