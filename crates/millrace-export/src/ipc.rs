@@ -1,5 +1,6 @@
 //! Arrow IPC: messages, each a record batch, as a stream or with an index at the end.
 
+use crate::output::Buffers;
 use crate::{Batches, Compression, Encoding, Error, Options};
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::convert::IpcSchemaEncoder;
@@ -61,11 +62,11 @@ impl Encoding for Ipc {
     type Chunk = Messages;
     type File = Index;
 
-    fn encode(&self, batches: &mut Batches<'_>) -> Result<Messages, Error> {
+    fn encode(&self, batches: &mut Batches<'_>, buffers: &Buffers) -> Result<Messages, Error> {
         let generator = IpcDataGenerator::default();
         let mut dictionaries = DictionaryTracker::new(true);
         let mut context = IpcWriteContext::default();
-        let mut messages = Messages { bytes: Vec::new(), lengths: Vec::new() };
+        let mut messages = Messages { bytes: buffers.take(), lengths: Vec::new() };
         for batch in batches {
             let (_, message) =
                 generator.encode(&batch?, &mut dictionaries, &self.write_options, &mut context)?;
@@ -85,7 +86,7 @@ impl Encoding for Ipc {
         Ok((Index { length: bytes.len(), ..Index::default() }, bytes))
     }
 
-    fn append(&self, file: &mut Index, chunk: Messages) -> Result<Vec<u8>, Error> {
+    fn append(&self, file: &mut Index, chunk: Messages, _: &Buffers) -> Result<Vec<u8>, Error> {
         for (header, body) in chunk.lengths {
             file.batches += 1;
             if self.is_file {

@@ -41,6 +41,7 @@ pub use options::{Compression, Format, Options, THREADS};
 pub use output::{FileReport, Written};
 pub use plan::{Parts, Table};
 
+use crate::output::Buffers;
 use crate::plan::Plan;
 use arrow::record_batch::RecordBatch;
 use std::path::PathBuf;
@@ -138,13 +139,13 @@ trait Encoding: Sync {
     /// What is remembered of a file from its beginning to its end.
     type File: Send;
 
-    fn encode(&self, batches: &mut Batches<'_>) -> Result<Self::Chunk, Error>;
+    fn encode(&self, batches: &mut Batches<'_>, buffers: &Buffers) -> Result<Self::Chunk, Error>;
 
     /// A file and its first bytes.
     fn begin(&self) -> Result<(Self::File, Vec<u8>), Error>;
 
     /// The chunk's bytes at this place of the file.
-    fn append(&self, file: &mut Self::File, chunk: Self::Chunk) -> Result<Vec<u8>, Error>;
+    fn append(&self, file: &mut Self::File, chunk: Self::Chunk, buffers: &Buffers) -> Result<Vec<u8>, Error>;
 
     /// The last bytes, and how many row groups the file has.
     fn end(&self, file: Self::File) -> Result<(Vec<u8>, u64), Error>;

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tempfile::NamedTempFile;
@@ -37,6 +38,35 @@ pub struct Written {
     pub sha256: String,
     /// From the file's first byte to its name.
     pub seconds: f64,
+}
+
+/// Buffers for chunks, used again when they are written.
+///
+/// Large buffers that are allocated by one thread and freed by another, chunk after chunk, end up strewn over the
+/// allocator's arenas, which then grow for as long as an export takes.
+pub struct Buffers {
+    free: Mutex<Vec<Vec<u8>>>,
+    most: usize,
+}
+
+impl Buffers {
+    /// Keeps so many at most.
+    pub fn new(most: usize) -> Self {
+        Self { free: Mutex::default(), most }
+    }
+
+    /// An empty buffer.
+    pub fn take(&self) -> Vec<u8> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, mut buffer: Vec<u8>) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < self.most {
+            buffer.clear();
+            free.push(buffer);
+        }
+    }
 }
 
 /// How files are put in place.
@@ -136,15 +166,15 @@ pub enum Writer {
 }
 
 impl Writer {
-    pub fn here() -> Self {
-        Writer::Here(Files::default())
+    pub fn here(buffers: Arc<Buffers>) -> Self {
+        Writer::Here(Files::new(buffers))
     }
 
     /// Double buffering: while one buffer is written another waits, and the next is being made.
-    pub fn on_a_thread() -> Result<Self, Error> {
+    pub fn on_a_thread(buffers: Arc<Buffers>) -> Result<Self, Error> {
         let (sender, receiver) = sync_channel(1);
         let thread = std::thread::Builder::new().spawn(move || {
-            let mut files = Files::default();
+            let mut files = Files::new(buffers);
             for message in receiver {
                 files.take(message)?;
             }
@@ -175,13 +205,17 @@ impl Writer {
 }
 
 /// The files being written and those that ended.
-#[derive(Default)]
 pub struct Files {
+    buffers: Arc<Buffers>,
     open: HashMap<Number, Output>,
     ended: Vec<FileReport>,
 }
 
 impl Files {
+    fn new(buffers: Arc<Buffers>) -> Self {
+        Self { buffers, open: HashMap::new(), ended: Vec::new() }
+    }
+
     fn take(&mut self, message: Message) -> Result<(), Error> {
         match message {
             Message::Begin(number, output) => drop(self.open.insert(number, output)),
@@ -190,6 +224,7 @@ impl Files {
                     output.write(&bytes)?;
                     output.keep_pace()?;
                 }
+                self.buffers.give_back(bytes);
             }
             Message::End { number, rows, row_groups } => {
                 if let Some(output) = self.open.remove(&number) {

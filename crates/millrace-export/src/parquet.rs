@@ -1,5 +1,6 @@
 //! Apache Parquet: a chunk is a row group.
 
+use crate::output::Buffers;
 use crate::{Batches, Compression, Encoding, Error, Options};
 use arrow::array::RecordBatch;
 use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
@@ -59,7 +60,7 @@ impl Encoding for Parquet {
     type Chunk = Vec<ArrowColumnChunk>;
     type File = SerializedFileWriter<Vec<u8>>;
 
-    fn encode(&self, batches: &mut Batches<'_>) -> Result<Self::Chunk, Error> {
+    fn encode(&self, batches: &mut Batches<'_>, _: &Buffers) -> Result<Self::Chunk, Error> {
         let mut writers = self.columns.create_column_writers(0)?;
         let mut rows = 0;
         let mut write = |batch: RecordBatch| {
@@ -84,7 +85,8 @@ impl Encoding for Parquet {
         Ok((file, Vec::new()))
     }
 
-    fn append(&self, file: &mut Self::File, chunk: Self::Chunk) -> Result<Vec<u8>, Error> {
+    fn append(&self, file: &mut Self::File, chunk: Self::Chunk, buffers: &Buffers) -> Result<Vec<u8>, Error> {
+        *file.inner_mut() = buffers.take();
         // A file without rows has no row group.
         if !chunk.is_empty() {
             let mut row_group = file.next_row_group()?;
@@ -93,10 +95,8 @@ impl Encoding for Parquet {
             }
             row_group.close()?;
         }
-        // The file knows its length by itself; the next row group will be as long as this one.
-        let bytes = std::mem::take(file.inner_mut());
-        file.inner_mut().reserve(bytes.len());
-        Ok(bytes)
+        // The file knows its length by itself.
+        Ok(std::mem::take(file.inner_mut()))
     }
 
     fn end(&self, file: Self::File) -> Result<(Vec<u8>, u64), Error> {

@@ -1,5 +1,6 @@
 //! Which files an export writes, and of which chunks they consist.
 
+use crate::output::Buffers;
 use crate::partition::Partitioning;
 use crate::{Encoding, Error, FileReport, Format, Options, Request};
 use arrow::compute::concat_batches;
@@ -16,8 +17,12 @@ const ROWS_PER_BATCH: u64 = 8192;
 /// A row group as large as those of other writers, and enough of them to share among threads.
 const ROWS_PER_ROW_GROUP: u64 = 131_072;
 
-/// Chunks of formats without row groups: a few MiB.
-const ROWS_PER_CHUNK: u64 = 32_768;
+/// Chunks of formats without row groups: about 2 MiB.
+const ROWS_PER_CHUNK: u64 = 16_384;
+
+/// So many row groups a file has unless its size is chosen: what is known of each, some 30 KB of lineitem's, stays in
+/// memory for the footer.
+const ROW_GROUPS_PER_FILE: u64 = 256;
 
 /// So many rows are encoded to learn how many bytes a row takes.
 const ROWS_PER_SAMPLE: u64 = 16_384;
@@ -106,6 +111,7 @@ impl<F: Encoding> Planned<'_, F> {
     pub fn make(
         &self,
         units: Range<u64>,
+        buffers: &Buffers,
         watch: impl Fn(&RecordBatch) -> Result<(), Error>,
     ) -> Result<Vec<Piece<F::Chunk>>, Error> {
         let rows = Cell::new(0);
@@ -116,14 +122,14 @@ impl<F: Encoding> Planned<'_, F> {
             Ok(batch)
         });
         let Some(partitioning) = &self.partitioning else {
-            let chunk = self.encoding.encode(&mut batches)?;
+            let chunk = self.encoding.encode(&mut batches, buffers)?;
             return Ok(vec![Piece { folder: String::new(), rows: rows.get(), chunk }]);
         };
         let batches = batches.collect::<Result<Vec<_>, Error>>()?;
         let Some(first) = batches.first() else { return Ok(Vec::new()) };
         let piece = |(folder, rows): (String, RecordBatch)| {
             let count = rows.num_rows() as u64;
-            let chunk = self.encoding.encode(&mut std::iter::once(Ok(rows)))?;
+            let chunk = self.encoding.encode(&mut std::iter::once(Ok(rows)), buffers)?;
             Ok(Piece { folder, rows: count, chunk })
         };
         let rows = concat_batches(&first.schema(), &batches)?;
@@ -172,7 +178,7 @@ impl<'a, F: Encoding> Plan<'a, F> {
         let mut plan = Plan { tables: Vec::new(), files: Vec::new(), chunks: 0, skipped: Vec::new() };
         for table in &request.tables {
             let planned = plan_table(table, request, &encoding)?;
-            let files = files(table, &planned, &request.options)?;
+            let files = files(table, &planned, request)?;
             if (plan.skipped.len() + files.len()) as u64 > MOST_FILES {
                 return Err(too_many_files());
             }
@@ -316,20 +322,24 @@ fn no_column(table: &Table, column: &str, schema: &arrow::datatypes::Schema) -> 
 fn files<F: Encoding>(
     table: &Table,
     planned: &Planned<'_, F>,
-    options: &Options,
+    request: &Request,
 ) -> Result<Vec<(String, Range<u64>)>, Error> {
     let parts = table.parts.units(table.source.units())?;
     let number = |part: Option<i64>| part.map(|part| format!(".{part}")).unwrap_or_default();
-    let Some(bytes) = options.file_bytes else {
-        return Ok(parts.into_iter().map(|(part, units)| (number(part), units)).collect());
+    let units_per_file = match request.options.file_bytes {
+        Some(bytes) => bytes as f64 / bytes_per_row(planned)? / table.source.rows_per_unit(),
+        None if request.format == Format::Parquet => (ROW_GROUPS_PER_FILE * planned.units_per_chunk) as f64,
+        None => f64::INFINITY,
     };
-    let rows_per_file = (bytes as f64 / bytes_per_row(planned)?).max(1.0);
     let mut files = Vec::new();
     for (part, units) in parts {
-        let rows = (units.end - units.start) as f64 * table.source.rows_per_unit();
-        let count = (rows / rows_per_file).ceil().max(1.0) as u64;
+        let count = ((units.end - units.start) as f64 / units_per_file.max(1.0)).ceil().max(1.0) as u64;
         if count > MOST_FILES {
             return Err(too_many_files());
+        }
+        if count == 1 && request.options.file_bytes.is_none() {
+            files.push((number(part), units));
+            continue;
         }
         for file in 1..=count {
             let of_part = Part::new(file as i64, count as i64)?.units(units.end - units.start);
@@ -346,9 +356,10 @@ fn bytes_per_row<F: Encoding>(table: &Planned<'_, F>) -> Result<f64, Error> {
     let units = 0..units.clamp(1, table.source.units().max(1));
     let rows = table.source.rows(units.clone()).max(1);
     let mut bytes = 0;
-    for piece in table.make(units, |_| Ok(()))? {
+    let buffers = Buffers::new(0);
+    for piece in table.make(units, &buffers, |_| Ok(()))? {
         let (mut file, _) = table.encoding.begin()?;
-        bytes += table.encoding.append(&mut file, piece.chunk)?.len();
+        bytes += table.encoding.append(&mut file, piece.chunk, &buffers)?.len();
     }
     Ok((bytes as f64 / rows as f64).max(0.01))
 }

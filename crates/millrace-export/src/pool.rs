@@ -4,7 +4,7 @@
 //! turn it is appends it, and those waiting behind it, while the others go on. So no thread only waits, and none
 //! is woken for each chunk. A thread that is far ahead of the file waits for it, which bounds memory.
 
-use crate::output::{Message, Number, Output, Placing, Writer};
+use crate::output::{Buffers, Message, Number, Output, Placing, Writer};
 use crate::partition;
 use crate::plan::{Piece, Plan, PlannedFile, check_free};
 use crate::{Encoding, Error, FileReport, Progress, Request};
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Chunks made and not yet appended, for each thread.
 const AHEAD: u64 = 2;
@@ -24,12 +24,19 @@ pub fn run<F: Encoding>(
     progress: &Progress,
 ) -> Result<Vec<FileReport>, Error> {
     let options = &request.options;
-    let writer = if options.r#async.unwrap_or(true) { Writer::on_a_thread()? } else { Writer::here() };
+    let window = AHEAD * request.threads as u64;
+    // One for each chunk that is made or waits, and those of the writer.
+    let buffers = Arc::new(Buffers::new(window as usize + 3));
+    let writer = match options.r#async {
+        Some(false) => Writer::here(buffers.clone()),
+        _ => Writer::on_a_thread(buffers.clone())?,
+    };
     let placing = Placing { overwrite: options.overwrite, fsync: options.fsync.unwrap_or(true) };
     let pool = Pool {
         plan,
         progress,
-        window: AHEAD * request.threads as u64,
+        window,
+        buffers: &buffers,
         state: Mutex::new(State {
             next_made: 0,
             next_appended: 0,
@@ -38,6 +45,7 @@ pub fn run<F: Encoding>(
                 plan,
                 progress,
                 placing,
+                buffers: &buffers,
                 writer,
                 open: BTreeMap::new(),
                 next_number: 0,
@@ -66,6 +74,7 @@ struct Pool<'a, F: Encoding> {
     plan: &'a Plan<'a, F>,
     progress: &'a Progress,
     window: u64,
+    buffers: &'a Buffers,
     state: Mutex<State<'a, F>>,
     /// A chunk was appended, or something failed.
     moved: Condvar,
@@ -123,7 +132,7 @@ impl<'a, F: Encoding> Pool<'a, F> {
 
     fn make(&self, number: u64) -> Result<Encoded<F>, Error> {
         let (file, units) = self.plan.chunk(number);
-        self.plan.tables[self.plan.files[file].table].make(units, |batch| {
+        self.plan.tables[self.plan.files[file].table].make(units, self.buffers, |batch| {
             self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             self.progress.check()
         })
@@ -154,6 +163,7 @@ struct Appender<'a, F: Encoding> {
     plan: &'a Plan<'a, F>,
     progress: &'a Progress,
     placing: Placing,
+    buffers: &'a Buffers,
     writer: Writer,
     /// By the folders of their partitions.
     open: BTreeMap<String, Open<F>>,
@@ -180,7 +190,7 @@ impl<F: Encoding> Appender<'_, F> {
                 None => self.begin(planned, encoding, &piece.folder)?,
             };
             open.rows += piece.rows;
-            let bytes = encoding.append(&mut open.file, piece.chunk)?;
+            let bytes = encoding.append(&mut open.file, piece.chunk, self.buffers)?;
             self.write(open.number, bytes)?;
             self.open.insert(piece.folder, open);
         }

@@ -1,5 +1,6 @@
 //! CSV and dbgen's tbl.
 
+use crate::output::Buffers;
 use crate::{Batches, Encoding, Error, Options};
 use arrow::array::{
     Array, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
@@ -53,8 +54,8 @@ impl Encoding for Text {
     type Chunk = Vec<u8>;
     type File = ();
 
-    fn encode(&self, batches: &mut Batches<'_>) -> Result<Vec<u8>, Error> {
-        let mut text = Vec::new();
+    fn encode(&self, batches: &mut Batches<'_>, buffers: &Buffers) -> Result<Vec<u8>, Error> {
+        let mut text = buffers.take();
         for batch in batches {
             print(&batch?, self.dialect, &mut text);
         }
@@ -75,7 +76,7 @@ impl Encoding for Text {
         Ok(((), line))
     }
 
-    fn append(&self, _: &mut (), chunk: Vec<u8>) -> Result<Vec<u8>, Error> {
+    fn append(&self, _: &mut (), chunk: Vec<u8>, _: &Buffers) -> Result<Vec<u8>, Error> {
         Ok(chunk)
     }
 
