@@ -155,6 +155,64 @@ fn others_read_what_tpch_gen_makes() {
 }
 
 #[test]
+fn others_read_times_truth_values_and_floats() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let folder = folder(&cluster, "files");
+    for format in ["parquet", "arrow", "arrow_stream"] {
+        for source in ["cdr", "iot"] {
+            let path = folder.display();
+            let call = format!(
+                "SELECT rows FROM stream_export('{source}', '{path}', '{format}', options => '{{\"rows\": 20000}}')"
+            );
+            assert_eq!(client.query_one(&call, &[]).unwrap().get::<_, i64>(0), 20_000);
+        }
+    }
+    let found = read_by_others(&folder);
+    assert_eq!(found.len(), 2 * 4);
+    for (source, expected) in [
+        (
+            "cdr",
+            vec![("call_timestamp", "timestamp[us]"), ("is_roaming", "bool"), ("bytes_transferred", "int64")],
+        ),
+        ("iot", vec![("time", "timestamp[us]"), ("value", "double")]),
+    ] {
+        let schema = (registry::find(source).unwrap().schema)();
+        // As DuckDB prints them.
+        let printed: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| match (field.name(), field.data_type().to_string().as_str()) {
+                (name, "Boolean") => format!("{name}::text"),
+                (name, "Float64") => {
+                    format!("{name}::text || CASE WHEN {name} = trunc({name}) THEN '.0' ELSE '' END")
+                }
+                (name, _) => name.clone(),
+            })
+            .collect();
+        let rows = format!("{source}_gen(20000)");
+        let copy =
+            format!("COPY (SELECT {} FROM {rows}) TO STDOUT (DELIMITER '|', NULL '')", printed.join(", "));
+        let mut text = Vec::new();
+        client.copy_out(copy.as_str()).unwrap().read_to_end(&mut text).unwrap();
+        if source == "cdr" {
+            let nulls = format!("SELECT count(*) FROM {rows} WHERE bytes_transferred IS NULL");
+            assert!(client.query_one(&nulls, &[]).unwrap().get::<_, i64>(0) > 1000);
+        }
+        for (suffix, reader) in
+            [("parquet", "duckdb"), ("parquet", "pyarrow"), ("arrow", "pyarrow"), ("arrows", "pyarrow")]
+        {
+            let read = &found[&(format!("{source}.{suffix}"), reader.to_owned())];
+            assert_eq!(read["rows"], 20_000, "{source}.{suffix} by {reader}");
+            assert_eq!(read["sha256"], sha256(&text), "{source}.{suffix} by {reader}");
+            for (column, data_type) in expected.iter().filter(|_| reader == "pyarrow") {
+                assert_eq!(read["types"][column], *data_type, "{source}.{suffix}");
+            }
+        }
+    }
+}
+
+#[test]
 fn options_are_what_others_find_in_the_files() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();
