@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::generate;
-use crate::pg::{activity::ExportReport, process};
+use crate::pg::{activity::ExportReport, cluster, process};
 use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
 };
@@ -30,7 +30,7 @@ type Files = TableIterator<
     ),
 >;
 
-/// `tpch_export(table_name, sf, path, format, part, parts, threads, options)`; `all` is all eight tables.
+/// `tpch_export(table_name, sf, path, format, part, parts, threads, options, segments)`; `all` is all eight tables.
 #[pg_extern(sql = false)]
 #[allow(clippy::too_many_arguments)]
 fn tpch_export(
@@ -42,6 +42,7 @@ fn tpch_export(
     parts: Option<i32>,
     threads: Option<i32>,
     options: Option<JsonB>,
+    segments: Option<i16>,
 ) -> Result<Files> {
     let name = table_name.ok_or(Error::Null("table_name"))?;
     let sf = sf.ok_or(Error::Null("sf"))?;
@@ -51,17 +52,19 @@ fn tpch_export(
         (Some(part), None) => Parts::One { part: part.into(), parts: sf.ceil() as i64 },
         given => parts_of(given)?,
     };
+    let segment = cluster::segment(segments)?;
     let table = |name: &str| {
         let (source, _) = generate::Request::tpch(name, Some(sf), None, None)?.open()?;
-        Ok(Table { name: name.to_owned(), source, parts })
+        Ok(Table { name: name.to_owned(), source, parts, segment })
     };
     let tables = names.into_iter().map(table).collect::<Result<_>>()?;
     let options = object(options.ok_or(Error::Null("options"))?.0)?;
     files(request(tables, path, format, threads, options)?)
 }
 
-/// `stream_export(source, path, format, part, parts, threads, options)`.
+/// `stream_export(source, path, format, part, parts, threads, options, segments)`.
 #[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments)]
 fn stream_export(
     source: Option<&str>,
     path: Option<&str>,
@@ -70,6 +73,7 @@ fn stream_export(
     parts: Option<i32>,
     threads: Option<i32>,
     options: Option<JsonB>,
+    segments: Option<i16>,
 ) -> Result<Files> {
     let name = source.ok_or(Error::Null("source"))?;
     let definition = registry::find(name).map_err(Error::from)?;
@@ -77,7 +81,8 @@ fn stream_export(
     let (of_source, of_export): (Map<_, _>, Map<_, _>) =
         object(options.ok_or(Error::Null("options"))?.0)?.into_iter().partition(|(key, _)| is_sources(key));
     let source = registry::open(name, Value::Object(of_source)).map_err(Error::from)?;
-    let table = Table { name: name.to_owned(), source, parts: parts_of((part, parts))? };
+    let (parts, segment) = (parts_of((part, parts))?, cluster::segment(segments)?);
+    let table = Table { name: name.to_owned(), source, parts, segment };
     files(request(vec![table], path, format, threads, of_export)?)
 }
 

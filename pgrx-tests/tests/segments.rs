@@ -8,6 +8,8 @@
 use millrace_tests::{Cluster, content, error_of, kill, one, wait_until};
 use postgres::{Client, Config, NoTls};
 use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -354,6 +356,39 @@ fn benchmarks_compare_what_the_engine_has(simulation: &Simulation) {
         coordinator.batch_execute("SELECT stream_bench_drop('bench')").unwrap();
         assert_eq!(left_over(&mut coordinator), "");
     }
+}
+
+#[test]
+fn segments_write_files_that_join_to_the_whole() {
+    let simulation = Simulation::new(3);
+    simulation.resize(3);
+    let folder = simulation.server.folder().join("files");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+    let export = |client: &mut Client, more: &str| -> Vec<String> {
+        let folder = folder.display();
+        let call = format!("SELECT path FROM tpch_export('orders', 0.01, '{folder}', 'tbl'{more})");
+        client.query(&call, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    let mut read = BTreeSet::new();
+    let mut content = |name: &str| {
+        assert!(read.insert(name.to_owned()), "{name} was written twice");
+        std::fs::read_to_string(folder.join(name)).unwrap()
+    };
+    // The coordinator, like any process that is no segment's, writes everything.
+    export(&mut simulation.coordinator(), ", segments => 3::smallint");
+    let whole = content("orders.tbl");
+    for number in 0..3 {
+        let mut segment = simulation.segment(number);
+        assert_eq!(export(&mut segment, ", segments => 3::smallint").len(), 1);
+        assert_eq!(export(&mut segment, ", parts => 2, segments => 3::smallint").len(), 2);
+    }
+    let shares: Vec<_> = (0..3).map(|number| content(&format!("orders.seg{number}.tbl"))).collect();
+    assert!(shares.iter().all(|share| share.lines().count() == 5000));
+    assert!(shares.concat() == whole);
+    let parts = [1, 2].map(|part| [0, 1, 2].map(|number| content(&format!("orders.seg{number}.{part}.tbl"))));
+    assert!(parts.concat().concat() == whole);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), read.len(), "no other file is there");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! server whose sessions have settings of these names stands for a cluster in the tests.
 
 use crate::error::{Error, Result};
+use millrace_export::Segment;
 use millrace_sources::share;
 use pgrx::pg_sys;
 use std::ffi::CStr;
@@ -24,17 +25,26 @@ pub fn is_cloudberry() -> bool {
 /// What of some units is this process's to make, where so many segments make all of them together: a segment's
 /// worker has a share, any other process all of it. None are meant by null and by 0.
 pub fn share_of_segment(units: Range<u64>, segments: Option<i16>) -> Result<Range<u64>> {
+    Ok(match segment(segments)? {
+        Some(Segment { number, segments }) => share(units, number, segments).unwrap_or_default(),
+        None => units,
+    })
+}
+
+/// The segment that this process works for, where so many make rows together; null and 0 mean none.
+pub fn segment(segments: Option<i16>) -> Result<Option<Segment>> {
     let segments = u64::try_from(segments.unwrap_or_default()).unwrap_or_default();
-    match segment() {
-        Some(segment) if segments > 0 => {
-            Ok(share(units, segment, segments).ok_or(Error::Segment { segment, segments })?)
+    match content_id() {
+        Some(segment) if segments > 0 && segment >= segments => {
+            Err(Error::Segment { segment, segments }.into())
         }
-        _ => Ok(units),
+        Some(number) if segments > 0 => Ok(Some(Segment { number, segments })),
+        _ => Ok(None),
     }
 }
 
 /// The number of the segment that this process works for, from 0.
-fn segment() -> Option<u64> {
+fn content_id() -> Option<u64> {
     if setting(ROLE)? == "execute" { setting(CONTENT_ID)?.parse().ok() } else { None }
 }
 

@@ -110,7 +110,8 @@ impl Arguments {
             (_, Some(parts)) => Parts::All(parts),
             _ => Parts::Whole,
         };
-        Ok(Table { name: name.to_owned(), source: registry::open(name, Value::Object(options))?, parts })
+        let source = registry::open(name, Value::Object(options))?;
+        Ok(Table { name: name.to_owned(), source, parts, segment: None })
     }
 }
 

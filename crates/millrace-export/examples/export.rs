@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let source = registry::open(name, json!({ "sf": sf.parse::<f64>()? }))?;
     let request = Request {
-        tables: vec![Table { name: name.clone(), source, parts: Parts::Whole }],
+        tables: vec![Table { name: name.clone(), source, parts: Parts::Whole, segment: None }],
         folder: folder.into(),
         format: format.parse()?,
         threads: threads.parse()?,

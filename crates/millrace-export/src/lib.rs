@@ -12,7 +12,7 @@
 //! let folder = tempfile::tempdir()?;
 //! let orders = registry::open("orders", serde_json::json!({"sf": 0.001}))?;
 //! let request = Request {
-//!     tables: vec![Table { name: "orders".into(), source: orders, parts: Parts::Whole }],
+//!     tables: vec![Table { name: "orders".into(), source: orders, parts: Parts::Whole, segment: None }],
 //!     folder: folder.path().into(),
 //!     format: Format::Parquet,
 //!     threads: 2,
@@ -39,7 +39,7 @@ mod text;
 pub use error::Error;
 pub use options::{Compression, Format, Options, THREADS};
 pub use output::{FileReport, Written};
-pub use plan::{Parts, Table};
+pub use plan::{Parts, Segment, Table};
 
 use crate::output::Buffers;
 use crate::plan::Plan;

@@ -6,7 +6,7 @@ use crate::{Encoding, Error, FileReport, Format, Options, Request};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use millrace_sources::{Part, Source};
+use millrace_sources::{Part, Source, share};
 use std::cell::Cell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -38,18 +38,36 @@ pub struct Table {
     pub source: Box<dyn Source>,
     /// Which of them.
     pub parts: Parts,
+    /// Whose share of each part, where a cluster's segments write together: `name.seg0.parquet` is the first's.
+    pub segment: Option<Segment>,
+}
+
+/// One of the segments of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Which, from 0.
+    pub number: u64,
+    /// Of how many.
+    pub segments: u64,
 }
 
 impl Table {
     pub(crate) fn estimated_rows(&self) -> Result<u64, Error> {
-        let parts = self.parts.units(self.source.units())?;
-        let rows = |(_, units)| self.source.estimated_rows(units);
         // Many parts are those of the whole; each of them takes its time to count.
-        Ok(if parts.len() == 1 {
-            parts.into_iter().map(rows).sum()
-        } else {
-            rows((None, 0..self.source.units()))
-        })
+        let parts = if let Parts::All(_) = self.parts { Parts::Whole } else { self.parts };
+        let parts = self.units(parts)?;
+        Ok(parts.into_iter().map(|(_, units)| self.source.estimated_rows(units)).sum())
+    }
+
+    /// The units of each part, the segment's share of them where there is one.
+    fn units(&self, parts: Parts) -> Result<Vec<NumberedPart>, Error> {
+        let mut parts = parts.units(self.source.units())?;
+        if let Some(Segment { number, segments }) = self.segment {
+            for (_, units) in &mut parts {
+                *units = share(units.clone(), number, segments).unwrap_or_default();
+            }
+        }
+        Ok(parts)
     }
 }
 
@@ -324,8 +342,12 @@ fn files<F: Encoding>(
     planned: &Planned<'_, F>,
     request: &Request,
 ) -> Result<Vec<(String, Range<u64>)>, Error> {
-    let parts = table.parts.units(table.source.units())?;
-    let number = |part: Option<i64>| part.map(|part| format!(".{part}")).unwrap_or_default();
+    let parts = table.units(table.parts)?;
+    let segment = table.segment.map(|segment| format!(".seg{}", segment.number)).unwrap_or_default();
+    let number = |part: Option<i64>| match part {
+        Some(part) => format!("{segment}.{part}"),
+        None => segment.clone(),
+    };
     let units_per_file = match request.options.file_bytes {
         Some(bytes) => bytes as f64 / bytes_per_row(planned)? / table.source.rows_per_unit(),
         None if request.format == Format::Parquet => (ROW_GROUPS_PER_FILE * planned.units_per_chunk) as f64,

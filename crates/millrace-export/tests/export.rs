@@ -15,7 +15,12 @@ use std::path::Path;
 use tempfile::TempDir;
 
 fn table(name: &str, sf: f64, parts: Parts) -> Table {
-    Table { name: name.to_owned(), source: registry::open(name, json!({ "sf": sf })).unwrap(), parts }
+    Table {
+        name: name.to_owned(),
+        source: registry::open(name, json!({ "sf": sf })).unwrap(),
+        parts,
+        segment: None,
+    }
 }
 
 fn request(folder: &Path, tables: Vec<Table>, format: Format, threads: usize, options: Value) -> Request {

@@ -16,6 +16,7 @@ fn peak(format: Format, sf: f64, threads: usize, options: Value) -> (usize, usiz
             name: "lineitem".to_owned(),
             source: registry::open("lineitem", json!({ "sf": sf })).unwrap(),
             parts: Parts::Whole,
+            segment: None,
         }],
         folder: folder.path().into(),
         format,
