@@ -43,7 +43,7 @@ def of_metadata(path):
         for column in map(group.column, range(group.num_columns)):
             name, statistics = column.path_in_schema, column.statistics
             codecs.add(column.compression)
-            if statistics is not None:
+            if statistics is not None and statistics.has_min_max:
                 least[name] = min(least.get(name, statistics.min), statistics.min)
                 greatest[name] = max(greatest.get(name, statistics.max), statistics.max)
     return {

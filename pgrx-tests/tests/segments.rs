@@ -362,7 +362,7 @@ fn benchmarks_compare_what_the_engine_has(simulation: &Simulation) {
 fn segments_write_files_that_join_to_the_whole() {
     let simulation = Simulation::new(3);
     simulation.resize(3);
-    let folder = simulation.server.folder().join("files");
+    let folder = simulation.coordinator.folder().join("files");
     std::fs::create_dir(&folder).unwrap();
     std::fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
     let export = |client: &mut Client, more: &str| -> Vec<String> {
@@ -376,10 +376,10 @@ fn segments_write_files_that_join_to_the_whole() {
         std::fs::read_to_string(folder.join(name)).unwrap()
     };
     // The coordinator, like any process that is no segment's, writes everything.
-    export(&mut simulation.coordinator(), ", segments => 3::smallint");
+    export(&mut simulation.coordinator.connect(), ", segments => 3::smallint");
     let whole = content("orders.tbl");
     for number in 0..3 {
-        let mut segment = simulation.segment(number);
+        let mut segment = simulation.segments[number].connect();
         assert_eq!(export(&mut segment, ", segments => 3::smallint").len(), 1);
         assert_eq!(export(&mut segment, ", parts => 2, segments => 3::smallint").len(), 2);
     }
