@@ -469,7 +469,8 @@ COMMENT ON FUNCTION millrace.check_refresh(text, integer, double precision) IS
 'Refuses wrong arguments of tpch_refresh; returns the scale factor';
 
 CREATE PROCEDURE tpch_refresh(
-    schema text DEFAULT 'tpch', stream integer DEFAULT 1, sf double precision DEFAULT NULL
+    schema text DEFAULT 'tpch', stream integer DEFAULT 1, sf double precision DEFAULT NULL,
+    rf1 boolean DEFAULT true, rf2 boolean DEFAULT true
 ) LANGUAGE plpgsql AS $$
 DECLARE
     -- With their lines, about as many rows as a batch of stream_ingest.
@@ -488,6 +489,7 @@ BEGIN
     orders := millrace.refresh_orders(sf, stream);
     options := pg_catalog.jsonb_build_object('sf', sf, 'stream', stream);
     FOR rf IN 1 .. 2 LOOP
+        CONTINUE WHEN (ARRAY[rf1, rf2])[rf] IS NOT TRUE;
         FOR number IN 0 .. (orders - 1) / orders_per_batch LOOP
             IF rf = 1 THEN
                 SELECT * INTO batch FROM millrace.refresh_insert(
@@ -511,5 +513,5 @@ BEGIN
         pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
 END
 $$;
-COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision) IS
-'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes as many old ones, in committed batches. What is done already is left alone, so an interrupted call is called again';
+COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, boolean) IS
+'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes as many old ones, in committed batches; rf1 or rf2 false: without it. What is done already is left alone, so an interrupted call is called again';

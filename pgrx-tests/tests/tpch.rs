@@ -325,6 +325,16 @@ fn refresh_sets_are_applied_once() {
         assert_eq!(content(&mut client, "tpch.orders"), orders);
         assert_eq!(content(&mut client, "tpch.lineitem"), lines);
     }
+    // One function at a time.
+    let count = "SELECT count(*) FROM tpch.orders";
+    for (call, rows) in [
+        ("CALL tpch_refresh(stream => 3, rf2 => false)", 150_150),
+        ("CALL tpch_refresh(stream => 3, rf1 => false)", 150_000),
+        ("CALL tpch_refresh(stream => 4, rf1 => false, rf2 => false)", 150_000),
+    ] {
+        client.batch_execute(call).unwrap();
+        assert_eq!(one::<i64>(&mut client, count), rows, "{call}");
+    }
 }
 
 const SETUP: &str = "
