@@ -132,9 +132,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     followed?;
     display.note("comparing the tables …");
     let report = Report::read(&mut session, &arguments.run)?;
-    for line in report.text() {
-        output::print(&line)?;
-    }
+    report.document().print()?;
     match &arguments.output {
         Some(folder) => report::write(&report, &mut session, folder),
         None if server.is_temporary() => {

@@ -1,18 +1,18 @@
 //! `millrace report`: what a run or a benchmark found, as a page, as Markdown and as CSV.
 
 mod data;
-mod page;
+mod document;
+mod figures;
 mod tables;
 
 use crate::connection::{self, Server};
 use crate::error::{Error, Result};
-use crate::output;
 use postgres::Client;
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use data::Report;
+pub use document::{Document, Figure, Kind, Table, Verdict};
 
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
@@ -39,18 +39,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 /// Writes the three files into a folder.
 pub fn write(report: &Report, session: &mut Client, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(Error::file(folder.to_string_lossy()))?;
-    let files = ["report.html", "summary.md", "metrics.csv"].map(|name| folder.join(name));
-    let [page, summary, metrics] = &files;
-    write_file(page, &report.page().into_string())?;
-    write_file(summary, &report.markdown())?;
-    let mut file = File::create(metrics).map_err(Error::file(metrics.to_string_lossy()))?;
-    let copy = data::metrics_query(session, &report.run)?;
-    io::copy(&mut session.copy_out(copy.as_str())?, &mut file)
-        .map_err(Error::file(metrics.to_string_lossy()))?;
-    files.iter().try_for_each(|file| output::print(&file.display().to_string()))
+    report.document().write(folder, |file| {
+        let copy = data::metrics_query(session, &report.run)?;
+        io::copy(&mut session.copy_out(copy.as_str())?, file).map_err(Error::file("metrics.csv"))?;
+        Ok(())
+    })
 }
 
-fn write_file(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(Error::file(path.to_string_lossy()))
+impl Report {
+    /// The report as its readers get it.
+    pub fn document(&self) -> Document {
+        Document {
+            title: self.run.clone(),
+            verdict: self.verdict(),
+            facts: self.facts.clone(),
+            figures: self.figures(),
+            tables: self.tables(),
+        }
+    }
 }

@@ -1,78 +1,22 @@
-//! `report.html`: one file with all in it.
+//! The charts of a run's report.
 
 use super::data::{Report, Target};
-use super::tables::Table;
+use super::document::{Figure, Kind, Verdict};
 use crate::chart::{Bars, Lines, Unit};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-
-const STYLE: &str = "
-:root { color-scheme: light }
-body { font: 16px/1.5 system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; color: #1a1a1a; background: #fff; max-width: 66rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.7rem; margin-bottom: .3rem } h2 { font-size: 1.25rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 1rem 0 } dt { color: #555 } dd { margin: 0; overflow-wrap: anywhere }
-figure { margin: 1.5rem 0 } figcaption { font-weight: 600 } figcaption small { display: block; font-weight: 400; color: #444 }
-svg { max-width: 100%; height: auto; font: 13px system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #1a1a1a }
-.grid { stroke: #ddd } .tick, .axis { fill: #444; font-size: 12px } .axis { font-style: italic } .value { font-size: 12px }
-.scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; white-space: nowrap } th { border-bottom: 2px solid #888 }
-td.number, th.number { text-align: right } .pass { color: #00694b; font-weight: 600 } .fail { color: #b00020; font-weight: 700 }
-td.long { white-space: normal; min-width: 14rem }
-";
-
-/// A chart with what it shows.
-struct Figure {
-    title: String,
-    note: &'static str,
-    chart: Markup,
-}
 
 impl Report {
-    /// The whole page.
-    pub fn page(&self) -> Markup {
-        html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    title { "millrace: " (self.run) }
-                    style { (PreEscaped(STYLE)) }
-                }
-                body {
-                    h1 { (self.run) }
-                    (self.verdict())
-                    dl {
-                        @for (name, value) in &self.facts { dt { (name) } dd { (value) } }
-                    }
-                    h2 { "Charts" }
-                    @for figure in self.figures() {
-                        figure {
-                            figcaption { (figure.title) small { (figure.note) } }
-                            (figure.chart)
-                        }
-                    }
-                    @for table in self.tables() { (section(&table)) }
-                }
-            }
-        }
-    }
-
-    fn verdict(&self) -> Markup {
+    /// Whether all gates passed; of a run without gates, nothing.
+    pub fn verdict(&self) -> Option<Verdict> {
+        let all = self.gates.len();
         let failed = self.gates.iter().filter(|gate| gate.pass == Some(false)).count();
-        html! {
-            @if !self.gates.is_empty() {
-                p {
-                    @if failed == 0 {
-                        span.pass { "All " (self.gates.len()) " gates passed." }
-                    } @else {
-                        span.fail { (failed) " of " (self.gates.len()) " gates failed." }
-                    }
-                }
-            }
+        match (all, failed) {
+            (0, _) => None,
+            (_, 0) => Some(Verdict { text: format!("All {all} gates passed."), kind: Kind::Pass }),
+            _ => Some(Verdict { text: format!("{failed} of {all} gates failed."), kind: Kind::Fail }),
         }
     }
 
-    fn figures(&self) -> Vec<Figure> {
+    pub fn figures(&self) -> Vec<Figure> {
         let curves = self.phases().into_iter().map(|phase| self.curves(phase));
         let others = [self.phase_comparison(), self.index_overhead(), self.sizes(), self.time_split()];
         let queries = self.phases().into_iter().filter_map(|phase| self.query_figure(phase?));
@@ -119,7 +63,7 @@ impl Report {
             groups: groups.collect(),
             stacked: false,
         };
-        figure(bars, "All batches together; longer is faster.")
+        Figure::of_bars(bars, "All batches together; longer is faster.")
     }
 
     fn target(&self, phase: Option<&str>, variant: &str) -> Option<&Target> {
@@ -136,7 +80,10 @@ impl Report {
             groups: groups.collect(),
             stacked: false,
         };
-        figure(bars, "How many times longer inserting takes with indexes than without; shorter is better.")
+        Figure::of_bars(
+            bars,
+            "How many times longer inserting takes with indexes than without; shorter is better.",
+        )
     }
 
     fn sizes(&self) -> Option<Figure> {
@@ -147,7 +94,10 @@ impl Report {
                 whole.zip(table).map(|(whole, table)| (whole - table) as f64),
             ]
         });
-        figure(bars, "As now stored, with TOAST and the free space and visibility maps; shorter is smaller.")
+        Figure::of_bars(
+            bars,
+            "As now stored, with TOAST and the free space and visibility maps; shorter is smaller.",
+        )
     }
 
     fn time_split(&self) -> Option<Figure> {
@@ -164,7 +114,7 @@ impl Report {
                 ]
             },
         );
-        figure(
+        Figure::of_bars(
             bars,
             "Summed over processes. Rows are made and committed once for all tables of a phase, and made while others are inserted.",
         )
@@ -207,14 +157,11 @@ impl Report {
             groups: groups.collect(),
             stacked: false,
         };
-        figure(bars, "The fastest run after the first, which the table below has as cold; shorter is faster.")
+        Figure::of_bars(
+            bars,
+            "The fastest run after the first, which the table below has as cold; shorter is faster.",
+        )
     }
-}
-
-/// A chart, if it has anything to show.
-fn figure(bars: Bars, note: &'static str) -> Option<Figure> {
-    let any = bars.groups.iter().any(|(_, values)| values.iter().any(Option::is_some));
-    any.then(|| Figure { title: bars.title.clone(), note, chart: bars.render() })
 }
 
 fn titled(title: &str, phase: Option<&str>) -> String {
@@ -230,35 +177,4 @@ fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
         }
     }
     seen
-}
-
-fn section(table: &Table) -> Markup {
-    let is_number =
-        |cell: &str| cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || c == '-');
-    let numeric: Vec<bool> =
-        (0..table.names.len()).map(|column| table.rows.iter().all(|row| is_number(&row[column]))).collect();
-    let class = |column: usize, cell: &str| match cell {
-        "pass" => "pass",
-        "FAIL" | "NO" => "fail",
-        _ if numeric[column] => "number",
-        _ if cell.len() > 40 => "long",
-        _ => "",
-    };
-    html! {
-        h2 { (table.title) }
-        div.scroll {
-            table {
-                thead { tr {
-                    @for (column, name) in table.names.iter().enumerate() {
-                        th scope="col" class=(class(column, "")) { (name) }
-                    }
-                } }
-                tbody {
-                    @for row in &table.rows {
-                        tr { @for (column, cell) in row.iter().enumerate() { td class=(class(column, cell)) { (cell) } } }
-                    }
-                }
-            }
-        }
-    }
 }

@@ -1,14 +1,8 @@
-//! The tables of a report, as Markdown and as plain text.
+//! The tables of a run's report.
 
 use super::data::{Report, Target};
+use super::document::Table;
 use crate::output;
-
-/// Rows of text under names.
-pub struct Table {
-    pub title: &'static str,
-    pub names: Vec<&'static str>,
-    pub rows: Vec<Vec<String>>,
-}
 
 fn count(value: Option<i64>) -> String {
     value.map(output::grouped).unwrap_or_default()
@@ -136,60 +130,5 @@ impl Report {
     fn left_out(&self) -> Table {
         let rows = self.skipped.iter().map(|(variant, why)| vec![variant.clone(), why.clone()]).collect();
         Table { title: "Skipped variants", names: vec!["variant", "reason"], rows }
-    }
-
-    /// For a terminal.
-    pub fn text(&self) -> Vec<String> {
-        let sections = self.tables().into_iter().flat_map(|table| {
-            let head = [String::new(), table.title.to_owned()];
-            head.into_iter().chain(output::columns(&table.names, &table.rows))
-        });
-        sections.collect()
-    }
-
-    /// `summary.md`.
-    pub fn markdown(&self) -> String {
-        let facts = self.facts.iter().map(|(name, value)| format!("- {name}: {}\n", escaped(value)));
-        let tables = self.tables().into_iter().map(|table| table.markdown());
-        let parts =
-            [format!("# millrace: {}\n\n", escaped(&self.run))].into_iter().chain(facts).chain(tables);
-        parts.collect()
-    }
-}
-
-impl Table {
-    fn markdown(&self) -> String {
-        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let head = line(self.names.iter().map(|name| (*name).to_owned()).collect());
-        let rule = line(self.names.iter().map(|_| "---".to_owned()).collect());
-        let body: String =
-            self.rows.iter().map(|row| line(row.iter().map(|cell| escaped(cell)).collect())).collect();
-        format!("\n## {}\n\n{head}{rule}{body}", self.title)
-    }
-}
-
-/// Text that Markdown shows as it is.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\r' => safe.push(' '),
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' => safe.extend(['\\', character]),
-            _ => safe.push(character),
-        }
-    }
-    safe
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn markdown_shows_names_as_they_are() {
-        let table = Table { title: "T", names: vec!["a"], rows: vec![vec!["x|y_z<script>\n".into()]] };
-        assert_eq!(table.markdown(), "\n## T\n\n| a |\n| --- |\n| x\\|y\\_z&lt;script>  |\n");
     }
 }
