@@ -256,6 +256,19 @@ fn wrong_calls_say_what_is_wrong() {
         (alone(&["bench", "--rows", "0"]), 2, &["invalid value '0' for '--rows <ROWS>'"]),
         (alone(&["bench", "--profile", "flat"]), 2, &["give steady, diurnal, burst, or sizes"]),
         (alone(&["report", "bench"]), 2, &["millrace: no server is named", "HINT:  Give --host,"]),
+        (alone(&["tpch", "fast"]), 2, &["[possible values: power, throughput, both]"]),
+        (alone(&["tpch", "throughput", "--streams", "0"]), 2, &["0 is not in 1..=100"]),
+        (
+            on(&cluster, &["tpch", "power", "--yes"]),
+            1,
+            &["millrace: schema \"tpch\" has no TPC-H tables", "HINT:  Give --sf to have them made."],
+        ),
+        (on(&cluster, &["tpch", "power", "--sf", "1"]), 2, &["there is no terminal to ask for leave on"]),
+        (
+            on(&cluster, &["tpch", "power", "--sf", "1e9", "--yes"]),
+            1,
+            &["scale factor 1000000000 is out of range"],
+        ),
         (alone(&["demo", "--dbname", "postgres://[", "--yes"]), 2, &["millrace: connection string: "]),
         (on(&cluster, &["bench"]), 2, &["there is no terminal to ask for leave on", "HINT:  --yes answers"]),
         (
@@ -498,4 +511,161 @@ fn exports_need_no_server() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing is left of it");
     fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A line of a power or throughput test's `metrics.csv`.
+struct Step {
+    test: String,
+    session: String,
+    name: String,
+    set: String,
+    seconds: f64,
+    rows: String,
+}
+
+fn steps(folder: &Path) -> Vec<Step> {
+    let text = fs::read_to_string(folder.join("metrics.csv")).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("test,session,position,step,refresh_set,seconds,rows"));
+    let step = |line: &str| {
+        let fields: Vec<String> = line.split(',').map(str::to_owned).collect();
+        let [test, session, _, name, set, seconds, rows] = fields.try_into().unwrap();
+        Step { test, session, name, set, seconds: seconds.parse().unwrap(), rows }
+    };
+    lines.map(step).collect()
+}
+
+/// The queries of a session in the order in which it ran them.
+fn order(steps: &[Step], session: &str) -> Vec<i32> {
+    let of_session = steps.iter().filter(|step| step.session == session);
+    of_session.filter_map(|step| step.name.strip_prefix('Q')?.parse().ok()).collect()
+}
+
+#[test]
+fn power_and_throughput_tests_report_their_numbers() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let folder = scratch(&cluster);
+    let place = folder.to_str().unwrap();
+    let printed = succeed(on(
+        &cluster,
+        &["tpch", "both", "--sf", "0.01", "--streams", "3", "--seed", "19", "--yes", "-o", place],
+    ));
+    assert!(printed.contains("This is not an audited TPC-H result."), "{printed}");
+
+    let steps = steps(&folder);
+    assert_eq!(steps.len(), 24 + 3 * 22 + 3 * 2);
+    let power: Vec<&Step> = steps.iter().filter(|step| step.test == "power").collect();
+    assert_eq!((power[0].name.as_str(), power[23].name.as_str()), ("RF1", "RF2"));
+    for stream in 0..=3 {
+        let expected =
+            format!("SELECT query FROM tpch_queries(seed => 19, stream => {stream}) ORDER BY position");
+        let expected: Vec<i32> = client.query(&expected, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+        assert_eq!(order(&steps, &format!("stream {stream}")), expected);
+    }
+
+    // The charts and tables have what the lines have.
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    let marks = marks(&page);
+    let mut expected = HashMap::new();
+    for step in &steps {
+        let (chart, label, series) = match (step.test.as_str(), step.name.starts_with('Q')) {
+            ("power", _) => ("Power test", step.name.clone(), step.session.clone()),
+            (_, true) => ("Queries of the streams", step.name.clone(), step.session.clone()),
+            _ => ("Refresh functions beside the streams", format!("set {}", step.set), step.name.clone()),
+        };
+        expected.insert((chart.to_owned(), label, series), step.seconds);
+    }
+    assert_eq!(expected.len(), steps.len());
+    for (mark, value) in &expected {
+        assert_eq!(marks.get(mark), Some(value), "{mark:?}");
+    }
+    let streams = marks.iter().filter(|((chart, ..), _)| chart == "Streams");
+    let streams: HashMap<&str, f64> = streams.map(|((_, name, _), value)| (name.as_str(), *value)).collect();
+    assert_eq!((streams.len(), marks.len()), (4, steps.len() + 4));
+    let summary = fs::read_to_string(folder.join("summary.md")).unwrap();
+    assert!(summary.contains("not an audited TPC-H result") && page.contains("not an audited TPC-H result"));
+    assert!(summary.contains("- Seed: 19\n") && summary.contains("- Refresh sets: 1 to 4\n"), "{summary}");
+
+    // The metrics follow from the times by the specification's formulas.
+    let metric = |name: &str| -> f64 {
+        let rows = markdown_rows(&summary, "Metrics");
+        rows.iter().find(|row| row[0] == name).unwrap()[1].parse().unwrap()
+    };
+    let longest = power[1..23].iter().map(|step| step.seconds).fold(0.0, f64::max);
+    let raised = power.iter().map(|step| match step.name.starts_with('Q') {
+        true => step.seconds.max(longest / 1000.0),
+        false => step.seconds,
+    });
+    let expected = 3600.0 * 0.01 / raised.product::<f64>().powf(1.0 / 24.0);
+    assert!((metric("Power@0.01") - expected).abs() < 0.006, "{expected}");
+    let whole = markdown_rows(&summary, "Throughput test").last().unwrap()[1].parse::<f64>().unwrap();
+    for (stream, seconds) in &streams {
+        let of_stream = steps.iter().filter(|step| step.test == "throughput" && step.session == *stream);
+        let sum: f64 = of_stream.map(|step| step.seconds).sum();
+        assert!(sum <= *seconds && *seconds <= whole, "{stream}: {sum} of {seconds} of {whole}");
+    }
+    let expected = 3.0 * 22.0 * 3600.0 / whole * 0.01;
+    assert!((metric("Throughput@0.01") - expected).abs() < 0.006, "{expected}");
+    let expected = (metric("Power@0.01") * metric("Throughput@0.01")).sqrt();
+    assert!((metric("QphH@0.01") - expected).abs() < 0.02, "{expected}");
+
+    // Four refresh sets are in the tables, and what they delete is not.
+    let refreshed = "
+        SELECT count(*) = 80 AND bool_and(added = (o_orderkey IS NOT NULL))
+        FROM generate_series(1, 4) set, LATERAL (
+            SELECT true AS added, o_orderkey AS key FROM tpch_orders_refresh(set, 0.01)
+            UNION ALL SELECT false, key FROM tpch_orders_delete(set, 0.01) key) refresh
+        LEFT JOIN tpch.orders ON o_orderkey = key";
+    assert!(one::<bool>(&mut client, refreshed));
+
+    // On the tables as they are, with other queries and the next set; rows are the queries'.
+    succeed(on(&cluster, &["tpch", "power", "--seed", "20", "--yes", "-o", place]));
+    let again = crate::steps(&folder);
+    assert_eq!((again.len(), again[0].set.as_str()), (24, "5"));
+    client.batch_execute("CALL tpch_refresh(stream => 5, rf1 => false)").unwrap();
+    for step in again.iter().filter(|step| ["Q16", "Q20", "Q22"].contains(&step.name.as_str())) {
+        let query = format!(
+            "SELECT count(*)::text FROM tpch_run({}, 'tpch', 20, 0.01)",
+            step.name.trim_start_matches('Q')
+        );
+        assert_eq!(step.rows, one::<String>(&mut client, &query), "{}", step.name);
+    }
+}
+
+#[test]
+fn tests_of_tpc_h_are_interrupted_and_fail_in_order() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CALL tpch_load(0)").unwrap();
+    let mut blocker = cluster.connect();
+    let waiting = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass";
+    let mut interrupted = |arguments: &[&str], table: &str, mode: &str| {
+        let mut transaction = blocker.transaction().unwrap();
+        transaction.batch_execute(&format!("LOCK TABLE {table} IN {mode} MODE")).unwrap();
+        let child = on(&cluster, arguments).spawn().unwrap();
+        wait_until("the lock to be met", || client.query_one(waiting, &[&table]).unwrap().get(0));
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        transaction.rollback().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(130), String::new()), "{said}");
+        assert!(said.contains("millrace: interrupted\nHINT:  "), "{said}");
+        assert!(said.ends_with(&format!("{}\n", arguments.join(" "))), "it says how to go on: {said}");
+    };
+    interrupted(&["tpch", "power", "--sf", "0.01", "--yes"], "tpch.lineitem", "SHARE");
+    succeed(on(&cluster, &["tpch", "power", "--sf", "0.01", "--yes"]));
+    interrupted(&["tpch", "power", "--yes"], "tpch.region", "ACCESS EXCLUSIVE");
+    interrupted(&["tpch", "throughput", "--yes"], "tpch.region", "ACCESS EXCLUSIVE");
+    let mut client = cluster.connect();
+    wait_until("the sessions' end", || {
+        one(&mut client, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'millrace'")
+    });
+    // An error of one stream ends all, and is the command's.
+    client.batch_execute("ALTER TABLE tpch.region RENAME TO continent").unwrap();
+    let mut command = on(&cluster, &["tpch", "throughput", "--yes", "--streams", "4"]);
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let said = text(&stderr);
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("millrace: relation \"tpch.region\" does not exist\nSQLSTATE:  42P01\n"), "{said}");
 }

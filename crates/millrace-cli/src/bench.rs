@@ -225,20 +225,10 @@ impl Arguments {
         let hint = if server.is_temporary() {
             "The temporary server is gone. With --dbname a benchmark can be gone on with.".to_owned()
         } else {
-            format!("Go on with: {}", command_line())
+            format!("Go on with: {}", output::command_line())
         };
         Error::Interrupted { hint: Some(hint) }
     }
-}
-
-/// This command as a shell would take it.
-fn command_line() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
-    let quoted = |word: String| match !word.is_empty() && word.chars().all(plain) {
-        true => word,
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    std::env::args().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

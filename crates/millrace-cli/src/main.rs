@@ -1,5 +1,5 @@
-//! `millrace`: the client. It shows what the extension does, runs its benchmark with live progress, and writes
-//! reports. All this is done in the server; without one it starts a temporary one. Exports need none.
+//! `millrace`: the client. It shows what the extension does, runs its benchmark and TPC-H's with live progress, and
+//! writes reports. All this is done in the server; without one it starts a temporary one. Exports need none.
 #![deny(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,6 +14,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod report;
+mod tpch;
 
 use clap::{ArgAction, Parser, Subcommand};
 use std::process::ExitCode;
@@ -43,6 +44,9 @@ enum Command {
     /// Streams the same batches into tables of several kinds and compares them
     #[command(after_help = AFTER_HELP)]
     Bench(bench::Arguments),
+    /// Loads TPC-H's tables and measures: 22 queries with refresh functions, in one session or in several streams
+    #[command(after_help = AFTER_HELP)]
+    Tpch(tpch::Arguments),
     /// Writes report.html, summary.md and metrics.csv of a run or a benchmark
     #[command(after_help = AFTER_HELP)]
     Report(report::Arguments),
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
     let result = interrupt::install().and_then(|()| match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Tpch(arguments) => tpch::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
     });
