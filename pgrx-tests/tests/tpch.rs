@@ -202,6 +202,42 @@ fn a_load_killed_ten_times_ends_whole() {
     assert_valid(&mut client, "tpch_validate()", 0.1);
 }
 
+/// Asked to stop while it loads the largest table, a load ends after its batch, and the same call goes on.
+#[test]
+fn a_load_is_stopped_and_goes_on() {
+    const CALL: &str = "CALL tpch_load(0.1)";
+    let cluster = Cluster::new();
+    let mut watcher = cluster.connect();
+    let (sender, notices) = std::sync::mpsc::channel();
+    let mut config = cluster.config();
+    config.notice_callback(move |notice| sender.send(notice.message().to_owned()).unwrap());
+    let mut session = config.connect(NoTls).unwrap();
+    drop(config);
+    let batches = "SELECT count(*) FROM stream_batches WHERE run = 'tpch.lineitem'";
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(move || error_of(&mut session, CALL));
+        let mut blocker = cluster.connect();
+        wait_until("a batch of lineitem", || one::<i64>(&mut watcher, batches) > 0);
+        // The batch in flight cannot end before the load is asked to stop.
+        let mut transaction = blocker.transaction().unwrap();
+        transaction.batch_execute("LOCK TABLE tpch.lineitem IN SHARE MODE").unwrap();
+        assert!(one::<bool>(&mut watcher, "SELECT stream_stop('tpch.lineitem')"));
+        transaction.rollback().unwrap();
+        assert_eq!(loading.join().unwrap(), None, "to be stopped is no error");
+    });
+    let said: Vec<String> = notices.iter().collect();
+    assert!(said.iter().any(|notice| notice.contains("\"tpch.lineitem\" stop")), "{said:?}");
+    assert!(!said.iter().any(|notice| notice.contains("is ready")), "{said:?}");
+    let state = "SELECT state FROM stream_progress WHERE run = 'tpch.lineitem'";
+    assert_eq!(one::<String>(&mut watcher, state), "interrupted");
+    let before: i64 = one(&mut watcher, batches);
+    assert_eq!(constraints(&mut watcher, "tpch"), 0, "keys come after the rows");
+    watcher.batch_execute(CALL).unwrap();
+    assert!(one::<i64>(&mut watcher, batches) > before);
+    assert_loaded(&mut watcher, "tpch", 0.1);
+    assert_eq!(constraints(&mut watcher, "tpch"), 16);
+}
+
 #[test]
 fn a_load_is_repeated_overwritten_and_dropped() {
     let cluster = Cluster::new();

@@ -146,7 +146,12 @@ impl Arguments {
             session.execute(call, &[&sf, &self.schema, &self.storage, &self.workers, &self.indexes])?;
             Ok(())
         };
-        progress::follow(server, display, &runs, load, |_, _| Ok(()))
+        progress::follow(server, display, &runs, load, |_, _| Ok(()))?;
+        match progress::loads(session, &runs)?.iter().all(|load| load.state == "done") {
+            true => Ok(()),
+            // By stream_stop() in another session.
+            false => Err(Error::failed("the load was asked to stop", "The same command goes on with it.")),
+        }
     }
 
     /// The runs of `tpch_load`, which have the tables' names.
