@@ -13,7 +13,7 @@ export PGRX_HOME = $(CURDIR)/target/pgrx
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: demo test test-pure test-server test-client test-docs install stage package bench bench-sources bench-sql bench-export bench-calls lint fmt bootstrap clean
+.PHONY: demo test test-pure test-server test-client test-docs install stage package bench bench-sources bench-sql bench-export bench-calls bench-tpch lint fmt bootstrap clean
 
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
@@ -40,7 +40,7 @@ $(PGRX_HOME)/config.toml:
 	@mkdir -p $(@D)
 	@printf '[configs]\n$(PG_FEATURE) = "$(PGRX_PG_CONFIG_PATH)"\n' > $@
 
-bench: bench-sources bench-sql bench-export bench-calls ## all benchmarks
+bench: bench-sources bench-sql bench-export bench-calls bench-tpch ## all benchmarks
 
 bench-sources: bootstrap   ## criterion benchmarks of the sources
 	cargo bench -p millrace-benches
@@ -52,6 +52,10 @@ bench-sql: bootstrap target/bench/installed ## millrace beside its peers; writes
 bench-calls: bootstrap     ## call records beside a generator in PL/pgSQL; writes benches/RESULTS.md
 	@$(MAKE) -s stage STAGE=target/stage-pg
 	python3 benches/call_records.py
+
+bench-tpch: bootstrap target/bench/installed ## all of TPC-H beside its peers, and its queries; writes benches/RESULTS.md
+	@$(MAKE) -s stage STAGE=target/stage-pg
+	target/bench/bin/python benches/tpch_load.py
 
 bench-export: bootstrap target/bench/installed ## exports, alone and beside a peer; their section of benches/RESULTS.md
 	cargo build --release -p millrace-export --example export

@@ -115,7 +115,9 @@ def write_section(title, runs, machine, parts):
     if places:
         sections[places[0]] = section
     else:
-        sections.append(section)
+        # The last section is export.py's.
+        last = len(sections) - (bool(sections) and sections[-1].startswith("## Export\n"))
+        sections.insert(last, section)
     file.write_text("\n".join(part.strip("\n") + "\n" for part in [head, *sections]))
 
 

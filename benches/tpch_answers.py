@@ -108,4 +108,5 @@ def same(found, answer, published_query):
     return str(found).strip() == answer.strip()
 
 
-main()
+if __name__ == "__main__":
+    main()
