@@ -49,6 +49,406 @@ $$;
 COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, boolean) IS
 'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes as many old ones, in committed batches; rf1 or rf2 false: without it. What is done already is left alone, so an interrupted call is called again';
 
+-- Volatile defaults are gone: each segment of a cluster would make its own.
+ALTER TABLE millrace.run ALTER created DROP DEFAULT;
+ALTER TABLE millrace.batch ALTER worker DROP DEFAULT, ALTER finished DROP DEFAULT;
+ALTER TABLE millrace.batch_unlogged ALTER worker DROP DEFAULT, ALTER finished DROP DEFAULT;
+ALTER TABLE millrace.bench ALTER created DROP DEFAULT;
+ALTER TABLE millrace.bench_analyze ALTER finished DROP DEFAULT;
+ALTER TABLE millrace.bench_query ALTER finished DROP DEFAULT;
+
+COMMENT ON COLUMN millrace.variant.create_suffix IS
+'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+
+CREATE OR REPLACE FUNCTION millrace.engine() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN coalesce(current_setting('gp_role', true), '') = '' THEN 'postgresql'
+                WHEN version() ~ 'Cloudberry' THEN 'cloudberry'
+                ELSE 'greenplum' END
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.variant_statements(variant text, phase text, source text, schema text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    v millrace.variant;
+    table_name text := format('%I.%I', schema, variant || '_' || phase);
+    create_table text;
+    storage text;
+    distribution text := '';
+BEGIN
+    SELECT * INTO STRICT v FROM millrace.variant w WHERE w.name = variant;
+    create_table := CASE WHEN v.unlogged THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
+    storage := coalesce(' USING ' || quote_ident(v.access_method), '') || coalesce(' ' || v.create_suffix, '');
+    -- Rows stay on the segment that makes them. Partitions lie as their table does.
+    IF millrace.engine() <> 'postgresql' AND storage !~* 'distributed' THEN
+        distribution := ' DISTRIBUTED RANDOMLY';
+    END IF;
+    IF v.partition_by IS NULL THEN
+        RETURN NEXT format('%s %s (LIKE %s)%s%s',
+            create_table, table_name, millrace.row_type(source), storage, distribution);
+    ELSE
+        RETURN NEXT format('CREATE TABLE %s (LIKE %s) PARTITION BY %s%s',
+            table_name, millrace.row_type(source), v.partition_by, distribution);
+        RETURN QUERY
+            SELECT format('%s %I.%I PARTITION OF %s %s%s', create_table, schema,
+                format('%s_%s_%s', variant, phase, to_char(number - 1, 'FM900')), table_name, bounds, storage)
+            FROM unnest(v.partitions) WITH ORDINALITY AS p (bounds, number) ORDER BY number;
+    END IF;
+    IF phase = 'index' THEN
+        RETURN QUERY
+            SELECT format('CREATE INDEX ON %s %s', table_name, definition)
+            FROM unnest(coalesce(v.index_set, millrace.index_set(source))) WITH ORDINALITY AS i (definition, number)
+            ORDER BY number;
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.create_tables(bench millrace.bench, phase text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    variant text;
+    statement text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = bench.schema) THEN
+        EXECUTE format('CREATE SCHEMA %I', bench.schema);
+    END IF;
+    FOR variant IN
+        SELECT v.variant FROM millrace.bench_variant v
+        WHERE v.bench = bench.name AND v.skipped IS NULL ORDER BY v.position
+    LOOP
+        FOR statement IN SELECT s FROM millrace.variant_statements(variant, phase, bench.source, bench.schema) s LOOP
+            EXECUTE statement;
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.open_phase(run text, phase text, workers integer, options jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    bench millrace.bench := millrace.get_bench(run);
+    begun boolean := NOT EXISTS (
+        SELECT FROM millrace.bench_table t WHERE t.bench = open_phase.run AND t.phase = open_phase.phase);
+    variants text[];
+    tables regclass[];
+    opened text;
+    definition text;
+BEGIN
+    IF begun THEN
+        PERFORM millrace.create_tables(bench, phase);
+    END IF;
+    SELECT array_agg(v.variant ORDER BY v.position),
+           array_agg(format('%I.%I', bench.schema, v.variant || '_' || open_phase.phase)::regclass ORDER BY v.position)
+    INTO variants, tables
+    FROM millrace.bench_variant v WHERE v.bench = bench.name AND v.skipped IS NULL;
+    IF bench.source = 'cdr' AND NOT options ? 'rows_per_day' THEN
+        -- Then the rows are a day's, however many they are.
+        options := options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
+    END IF;
+    opened := millrace.open_run(tables[1], bench.source, NULL, bench.rows, bench.batch_rows, workers,
+                                run || '/' || phase, tables[2:], options);
+    IF begun THEN
+        -- On a cluster what runs on the coordinator alone cannot be part of a statement that writes on all segments.
+        FOR place IN 1 .. cardinality(variants) LOOP
+            definition := array_to_string(ARRAY(
+                SELECT s FROM millrace.variant_statements(variants[place], phase, bench.source, bench.schema) s), E';\n');
+            INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
+            VALUES (bench.name, phase, variants[place], opened, place, definition);
+        END LOOP;
+    END IF;
+    RETURN opened;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.analyze_targets(run text, batch bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    due record;
+    started timestamptz;
+    finished timestamptz;
+BEGIN
+    FOR due IN
+        SELECT t.target, t.name FROM millrace.target t
+        WHERE t.run = analyze_targets.run AND NOT EXISTS (
+            SELECT FROM millrace.bench_analyze d
+            WHERE (d.run, d.target, d.batch) = (t.run, t.target, analyze_targets.batch))
+        ORDER BY t.target
+    LOOP
+        started := clock_timestamp();
+        EXECUTE 'ANALYZE ' || due.name;
+        finished := clock_timestamp();
+        INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished)
+        VALUES (run, due.target, batch, 1000 * date_part('epoch', finished - started), finished);
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.run_next_query(run text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    due record;
+    arguments text[];
+    statement text;
+    started timestamptz;
+    finished timestamptz;
+    rows bigint;
+    hash numeric;
+BEGIN
+    -- Table after table, so that none has the quiet moments to itself.
+    SELECT t.target, t.name, q.query, q.statement, q.arguments, a.attempt INTO due
+    FROM millrace.run r
+    JOIN millrace.target t ON t.run = r.name,
+    millrace.queries(r.source) q, generate_series(1, 3) AS a (attempt)
+    WHERE r.name = run_next_query.run AND NOT EXISTS (
+        SELECT FROM millrace.bench_query d
+        WHERE (d.run, d.target, d.query, d.attempt) = (r.name, t.target, q.query, a.attempt))
+    ORDER BY q.number, a.attempt, t.target
+    LIMIT 1;
+    IF due.query IS NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('SELECT %s FROM %s', due.arguments, millrace.sample(run)) INTO arguments;
+    statement := format(due.statement, VARIADIC due.name || arguments);
+    started := clock_timestamp();
+    EXECUTE format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q', statement) INTO rows, hash;
+    finished := clock_timestamp();
+    INSERT INTO millrace.bench_query (run, target, query, attempt, ms, rows, hash, statement, finished)
+    VALUES (run, due.target, due.query, due.attempt, 1000 * date_part('epoch', finished - started), rows, hash, statement,
+            finished);
+    RETURN true;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION stream_bench_drop(run text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    bench millrace.bench := millrace.get_bench(run);
+    bench_table record;
+BEGIN
+    PERFORM millrace.check_bench_owner(bench);
+    FOR bench_table IN
+        SELECT t.run, t.target, t.position FROM @extschema@.stream_bench_tables t WHERE t.bench = bench.name
+    LOOP
+        IF bench_table.position = 1 THEN
+            PERFORM @extschema@.stream_drop(bench_table.run);
+        END IF;
+        EXECUTE 'DROP TABLE IF EXISTS ' || bench_table.target;
+    END LOOP;
+    -- The benchmark comes last, because whose its other rows are follows from it.
+    DELETE FROM millrace.bench_table t WHERE t.bench = bench.name;
+    DELETE FROM millrace.bench_variant v WHERE v.bench = bench.name;
+    DELETE FROM millrace.bench b WHERE b.name = bench.name;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.create_table(schema text, "table" text, storage text, partition boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    whole text := format('%I.%I', schema, "table");
+    row_type text := format('@extschema@.%I', 'tpch_' || "table");
+    unlogged text := CASE storage WHEN 'unlogged' THEN 'UNLOGGED' ELSE '' END;
+    access_method text := CASE storage WHEN 'unlogged' THEN '' ELSE format('USING %I', storage) END;
+    date_column text := CASE "table" WHEN 'orders' THEN 'o_orderdate' ELSE 'l_shipdate' END;
+    distribution text := '';
+BEGIN
+    IF millrace.engine() <> 'postgresql' THEN
+        -- The first column begins every key, and by it lines lie with their orders and partsupp with its parts.
+        SELECT format('DISTRIBUTED BY (%I)', attname) INTO distribution
+        FROM pg_attribute WHERE attrelid = row_type::regclass AND attnum = 1;
+    END IF;
+    IF partition THEN
+        EXECUTE format('CREATE TABLE %s (LIKE %s) PARTITION BY RANGE (%I) %s', whole, row_type, date_column, distribution);
+        -- Orders are from 1992-01-01 to 1998-08-02, and shipped up to 121 days later.
+        FOR year IN 1992 .. 1998 LOOP
+            EXECUTE format(
+                'CREATE %s TABLE %I.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L) %s',
+                unlogged, schema, "table" || '_' || year, whole,
+                make_date(year, 1, 1), make_date(year + 1, 1, 1), access_method);
+        END LOOP;
+    ELSE
+        EXECUTE format('CREATE %s TABLE %s (LIKE %s) %s %s', unlogged, whole, row_type, access_method, distribution);
+    END IF;
+    EXECUTE format('ALTER TABLE %s ', whole) || (
+        SELECT string_agg(format('ALTER %I SET NOT NULL', attname), ', ') FROM pg_attribute
+        WHERE attrelid = whole::regclass AND attnum > 0 AND attname NOT IN ('r_comment', 'n_comment'));
+    EXECUTE format('COMMENT ON TABLE %s IS %L', whole, 'TPC-H table ' || "table");
+END
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.is_loaded(run text) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    -- Nothing that runs on a cluster's coordinator alone may be asked for each row of a table.
+    SELECT millrace.first_missing_batch(run) > (SELECT r.batches FROM millrace.run r WHERE r.name = is_loaded.run)
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.refresh_insert(
+    schema text, options jsonb, first_order bigint, end_order bigint, OUT orders bigint, OUT lines bigint
+)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    keys bigint[];
+BEGIN
+    -- Two statements, because Cloudberry lets one write to one table.
+    EXECUTE pg_catalog.format(
+        'WITH new_order AS (
+             INSERT INTO %1$I.orders (%2$s)
+             SELECT %3$s
+             FROM millrace.source_rows(''orders_refresh'', $1, $2, $3, NULL::@extschema@.tpch_orders) r
+             WHERE NOT EXISTS (SELECT FROM %1$I.orders o
+                               WHERE o.o_orderkey OPERATOR(pg_catalog.=) r.o_orderkey)
+             RETURNING o_orderkey
+         )
+         SELECT pg_catalog.array_agg(o_orderkey) FROM new_order',
+        schema,
+        millrace.column_list('@extschema@.tpch_orders', ''), millrace.column_list('@extschema@.tpch_orders', 'r.'))
+    INTO keys USING options, first_order, end_order;
+    EXECUTE pg_catalog.format(
+        'INSERT INTO %I.lineitem (%s)
+         SELECT %s
+         FROM millrace.source_rows(''lineitem_refresh'', $1, $2, $3, NULL::@extschema@.tpch_lineitem) r
+         JOIN pg_catalog.unnest($4) AS o (o_orderkey) ON o.o_orderkey OPERATOR(pg_catalog.=) r.l_orderkey',
+        schema,
+        millrace.column_list('@extschema@.tpch_lineitem', ''),
+        millrace.column_list('@extschema@.tpch_lineitem', 'r.'))
+    USING options, first_order, end_order, keys;
+    GET DIAGNOSTICS lines = ROW_COUNT;
+    orders := COALESCE(pg_catalog.cardinality(keys), 0);
+END
+$$;
+
+CREATE OR REPLACE PROCEDURE millrace.ingest(run text, workers integer, analyze_every integer) LANGUAGE plpgsql AS $$
+DECLARE
+    batches bigint;
+    rows_total bigint;
+    rows_before bigint;
+    rate float8;
+    load text;
+    first_batch bigint;
+    batch bigint;
+    rows bigint := 0;
+    inserted bigint;
+    due timestamptz;
+    started timestamptz;
+    shown timestamptz;
+    paused timestamptz;
+    commit_started timestamptz;
+    commit_ms float8;
+    committed bigint;
+    elapsed float8;
+    stop boolean := false;
+    working boolean := true;
+    on_cluster CONSTANT boolean := millrace.engine() OPERATOR(pg_catalog.<>) 'postgresql';
+BEGIN
+    SELECT r.batches, r.rows_estimated, r.rate, r.load INTO batches, rows_total, rate, load
+    FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) ingest.run;
+    SELECT p.rows_done INTO rows_before
+    FROM @extschema@.stream_progress p WHERE p.run OPERATOR(pg_catalog.=) ingest.run;
+    first_batch := millrace.first_missing_batch(run);
+    -- Makes the run visible to others. The lock is the session's and stays.
+    COMMIT;
+    IF first_batch <= batches AND load IS NULL THEN
+        RAISE NOTICE 'run "%": % at batch % of %', run,
+            CASE WHEN first_batch = 1 THEN 'starting' ELSE 'going on' END, first_batch, batches;
+    END IF;
+    started := pg_catalog.clock_timestamp();
+    shown := started;
+    rate := rate / millrace.start_workers(run, workers, batches, first_batch, rate);
+    batch := millrace.next_batch();
+    -- When no batch is left to take, the workers may still be at theirs.
+    WHILE working LOOP
+        due := NULL;
+        IF batch <= batches AND NOT stop THEN
+            IF committed IS NOT NULL THEN
+                PERFORM millrace.note_commit(run, committed, commit_ms);
+                IF on_cluster THEN
+                    -- An update locks the ledger until it is committed: other runs would wait for the whole next batch.
+                    COMMIT;
+                END IF;
+            END IF;
+            due := pg_catalog.clock_timestamp();
+            inserted := millrace.ingest_batch(run, batch);
+            due := due + pg_catalog.make_interval(secs => inserted / rate);
+            commit_started := pg_catalog.clock_timestamp();
+            COMMIT;
+            commit_ms := 1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - commit_started);
+            committed := batch;
+            rows := millrace.add_rows(inserted);
+            batch := millrace.next_batch();
+            IF (batch - 1) / analyze_every > (committed - 1) / analyze_every THEN
+                paused := pg_catalog.clock_timestamp();
+                PERFORM millrace.analyze_targets(run, (batch - 1) / analyze_every * analyze_every);
+                COMMIT;
+                -- Not the ingest's time.
+                started := started + (pg_catalog.clock_timestamp() - paused);
+            END IF;
+        ELSE
+            working := millrace.wait_for_workers(0.25);
+            COMMIT;
+            rows := millrace.add_rows(0);
+        END IF;
+        LOOP
+            elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
+            IF pg_catalog.clock_timestamp() >= shown + pg_catalog.make_interval(secs => 1) THEN
+                RAISE NOTICE '%', CASE
+                    WHEN load IS NULL THEN millrace.progress_line(run, rows_before + rows, rows_total, rows / elapsed)
+                    ELSE millrace.load_progress_line(load) END;
+                shown := pg_catalog.clock_timestamp();
+            END IF;
+            IF NOT stop AND millrace.stop_requested(run) THEN
+                stop := true;
+                PERFORM millrace.stop_workers();
+            END IF;
+            EXIT WHEN stop OR due IS NULL OR batch > batches OR pg_catalog.clock_timestamp() >= due;
+            -- Ahead of the pace asked for. Each nap is a transaction of its own, to hold no snapshot for long.
+            PERFORM pg_catalog.pg_sleep_until(LEAST(
+                due, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => 0.25)));
+            COMMIT;
+        END LOOP;
+    END LOOP;
+    IF committed IS NOT NULL THEN
+        PERFORM millrace.note_commit(run, committed, commit_ms);
+    END IF;
+    PERFORM millrace.close_run();
+    COMMIT;
+    IF millrace.first_missing_batch(run) <= batches THEN
+        RAISE NOTICE 'run "%" stopped after % of % batches, as asked', run,
+            (SELECT p.batches_done FROM @extschema@.stream_progress p
+             WHERE p.run OPERATOR(pg_catalog.=) ingest.run), batches
+            USING HINT = 'CALL stream_resume() to go on.';
+    ELSIF (rows > 0 OR first_batch <= batches) AND load IS NULL THEN
+        elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
+        RAISE NOTICE 'run "%" done: % rows in % s, % rows/s', run, rows_before + rows,
+            pg_catalog.round(elapsed::numeric, 1), pg_catalog.round(rows / elapsed);
+    END IF;
+END
+$$;
+
+-- Exports know how many segments share them.
+DROP FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb);
+DROP FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb);
+
+CREATE FUNCTION tpch_export(
+    table_name text, sf double precision, path text, format text DEFAULT 'parquet',
+    part integer DEFAULT NULL, parts integer DEFAULT NULL, threads integer DEFAULT 2, options jsonb DEFAULT '{}',
+    segments smallint DEFAULT millrace.segments(),
+    OUT path text, OUT rows bigint, OUT bytes bigint, OUT row_groups bigint, OUT sha256 text, OUT seconds double precision
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
+AS 'MODULE_PATHNAME', 'tpch_export_wrapper';
+COMMENT ON FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb, smallint) IS
+'Writes a TPC-H table, or all eight, at scale factor sf to files in folder path on the server: parquet, csv, tbl (as dbgen), arrow or arrow_stream; one part, or a file for each of parts. A row for each file; rows, row_groups, sha256 and seconds (in s) are null for one that was there and passed over. On Cloudberry each segment writes its share to the folder of this path on its host, its content id in the name: lineitem.seg0.parquet';
+
+CREATE FUNCTION stream_export(
+    source text, path text, format text DEFAULT 'parquet',
+    part integer DEFAULT NULL, parts integer DEFAULT NULL, threads integer DEFAULT 2, options jsonb DEFAULT '{}',
+    segments smallint DEFAULT millrace.segments(),
+    OUT path text, OUT rows bigint, OUT bytes bigint, OUT row_groups bigint, OUT sha256 text, OUT seconds double precision
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
+AS 'MODULE_PATHNAME', 'stream_export_wrapper';
+COMMENT ON FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb, smallint) IS
+'Writes any source to files in folder path on the server, as tpch_export does; options are the source''s and the export''s';
+
 -- Last, as in cluster.sql: Cloudberry is told of what is new, too.
 DO $$
 DECLARE
