@@ -2,7 +2,7 @@
 //!
 //! Making rows and inserting them are of the same order of work. Threads that make the next batches while the
 //! backend inserts the last take the making out of the time of a load. They touch nothing of the server's,
-//! and none is more than two batches ahead.
+//! and none is more than four batches ahead.
 
 use super::{activity, process};
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ const TEXT_POOL_THREADS: usize = 4;
 /// Rows are made in about one and a half times the time they are inserted in.
 const THREADS: usize = 2;
 /// Batches of each thread that wait to be read; one more is in the making.
-const AHEAD: usize = 1;
+const AHEAD: usize = 3;
 
 /// What becomes of a batch before it is read, in the thread that makes it.
 pub type Prepare<T> = Arc<dyn Fn(RecordBatch) -> std::result::Result<T, Error> + Send + Sync>;

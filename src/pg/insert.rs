@@ -117,8 +117,8 @@ fn may_insert_unfiltered(table: Oid) -> bool {
     }
 }
 
-/// Rows that go to the access method at once, as many as COPY hands over.
-const ROWS_AT_ONCE: usize = 1000;
+/// Rows that go to the access method at once, about as many as COPY hands over.
+const ROWS_AT_ONCE: usize = 1024;
 
 /// Inserts `units` of a source into tables whose path is [`Path::Bulk`], the same rows into each; returns what
 /// each took. Columns the source does not have are null.

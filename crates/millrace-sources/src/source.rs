@@ -14,6 +14,8 @@ const ROWS_PER_FIRST_BATCH: f64 = 16.0;
 /// About so many rows make a good batch: large enough to pay for itself, small enough for the cache,
 /// and quick enough (a few milliseconds) for interrupts to be noticed between two of them.
 const ROWS_PER_BATCH: f64 = 8192.0;
+/// Parts of a full batch that are dealt out one by one.
+const DEALT_IN: u64 = 4;
 
 /// Data as a pure function of a range of units.
 ///
@@ -74,18 +76,20 @@ impl dyn Source {
         Batches { units_per_batch: batches.most_units, ..batches }
     }
 
-    /// As [`full_batches`](#method.full_batches), dealt out in turn to so many `hands`, which can make them at the
-    /// same time.
+    /// The rows of `units` in batches of about 2,048 rows, dealt out in turn to so many `hands`, which can make
+    /// them at the same time: the first is soon there, and few rows wait.
     pub fn dealt_batches(
         self: Box<Self>,
         units: Range<u64>,
         columns: Vec<usize>,
         hands: usize,
     ) -> Vec<Batches> {
-        let all = self.full_batches(units, columns);
+        let batches = self.full_batches(units, columns);
+        let most_units = (batches.most_units / DEALT_IN).max(1);
         let hand = |nth| {
-            let start = all.units.start.saturating_add(all.most_units * nth).min(all.units.end);
-            Batches { units: start..all.units.end, stride: hands as u64, ..all.clone() }
+            let start = batches.units.start.saturating_add(most_units * nth).min(batches.units.end);
+            let (units, stride) = (start..batches.units.end, hands as u64);
+            Batches { units, units_per_batch: most_units, most_units, stride, ..batches.clone() }
         };
         (0..hands as u64).map(hand).collect()
     }
