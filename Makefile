@@ -73,6 +73,7 @@ lint: bootstrap
 	cargo clippy --release --all-targets -p millrace-sources -p millrace-export -p millrace-cli -p millrace-tests -p millrace-benches -- -D warnings
 	cargo clippy --release -p millrace --lib $(CARGO_FEATURES) -- -D warnings
 	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test" -- -D warnings
+	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) cbdb" -- -D warnings
 
 fmt:
 	cargo fmt --all
