@@ -200,16 +200,11 @@ def workers(cluster):
             assert session.wait() == 0
 
     double = 2 * float(SF)
-    tables = []
-    for ahead in ["on", "off"]:
-        cluster.sql(f"ALTER SYSTEM SET millrace.generate_ahead = {ahead}", "SELECT pg_reload_conf()")
-        tables.append(table(f"Twice the rows of scale factor {SF}, millrace.generate_ahead = {ahead}", compare({
-            "one run, workers => 2": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {double}, workers => 2)"),
-            "two sessions, a table each": two_sessions,
-            "one run, one process": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {double})"),
-        }, fresh)))
-    cluster.sql("ALTER SYSTEM RESET millrace.generate_ahead", "SELECT pg_reload_conf()")
-    return tables
+    return [table(f"Twice the rows of scale factor {SF}", compare({
+        "one run, workers => 2": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {double}, workers => 2)"),
+        "two sessions, a table each": two_sessions,
+        "one run, one process": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {double})"),
+    }, fresh))]
 
 
 def scans(cluster):
