@@ -1,0 +1,52 @@
+//! Memory of exports: as much for many rows as for few. A test of its own, because it counts all allocations.
+
+use millrace_export::{Format, Options, Parts, Progress, Request, Table, export};
+use millrace_sources::{registry, tpch};
+use peak_alloc::PeakAlloc;
+use serde_json::{Value, json};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// The most memory in KiB that an export of lineitem takes beyond what was there before.
+fn peak(format: Format, sf: f64, threads: usize, options: Value) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let request = Request {
+        tables: vec![Table {
+            name: "lineitem".to_owned(),
+            source: registry::open("lineitem", json!({ "sf": sf })).unwrap(),
+            parts: Parts::Whole,
+            segment: None,
+        }],
+        folder: folder.path().into(),
+        format,
+        threads,
+        options: Options::from_json(options).unwrap(),
+    };
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    export(&request, &Progress::default()).unwrap();
+    (MEMORY.peak_usage() - before) >> 10
+}
+
+#[test]
+fn memory_does_not_grow_with_the_rows() {
+    // What all exports of a process share: 300 MiB.
+    tpch::build_text_pool(2);
+
+    // One thread makes one chunk at a time, always in the same way.
+    for format in [Format::Parquet, Format::Csv, Format::Arrow] {
+        let alone = |sf| peak(format, sf, 1, json!({"async": false, "fsync": false}));
+        let (few, many) = (alone(0.1), alone(0.3));
+        // A row group's part of Parquet's footer is about 28 KiB of lineitem's, and there are 10 more.
+        let footer = if format == Format::Parquet { 10 * 32 } else { 0 };
+        assert!(many <= few * 105 / 100 + footer, "{format:?}: {few} KiB, then {many} KiB");
+    }
+
+    // With more threads the peak depends on how they happen to run, but never is above the chunks there may be:
+    // two being made, four waiting, three at the writer.
+    for (format, most) in [(Format::Parquet, 96), (Format::Csv, 40), (Format::Arrow, 64)] {
+        let peak = peak(format, 0.3, 2, json!({"fsync": false}));
+        assert!(peak <= most << 10, "{format:?}: {peak} KiB");
+    }
+}
