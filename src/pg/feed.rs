@@ -67,11 +67,6 @@ fn make<T>(batches: &mut Batches, prepare: &Prepare<T>) -> Option<Made<T>> {
 }
 
 impl<T: Send + 'static> Feed<T> {
-    /// For somebody who may not read all of `batches`.
-    pub fn on_demand(batches: Batches, prepare: Prepare<T>) -> Self {
-        Feed::OnDemand(batches, prepare)
-    }
-
     /// For somebody who reads all of `units`: starts threads that make them, unless that is switched off.
     pub fn ahead(
         source: Box<dyn Source>,
@@ -80,7 +75,7 @@ impl<T: Send + 'static> Feed<T> {
         prepare: Prepare<T>,
     ) -> Self {
         if !guc::generate_ahead() {
-            return Feed::on_demand(source.full_batches(units, columns), prepare);
+            return Feed::OnDemand(source.full_batches(units, columns), prepare);
         }
         let hands = source.dealt_batches(units, columns, THREADS);
         Feed::Ahead(hands.into_iter().map(|batches| make_ahead(batches, prepare.clone())).collect())

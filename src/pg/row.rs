@@ -333,7 +333,7 @@ impl Stream {
     ) -> Result<Self> {
         let fields = fields(attributes, &source.schema(), &columns)?;
         let reader = Reader::open(fields, (0..columns.len()).collect());
-        Ok(Self { reader, feed: Feed::on_demand(source.batches(units, columns), Arc::new(Ok)) })
+        Ok(Self { reader, feed: Feed::OnDemand(source.batches(units, columns), Arc::new(Ok)) })
     }
 
     /// Goes on with other units when those it reads are at their end.
