@@ -27,7 +27,8 @@ fn start_workers(run: &str, workers: i32, batches: i64, next_batch: i64, rate: O
     // No more than there are batches for.
     let wanted = wanted.min(usize::try_from(batches - next_batch + 1).unwrap_or(0).max(1));
     let rate = rate.map(|rate| rate / wanted as f64);
-    let started = 1 + workers::start(&Orders::new(run.to_owned(), batches, rate), next_batch, wanted - 1);
+    let orders = Orders::new(run.to_owned(), batches, wanted, rate);
+    let started = 1 + workers::start(&orders, next_batch, wanted - 1);
     if started < wanted {
         notice!("{started} processes ingest the run, {wanted} were asked for: no more workers are free");
     }

@@ -619,13 +619,13 @@ fn both_ways_to_insert_give_the_same_rows() {
     }
 }
 
-/// The tuples of a table, byte by byte, but for who wrote them.
+/// The tuples of a table, byte by byte, but for who wrote them and where they are.
 fn stored(client: &mut Client, table: &str) -> (i64, String) {
     let query = format!(
-        "SELECT count(*), md5(string_agg(concat_ws(' ', t_infomask2 & 2047, t_infomask & 7, t_hoff, t_bits, t_data), ','
-                              ORDER BY page, lp))
+        "SELECT count(*), md5(string_agg(tuple, ',' ORDER BY tuple))
          FROM generate_series(0, pg_relation_size('{table}') / 8192 - 1) page,
-              heap_page_items(get_raw_page('{table}', page::int))"
+              heap_page_items(get_raw_page('{table}', page::int)),
+              concat_ws(' ', t_infomask2 & 2047, t_infomask & 7, t_hoff, t_bits, t_data) tuple"
     );
     let row = client.query_one(&query, &[]).unwrap();
     (row.get(0), row.get(1))

@@ -9,18 +9,38 @@ use crate::error::{Error, Result};
 use crate::guc;
 use arrow::record_batch::RecordBatch;
 use millrace_sources::{Batches, Source, tpch};
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 /// Making the text pool is short work; more threads would hardly be started before it is done.
 const TEXT_POOL_THREADS: usize = 4;
-/// Rows are made in about one and a half times the time they are inserted in.
-const THREADS: usize = 2;
+/// Rows are made in about two and a half times the time they are inserted in.
+const MOST_THREADS: usize = 3;
 /// Batches of each thread that wait to be read; one more is in the making.
 const AHEAD: usize = 3;
+
+thread_local! {
+    /// How many processes make rows of the same run.
+    static PROCESSES: Cell<usize> = const { Cell::new(1) };
+}
+
+/// Says that so many processes make rows of the same run, among which the processors are shared.
+pub fn share_processors(processes: usize) {
+    PROCESSES.set(processes);
+}
+
+/// How many threads make rows ahead: where they are more than the processors, they only hold up each other.
+fn threads() -> usize {
+    static PROCESSORS: LazyLock<usize> =
+        LazyLock::new(|| available_parallelism().map_or(1, NonZeroUsize::get));
+    (*PROCESSORS / PROCESSES.get()).clamp(1, MOST_THREADS)
+}
 
 /// What becomes of a batch before it is read, in the thread that makes it.
 pub type Prepare<T> = Arc<dyn Fn(RecordBatch) -> std::result::Result<T, Error> + Send + Sync>;
@@ -77,7 +97,7 @@ impl<T: Send + 'static> Feed<T> {
         if !guc::generate_ahead() {
             return Feed::OnDemand(source.full_batches(units, columns), prepare);
         }
-        let hands = source.dealt_batches(units, columns, THREADS);
+        let hands = source.dealt_batches(units, columns, threads());
         Feed::Ahead(hands.into_iter().map(|batches| make_ahead(batches, prepare.clone())).collect())
     }
 

@@ -4,6 +4,7 @@ use super::activity::{self, Inserted, Path};
 use super::cluster;
 use super::compat;
 use super::feed::Feed;
+use super::growth::Growth;
 use super::index::Indexes;
 use super::raw::{self, guarded};
 use super::route::Router;
@@ -418,6 +419,7 @@ struct Leaf {
     is_routed: bool,
     /// Whether it is stored as a heap, whose slots take tuples.
     is_heap: bool,
+    growth: Option<Growth>,
     slots: Vec<*mut pg_sys::TupleTableSlot>,
     /// How many of the slots are filled.
     filled: usize,
@@ -434,13 +436,16 @@ impl Leaf {
     unsafe fn of_table(result: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::EState) -> Self {
         // SAFETY: the caller vouches for the relation.
         unsafe {
+            let relation = (*result).ri_RelationDesc;
+            let is_heap = (*relation).rd_tableam == pg_sys::GetHeapamTableAmRoutine();
             Self {
                 result,
                 indexes: Indexes::new(result, estate),
                 map: null_mut(),
-                is_bounded: (*(*(*result).ri_RelationDesc).rd_rel).relispartition,
+                is_bounded: (*(*relation).rd_rel).relispartition,
                 is_routed: false,
-                is_heap: (*(*result).ri_RelationDesc).rd_tableam == pg_sys::GetHeapamTableAmRoutine(),
+                is_heap,
+                growth: if is_heap { Growth::new(relation) } else { None },
                 slots: Vec::with_capacity(ROWS_AT_ONCE),
                 filled: 0,
                 state: pg_sys::GetBulkInsertState(),
@@ -507,6 +512,9 @@ impl Leaf {
         // nothing.
         unsafe {
             let relation = (*result).ri_RelationDesc;
+            if let Some(growth) = &mut self.growth {
+                growth.make_room(slots);
+            }
             guarded(|| {
                 let constraints = (*(*relation).rd_att).constr.as_ref();
                 for &mut slot in &mut *slots {
@@ -524,6 +532,9 @@ impl Leaf {
                     multi_insert(relation, slots.as_mut_ptr(), slots.len() as i32, command, 0, state);
                 }
             });
+            if let Some(growth) = &mut self.growth {
+                growth.note(slots);
+            }
             self.indexes.add(slots);
             for &mut slot in slots {
                 if self.is_heap {
@@ -556,6 +567,9 @@ impl Leaf {
     unsafe fn finish(mut self) {
         self.keep_slots(0);
         self.indexes.finish();
+        if let Some(growth) = self.growth {
+            growth.finish();
+        }
         // SAFETY: the relation is still open; the state is given back once.
         unsafe {
             let relation = (*self.result).ri_RelationDesc;

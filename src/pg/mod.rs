@@ -23,6 +23,9 @@ pub mod workers;
 
 // Cloudberry inserts and scans in ways of its own, by functions that are not quite PostgreSQL's.
 #[cfg(not(feature = "cbdb"))]
+#[cfg_attr(not(any(feature = "pg14", feature = "pg15")), path = "growth_by_server.rs")]
+pub mod growth;
+#[cfg(not(feature = "cbdb"))]
 pub mod index;
 #[cfg(not(feature = "cbdb"))]
 pub mod raw;

@@ -14,6 +14,8 @@ pub struct Orders {
     pub run: String,
     /// How many batches it has.
     pub batches: i64,
+    /// How many processes were asked for.
+    pub processes: usize,
     /// At most so many rows per second, each process.
     pub rate: Option<f64>,
     /// As whom: `SET SESSION AUTHORIZATION`, and `SET ROLE` if it was set.
@@ -23,10 +25,10 @@ pub struct Orders {
 
 impl Orders {
     /// Orders to work as the current user of this session.
-    pub fn new(run: String, batches: i64, rate: Option<f64>) -> Self {
+    pub fn new(run: String, batches: i64, processes: usize, rate: Option<f64>) -> Self {
         // SAFETY: both read this backend's state.
         let (session_user, role) = unsafe { (pg_sys::GetSessionUserId(), pg_sys::GetCurrentRoleId()) };
-        Self { run, batches, rate, session_user: session_user.to_u32(), role: role.to_u32() }
+        Self { run, batches, processes, rate, session_user: session_user.to_u32(), role: role.to_u32() }
     }
 
     pub fn session_user(&self) -> Oid {

@@ -6,7 +6,7 @@
 
 use super::process;
 use super::shared::{MAX_WORKERS, Orders, Shared, Stage};
-use super::{compat, lock};
+use super::{compat, feed, lock};
 use crate::error::{Error, Failure, Result};
 use crate::ingest;
 use pgrx::bgworkers::{
@@ -38,6 +38,7 @@ pub fn start(orders: &Orders, next: i64, workers: usize) -> usize {
     let workers: Vec<_> =
         (0..workers.min(MAX_WORKERS)).map_while(|number| register(&shared, number)).map(Some).collect();
     let count = workers.len();
+    feed::share_processors(1 + count);
     CREW.set(Some(Crew { shared, workers }));
     count
 }
@@ -135,6 +136,7 @@ impl Crew {
 /// Ends the workers, if there are any, and waits until they are gone.
 pub fn dismiss() {
     let Some(crew) = CREW.take() else { return };
+    feed::share_processors(1);
     crew.shared.stop();
     let ending: Vec<_> = crew.workers.into_iter().flatten().map(DynamicBackgroundWorker::terminate).collect();
     for worker in ending {
@@ -188,6 +190,7 @@ fn take_over(handle: u32) -> Option<(Shared, Orders)> {
     unsafe { pg_sys::StartTransactionCommand() };
     let shared = Shared::attach(handle)?;
     let orders = shared.orders()?;
+    feed::share_processors(orders.processes);
     shared.restore_settings();
     set(c"session_authorization", orders.session_user());
     if let Some(role) = orders.role() {
