@@ -89,7 +89,7 @@ pub struct Options {
     /// About how many bytes a row group of Parquet takes in the file, instead of its rows.
     pub row_group_bytes: Option<u64>,
     /// About how many bytes a file has: a part that takes more becomes several, numbered from 1. Without it a
-    /// file of Parquet has at most 256 row groups, because each takes some 30 KB of memory until its file's end.
+    /// file of Parquet has at most 64 row groups, because each takes some 30 KB of memory until its file's end.
     pub file_bytes: Option<u64>,
     /// A column whose values become folders as Hive names them, `name/column=value/name.parquet`, and is not in
     /// the files; at most 256 values. A row group then has its share of a row group's rows.

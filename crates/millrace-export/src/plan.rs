@@ -21,8 +21,8 @@ const ROWS_PER_ROW_GROUP: u64 = 131_072;
 const ROWS_PER_CHUNK: u64 = 16_384;
 
 /// So many row groups a file has unless its size is chosen: what is known of each, some 30 KB of lineitem's, stays in
-/// memory for the footer.
-const ROW_GROUPS_PER_FILE: u64 = 256;
+/// memory for the footer. Files of lineitem have some 300 MB.
+const ROW_GROUPS_PER_FILE: u64 = 64;
 
 /// So many rows are encoded to learn how many bytes a row takes.
 const ROWS_PER_SAMPLE: u64 = 16_384;
