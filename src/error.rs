@@ -63,6 +63,10 @@ pub enum Error {
     Worker(Failure),
     /// A worker was ended by somebody else.
     WorkerGone,
+    /// A thread could not be started.
+    Thread(io::Error),
+    /// A thread that made rows ended before they were all made.
+    ThreadGone,
     /// Options of a query that are not what they must be.
     QueryOptions(String),
     /// A query without a number of rows.
@@ -302,6 +306,14 @@ impl Error {
                 "a worker was terminated before its work was done",
             )
             .hint("Call again: the run goes on with the batches that are missing."),
+            Error::Thread(error) => Described::new(
+                Code::ERRCODE_INSUFFICIENT_RESOURCES,
+                format!("could not start a thread: {error}"),
+            )
+            .hint("Set millrace.generate_ahead to off to do without."),
+            Error::ThreadGone => {
+                Described::new(Code::ERRCODE_INTERNAL_ERROR, "a thread that makes rows ended unexpectedly")
+            }
             Error::QueryOptions(message) => Described::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("invalid options for source \"sql\": {message}"),

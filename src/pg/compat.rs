@@ -1,6 +1,8 @@
 //! What differs between PostgreSQL's major versions.
 
 use pgrx::pg_sys;
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+use std::ffi::CStr;
 #[cfg(not(feature = "cbdb"))]
 use std::ptr::null_mut;
 
@@ -118,5 +120,19 @@ pub fn terminate_on_sigterm() {
         pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(die));
         #[cfg(not(feature = "pg18"))]
         pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(die));
+    }
+}
+
+/// Whether the free space map is not taken at its word where it names pages beyond a table's end. It is not
+/// written to WAL, so it may after a crash; before 15.7 and 14.12 the server then failed to read them.
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+pub fn reads_no_page_beyond_the_end() -> bool {
+    const SINCE: u32 = if cfg!(feature = "pg14") { 140_012 } else { 150_007 };
+    // SAFETY: the setting is there in every server, and its value a C string.
+    unsafe {
+        let version = pg_sys::GetConfigOption(c"server_version_num".as_ptr(), false, false);
+        CStr::from_ptr(version)
+            .to_str()
+            .is_ok_and(|version| version.parse().is_ok_and(|version: u32| version >= SINCE))
     }
 }

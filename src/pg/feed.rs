@@ -4,12 +4,11 @@
 //! backend inserts the last take the making out of the time of a load. They touch nothing of the server's,
 //! and none is more than four batches ahead.
 
-use super::{activity, process};
+use super::{activity, process, workers};
 use crate::error::{Error, Result};
 use crate::guc;
 use arrow::record_batch::RecordBatch;
 use millrace_sources::{Batches, Source, tpch};
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -25,21 +24,11 @@ const MOST_THREADS: usize = 3;
 /// Batches of each thread that wait to be read; one more is in the making.
 const AHEAD: usize = 3;
 
-thread_local! {
-    /// How many processes make rows of the same run.
-    static PROCESSES: Cell<usize> = const { Cell::new(1) };
-}
-
-/// Says that so many processes make rows of the same run, among which the processors are shared.
-pub fn share_processors(processes: usize) {
-    PROCESSES.set(processes);
-}
-
 /// How many threads make rows ahead: where they are more than the processors, they only hold up each other.
 fn threads() -> usize {
     static PROCESSORS: LazyLock<usize> =
         LazyLock::new(|| available_parallelism().map_or(1, NonZeroUsize::get));
-    (*PROCESSORS / PROCESSES.get()).clamp(1, MOST_THREADS)
+    (*PROCESSORS / workers::processes()).clamp(1, MOST_THREADS)
 }
 
 /// What becomes of a batch before it is read, in the thread that makes it.
@@ -50,8 +39,11 @@ pub enum Feed<T> {
     /// Made when they are asked for: rows that nobody asks for are not made.
     OnDemand(Batches, Prepare<T>),
     /// Made by threads, which end when this is dropped; the first has the next batch.
-    Ahead(VecDeque<Receiver<Made<T>>>),
+    Ahead(VecDeque<Maker<T>>),
 }
+
+/// What a thread makes.
+type Maker<T> = Receiver<Option<Made<T>>>;
 
 /// A batch that was made.
 pub struct Made<T> {
@@ -60,18 +52,21 @@ pub struct Made<T> {
     took: Duration,
 }
 
-/// Starts a thread that makes batches and prepares them.
-fn make_ahead<T: Send + 'static>(mut batches: Batches, prepare: Prepare<T>) -> Receiver<Made<T>> {
+/// Starts a thread that makes batches and prepares them; after the last it sends `None`.
+fn make_ahead<T: Send + 'static>(mut batches: Batches, prepare: Prepare<T>) -> Result<Maker<T>> {
     let (sender, receiver) = sync_channel(AHEAD);
-    process::spawn(move || {
-        while let Some(made) = make(&mut batches, &prepare) {
+    let spawned = process::spawn(move || {
+        loop {
+            let made = make(&mut batches, &prepare);
+            let is_last = made.is_none();
             // Nobody waits for it any more if the load was interrupted.
-            if sender.send(made).is_err() {
+            if sender.send(made).is_err() || is_last {
                 break;
             }
         }
     });
-    receiver
+    spawned.map_err(Error::Thread)?;
+    Ok(receiver)
 }
 
 /// Makes the next batch and prepares it.
@@ -93,12 +88,13 @@ impl<T: Send + 'static> Feed<T> {
         units: Range<u64>,
         columns: Vec<usize>,
         prepare: Prepare<T>,
-    ) -> Self {
+    ) -> Result<Self> {
         if !guc::generate_ahead() {
-            return Feed::OnDemand(source.full_batches(units, columns), prepare);
+            return Ok(Feed::OnDemand(source.full_batches(units, columns), prepare));
         }
-        let hands = source.dealt_batches(units, columns, threads());
-        Feed::Ahead(hands.into_iter().map(|batches| make_ahead(batches, prepare.clone())).collect())
+        let hands = source.dealt_batches(units, columns, threads()).into_iter();
+        let threads = hands.map(|batches| make_ahead(batches, prepare.clone()));
+        Ok(Feed::Ahead(threads.collect::<Result<_>>()?))
     }
 
     /// Goes on with other units when those it makes on demand are at their end.
@@ -120,7 +116,7 @@ impl<T: Send + 'static> Feed<T> {
                 make(batches, prepare)
             }
             Feed::Ahead(threads) => {
-                let made = threads.front().and_then(process::receive);
+                let made = threads.front().and_then(process::receive).ok_or(Error::ThreadGone)?;
                 threads.rotate_left(1);
                 made
             }

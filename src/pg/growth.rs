@@ -5,10 +5,12 @@
 //! for each other. Here the pages that the next rows need are reserved in the file together, as
 //! PostgreSQL 16 does by itself, and listed in the free space map, where whoever inserts finds them.
 
-use super::slot;
+use super::{compat, slot, workers};
 use pgrx::pg_sys::{self, BlockNumber, Buffer, ForkNumber, ReadBufferMode};
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
+#[cfg(target_os = "linux")]
+use std::io::ErrorKind;
 use std::ops::Range;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
@@ -26,8 +28,8 @@ const ITEM: usize = size_of::<pg_sys::ItemIdData>();
 const LONGEST_ROW: usize = PAGE / 4;
 /// Pages reserved at once at most, whose buffers are pinned meanwhile.
 const MOST_PAGES: u32 = 64;
-/// So many times the pages that rows need are reserved for those after them: the more, the rarer a process
-/// has to wait for another one's extension.
+/// So many times the pages that rows need are reserved for those after them where several processes load a
+/// table: the more, the rarer one has to wait for another's extension.
 const AHEAD: u32 = 3;
 /// A row so near to the end shows that what was free before it is used up.
 const NEAR_END: u32 = 256;
@@ -39,6 +41,8 @@ pub struct Growth {
     end: BlockNumber,
     /// Whether rows go there, not to pages in the middle that have become free.
     is_appending: bool,
+    /// Whether pages could be reserved so far.
+    is_possible: bool,
     /// New pages that its own rows do not fill yet.
     ahead: u32,
     /// Room for rows in a new page, as its fill factor allows.
@@ -57,7 +61,8 @@ impl Growth {
     pub unsafe fn new(relation: pg_sys::Relation) -> Option<Self> {
         // SAFETY: the caller vouches for the relation; a heap's options, if it has some, are of that type.
         unsafe {
-            if (*(*relation).rd_rel).relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP {
+            let is_temporary = (*(*relation).rd_rel).relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP;
+            if is_temporary || !compat::reads_no_page_beyond_the_end() {
                 return None;
             }
             let options = (*relation).rd_options.cast::<pg_sys::StdRdOptions>().as_ref();
@@ -67,6 +72,7 @@ impl Growth {
                 relation,
                 end: size(relation).saturating_sub(NEAR_END),
                 is_appending: false,
+                is_possible: true,
                 ahead: 0,
                 page_room: EMPTY_PAGE - PAGE * (100 - fill_factor) / 100,
                 room_left: 0,
@@ -75,11 +81,11 @@ impl Growth {
         }
     }
 
-    /// Reserves the pages that tuples lent to slots will need, if the heap has to grow for them, and some for the
-    /// rows after them: so there is seldom need to wait for another process that is extending the heap.
+    /// Reserves the pages that the rows in slots will need, if the heap has to grow for them, and beside
+    /// other processes some for the rows after them: so there is seldom need to wait for their extensions.
     ///
     /// # Safety
-    /// The slots are of the relation; it is still open.
+    /// The slots are of the relation and filled; it is still open.
     pub unsafe fn make_room(&mut self, slots: &[*mut pg_sys::TupleTableSlot]) {
         // SAFETY: the caller vouches for slots and relation.
         unsafe {
@@ -87,8 +93,9 @@ impl Growth {
             if !self.is_appending {
                 return;
             }
-            let wanted = pages + (AHEAD * pages).min(MOST_PAGES);
-            while self.ahead < wanted {
+            let is_alone = workers::processes() == 1;
+            let wanted = pages + if is_alone { 0 } else { (AHEAD * pages).min(MOST_PAGES) };
+            while self.ahead < wanted && self.is_possible {
                 let missing = (wanted - self.ahead).min(most_pages());
                 let Some(reserved) = self.extend(missing, self.ahead < pages) else { break };
                 self.ahead += reserved;
@@ -97,15 +104,16 @@ impl Growth {
         }
     }
 
-    /// How many more pages tuples lent to slots fill.
+    /// How many more pages the rows in slots fill.
     ///
     /// # Safety
-    /// The slots are of the relation.
+    /// The slots are of the relation and filled.
     unsafe fn pages_for(&mut self, slots: &[*mut pg_sys::TupleTableSlot]) -> u32 {
         let mut pages = 0;
         for &slot in slots {
             // SAFETY: the caller vouches for the slot.
-            let length = unsafe { slot::lent(slot) }.map_or(0, |(_, length)| length);
+            let length =
+                unsafe { slot::lent(slot).map_or_else(|| slot::tuple_size(slot), |(_, length)| length) };
             let length = length.min(LONGEST_ROW).next_multiple_of(pg_sys::MAXIMUM_ALIGNOF as usize) + ITEM;
             if length > self.room_left {
                 pages += 1;
@@ -158,7 +166,7 @@ impl Growth {
     ///
     /// # Safety
     /// The relation is open.
-    unsafe fn extend(&self, pages: u32, wait: bool) -> Option<u32> {
+    unsafe fn extend(&mut self, pages: u32, wait: bool) -> Option<u32> {
         // SAFETY: the caller vouches for the relation. The lock is for the time in which nobody else may extend it.
         unsafe {
             if wait {
@@ -173,10 +181,10 @@ impl Growth {
             // The buffers come before the pages, so that nobody reads a page, fills it and has it written
             // before it gets its buffer here, which begins with zeroes.
             let buffers: Vec<_> = pages.clone().map(|page| self.empty_buffer(page)).collect();
-            let is_reserved = !pages.is_empty() && self.reserve(&pages);
+            self.is_possible = pages.is_empty() || self.reserve(&pages);
             pg_sys::UnlockRelationForExtension(self.relation, EXCLUSIVE);
             buffers.into_iter().for_each(|buffer| pg_sys::ReleaseBuffer(buffer));
-            if !is_reserved {
+            if pages.is_empty() || !self.is_possible {
                 return None;
             }
             for page in pages.clone() {
@@ -240,11 +248,19 @@ fn most_pages() -> u32 {
     (share as u32).clamp(1, MOST_PAGES)
 }
 
-/// Makes a file longer; false if that was not possible.
+/// Makes a file longer; false if that was not possible. Unlike `posix_fallocate` it writes nothing where the file
+/// system cannot.
 #[cfg(target_os = "linux")]
 fn allocate(file: &File, offset: usize, length: usize) -> bool {
-    // SAFETY: the file is open.
-    unsafe { libc::posix_fallocate(file.as_raw_fd(), offset as libc::off_t, length as libc::off_t) == 0 }
+    loop {
+        // SAFETY: the file is open.
+        let failed = unsafe {
+            libc::fallocate(file.as_raw_fd(), 0, offset as libc::off_t, length as libc::off_t) != 0
+        };
+        if !failed || std::io::Error::last_os_error().kind() != ErrorKind::Interrupted {
+            return !failed;
+        }
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

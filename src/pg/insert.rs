@@ -148,7 +148,7 @@ pub fn bulk_insert(
         loads.push((insert, reader, Inserted::none(Path::Bulk)));
     }
     let before = activity::generation();
-    let mut feed = Feed::ahead(source, units, columns, Arc::new(prepare(formers)));
+    let mut feed = Feed::ahead(source, units, columns, Arc::new(prepare(formers)))?;
     while let Some(batches) = feed.next()? {
         for ((insert, reader, inserted), batch) in loads.iter_mut().zip(batches) {
             inserted.measure(|| insert.insert(batch, reader))?;

@@ -72,17 +72,20 @@ pub fn nap(duration: Duration) {
 /// How often a backend that waits for a thread looks for interrupts.
 const INTERRUPT_CHECK: Duration = Duration::from_millis(20);
 
-/// Runs `work` on a thread of its own while this one stays open to interrupts.
+/// Runs `work` on a thread of its own, if there is one to be had, while this one stays open to interrupts.
 ///
 /// `work` must not touch the server. If an interrupt ends the wait, the thread finishes by itself.
 pub fn interruptibly(work: fn()) {
     let (done, finished) = channel();
-    spawn(move || {
+    let spawned = spawn(move || {
         work();
         // The receiver is gone if the wait was interrupted, and then nobody needs to know.
         let _ = done.send(());
     });
-    receive(&finished);
+    match spawned {
+        Ok(()) => drop(receive(&finished)),
+        Err(_) => work(),
+    }
 }
 
 /// Waits for what a thread sends, open to interrupts; `None` if it ended without sending more.
@@ -97,8 +100,8 @@ pub fn receive<T>(receiver: &Receiver<T>) -> Option<T> {
 }
 
 /// Runs `work`, which must not touch the server, on a thread of its own.
-pub fn spawn(work: impl FnOnce() + Send + 'static) {
-    with_signals_blocked(|| std::thread::spawn(work));
+pub fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    with_signals_blocked(|| std::thread::Builder::new().spawn(work)).map(drop)
 }
 
 /// Runs `work` on a thread of its own while this one stays open to interrupts and calls `watch` now and then.

@@ -87,6 +87,23 @@ pub unsafe fn read_all(slot: *mut pg_sys::TupleTableSlot) {
     }
 }
 
+/// About how long the tuple of a slot's values would be.
+///
+/// # Safety
+/// `slot` is a slot whose values are all filled in.
+pub unsafe fn tuple_size(slot: *mut pg_sys::TupleTableSlot) -> usize {
+    // SAFETY: the caller vouches for the slot.
+    unsafe {
+        let header = std::mem::size_of::<pg_sys::HeapTupleHeaderData>();
+        header
+            + pg_sys::heap_compute_data_size(
+                (*slot).tts_tupleDescriptor,
+                (*slot).tts_values,
+                (*slot).tts_isnull,
+            )
+    }
+}
+
 /// Empties a slot to which a tuple may have been lent.
 ///
 /// # Safety

@@ -6,7 +6,7 @@
 
 use super::process;
 use super::shared::{MAX_WORKERS, Orders, Shared, Stage};
-use super::{compat, feed, lock};
+use super::{compat, lock};
 use crate::error::{Error, Failure, Result};
 use crate::ingest;
 use pgrx::bgworkers::{
@@ -14,7 +14,7 @@ use pgrx::bgworkers::{
 };
 use pgrx::pg_sys::{self, GucContext, GucSource, Oid};
 use pgrx::prelude::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ const NAME: &str = "millrace ingest worker";
 thread_local! {
     /// The crew this session leads, from the time it holds a run's lock until it releases it.
     static CREW: RefCell<Option<Crew>> = const { RefCell::new(None) };
+    /// How many processes work on the run that this one works on.
+    static PROCESSES: Cell<usize> = const { Cell::new(1) };
 }
 
 struct Crew {
@@ -38,7 +40,7 @@ pub fn start(orders: &Orders, next: i64, workers: usize) -> usize {
     let workers: Vec<_> =
         (0..workers.min(MAX_WORKERS)).map_while(|number| register(&shared, number)).map(Some).collect();
     let count = workers.len();
-    feed::share_processors(1 + count);
+    PROCESSES.set(1 + count);
     CREW.set(Some(Crew { shared, workers }));
     count
 }
@@ -62,6 +64,11 @@ fn register(shared: &Shared, number: usize) -> Option<DynamicBackgroundWorker> {
         pg_sys::MemoryContextSwitchTo(before);
         worker.ok()
     }
+}
+
+/// How many processes work on the run that this one works on; at least one.
+pub fn processes() -> usize {
+    PROCESSES.get()
 }
 
 /// Calls `f` with what the crew shares.
@@ -136,7 +143,7 @@ impl Crew {
 /// Ends the workers, if there are any, and waits until they are gone.
 pub fn dismiss() {
     let Some(crew) = CREW.take() else { return };
-    feed::share_processors(1);
+    PROCESSES.set(1);
     crew.shared.stop();
     let ending: Vec<_> = crew.workers.into_iter().flatten().map(DynamicBackgroundWorker::terminate).collect();
     for worker in ending {
@@ -190,7 +197,7 @@ fn take_over(handle: u32) -> Option<(Shared, Orders)> {
     unsafe { pg_sys::StartTransactionCommand() };
     let shared = Shared::attach(handle)?;
     let orders = shared.orders()?;
-    feed::share_processors(orders.processes);
+    PROCESSES.set(orders.processes);
     shared.restore_settings();
     set(c"session_authorization", orders.session_user());
     if let Some(role) = orders.role() {
