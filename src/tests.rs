@@ -448,6 +448,41 @@ mod tests {
     }
 
     #[pg_extern]
+    fn explain_shows_what_parameters_came_to() {
+        Spi::run("SET LOCAL plan_cache_mode = force_generic_plan").unwrap();
+        Spi::run("PREPARE q(float8, int) AS SELECT count(o_orderkey) FROM tpch_orders($1, $2, 3)").unwrap();
+        let explain = |options: &str| {
+            let lines = format!("EXPLAIN ({options}COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE q(0.01, 2)");
+            Spi::connect(|client| {
+                let rows = client.select(&lines, None, &[]).unwrap();
+                rows.map(|row| row.get::<String>(1).unwrap().unwrap()).collect::<Vec<_>>().join("\n")
+            })
+        };
+        assert!(explain("").contains("Source: chosen by parameters"), "{}", explain(""));
+        let analyzed = explain("ANALYZE, ");
+        for shown in ["Source: orders", r#"Options: {"sf":0.01}"#, "Part: 2 of 3", "Columns Made: o_orderkey"]
+        {
+            assert!(analyzed.contains(shown), "{shown}: {analyzed}");
+        }
+    }
+
+    /// What EXPLAIN (ANALYZE) measures of a query's plan.
+    fn analyzed(query: &str) -> serde_json::Value {
+        let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}");
+        let plans = Spi::get_one::<pgrx::Json>(&explain).unwrap().unwrap().0;
+        plans[0]["Plan"].clone()
+    }
+
+    #[pg_extern]
+    fn the_scan_needs_no_temporary_file() {
+        let written = |query| analyzed(query)["Temp Written Blocks"].as_i64().unwrap();
+        let query = "SELECT count(*) FROM tpch_lineitem(0.1)";
+        assert_eq!(written(query), 0);
+        Spi::run("SET LOCAL millrace.enable_scan = off").unwrap();
+        assert!(written(query) > 0);
+    }
+
+    #[pg_extern]
     fn the_scan_stops_when_no_more_rows_are_wanted() {
         // Six hundred billion rows are not made here.
         assert_eq!(
@@ -489,6 +524,18 @@ mod tests {
             one::<i64>("SELECT sum(region) FROM t"),
             one::<i64>("SELECT sum(n_regionkey) FROM tpch_nation()")
         );
+        let delete = "DELETE FROM t USING tpch_nation() WHERE n_nationkey = k AND n_regionkey = 0";
+        Spi::run(delete).unwrap();
+        assert_eq!(one::<i64>("SELECT count(*) FROM t"), 20);
+        #[cfg(not(feature = "pg14"))]
+        {
+            Spi::run(
+                "MERGE INTO t USING tpch_nation() ON n_nationkey = k
+                 WHEN MATCHED THEN UPDATE SET region = -1 WHEN NOT MATCHED THEN INSERT VALUES (n_nationkey, -1)",
+            )
+            .unwrap();
+            assert_eq!(one::<i64>("SELECT count(*) FROM t WHERE region = -1"), 25);
+        }
         let locked = "SELECT k FROM t JOIN tpch_nation() ON n_nationkey = k FOR UPDATE OF t";
         assert!(plan(locked).contains("Function Scan"), "{}", plan(locked));
     }
@@ -503,8 +550,22 @@ mod tests {
         let query = "SELECT sum(l_quantity)::bigint * 1000000 + count(*) FROM tpch_lineitem(0.1)";
         assert!(plan(query).contains("Parallel Custom Scan (MillraceScan)"), "{}", plan(query));
         let shared: i64 = one(query);
+        let launched = |plan: &serde_json::Value| plan["Plans"][0]["Workers Launched"].as_i64();
+        assert_eq!(launched(&analyzed(query)), Some(2));
+        // The workers begin anew each time the scan does.
+        Spi::run("SET LOCAL enable_material = off").unwrap();
+        let again = "SELECT sum(rows)::text FROM generate_series(1, 3)
+                     LEFT JOIN (SELECT count(l_orderkey) AS rows FROM tpch_lineitem(0.01)) counted ON true";
+        assert!(plan(again).contains("Parallel Custom Scan (MillraceScan)"), "{}", plan(again));
+        assert_eq!(one::<String>(again), "180525");
         Spi::run("SET LOCAL max_parallel_workers_per_gather = 0").unwrap();
         assert_eq!(one::<i64>(query), shared);
+    }
+
+    #[pg_extern]
+    fn large_scans_are_shared_without_being_asked() {
+        let query = "SELECT l_returnflag, sum(l_quantity) FROM tpch_gen('lineitem', 10) GROUP BY 1";
+        assert!(plan(query).contains("Parallel Custom Scan (MillraceScan)"), "{}", plan(query));
     }
 
     #[pg_extern]

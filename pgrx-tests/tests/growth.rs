@@ -47,6 +47,36 @@ fn a_heap_has_the_pages_its_rows_need() {
 }
 
 #[test]
+fn converted_and_partitioned_rows_grow_their_heaps_too() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    for by in ["", "PARTITION BY HASH (l_orderkey)"] {
+        for (table, call) in [
+            ("expected", "INSERT INTO expected SELECT l_orderkey, l_comment FROM tpch_lineitem(0.1)"),
+            ("loaded", "CALL stream_ingest('loaded', 'lineitem', sf => 0.1)"),
+        ] {
+            run(&mut client, &format!("CREATE TABLE {table} (l_orderkey text, l_comment text) {by}"));
+            for remainder in (0..3).filter(|_| !by.is_empty()) {
+                let bound = format!("FOR VALUES WITH (MODULUS 3, REMAINDER {remainder})");
+                run(&mut client, &format!("CREATE TABLE {table}_{remainder} PARTITION OF {table} {bound}"));
+            }
+            run(&mut client, call);
+        }
+        assert_eq!(one::<String>(&mut client, "SELECT min(path) FROM stream_batches"), "bulk");
+        assert_eq!(content(&mut client, "loaded"), content(&mut client, "expected"));
+        let mut pages = |table: &str| -> i64 {
+            let query = format!(
+                "SELECT (sum(pg_relation_size(oid)) / 8192)::bigint FROM pg_class WHERE relname ~ '^{table}'"
+            );
+            one(&mut client, &query)
+        };
+        let (expected, loaded) = (pages("expected"), pages("loaded"));
+        assert!((expected..=expected + RESERVED).contains(&loaded), "{by}: {loaded} pages, not {expected}");
+        run(&mut client, "SELECT stream_drop('public.loaded'); DROP TABLE expected, loaded");
+    }
+}
+
+#[test]
 fn small_batches_share_pages() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();

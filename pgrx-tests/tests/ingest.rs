@@ -518,6 +518,7 @@ const EXTRAS: &[&str] = &[
     "CREATE INDEX ON t (l_orderkey)",
     "CREATE UNIQUE INDEX ON t (l_orderkey, l_linenumber)",
     "CREATE INDEX ON t (l_linenumber DESC NULLS FIRST, l_orderkey); CREATE INDEX ON t ((l_linenumber::text))",
+    "CREATE INDEX ON t (l_orderkey) INCLUDE (l_linenumber)",
     "CREATE INDEX ON t USING hash (l_orderkey)",
     "CREATE INDEX ON t USING brin (l_orderkey)",
     "CREATE INDEX ON t (md5(l_orderkey::text))",
@@ -582,10 +583,11 @@ fn both_ways_to_insert_give_the_same_rows() {
             client
                 .batch_execute(&create.replace("{}", table))
                 .unwrap_or_else(|error| panic!("{create}: {error:?}"));
-            if columns.contains("l_comment") && round % 4 == 0 {
-                client
-                    .batch_execute(&format!("ALTER TABLE {table} ALTER l_comment SET STORAGE PLAIN"))
-                    .unwrap();
+            // In the row as they are, or outside if they are long.
+            let storage = [Some("PLAIN"), None, Some("EXTERNAL"), None][round % 4];
+            if let Some(storage) = storage.filter(|_| columns.contains("l_comment")) {
+                let alter = format!("ALTER TABLE {table} ALTER l_comment SET STORAGE {storage}");
+                client.batch_execute(&alter).unwrap();
             }
             let ahead = if round % 3 == 0 { "off" } else { "on" };
             let call = format!(
@@ -602,7 +604,8 @@ fn both_ways_to_insert_give_the_same_rows() {
         let (bulk, executed) = (content(&mut client, "bulk"), content(&mut client, "executed"));
         assert_eq!(bulk, executed, "round {round}: {columns:?} {extra}");
         assert_eq!(bulk.0, 11_957);
-        if !is_partitioned {
+        // Values outside are known by other numbers in each table.
+        if !is_partitioned && round % 4 != 2 {
             let (bulk, executed) = (stored(&mut client, "bulk"), stored(&mut client, "executed"));
             assert_eq!(bulk, executed, "round {round}: {columns:?} {extra}");
         }

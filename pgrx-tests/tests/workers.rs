@@ -78,27 +78,31 @@ fn all_processes_work_with_the_callers_rights_and_settings() {
              CREATE POLICY tenants ON lineitem USING (tenant = current_setting('app.tenant'))",
         )
         .unwrap();
-    let mut caller = cluster.connect_as("login");
-    caller
-        .batch_execute(
-            "SET ROLE loader; SET search_path = mine, public; SET timezone = 'Asia/Tokyo'; SET work_mem = '5MB';
-             SET app.tenant = 'mill'",
-        )
-        .unwrap();
-    caller.batch_execute(CALL).unwrap();
-    let signed: Vec<String> = caller
-        .query("SELECT DISTINCT made_by || ' ' || tenant FROM mine.lineitem", &[])
-        .unwrap()
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
-    assert_eq!(signed, ["loader login mine, public Asia/Tokyo 5MB lineitem mill"]);
-    let processes: i64 = one(&mut caller, "SELECT count(DISTINCT worker) FROM stream_batches");
-    assert!(processes > 1, "no worker took a batch");
-    assert_eq!(
-        one::<i64>(&mut caller, "SELECT count(*) FROM mine.lineitem"),
-        one::<i64>(&mut caller, "SELECT count(*) FROM tpch_lineitem(0.05)")
-    );
+    let mut superuser = cluster.connect();
+    superuser.batch_execute("SET SESSION AUTHORIZATION login").unwrap();
+    for mut caller in [cluster.connect_as("login"), superuser] {
+        caller
+            .batch_execute(
+                "SET ROLE loader; SET search_path = mine, public; SET timezone = 'Asia/Tokyo'; SET work_mem = '5MB';
+                 SET app.tenant = 'mill'",
+            )
+            .unwrap();
+        caller.batch_execute(CALL).unwrap();
+        let signed: Vec<String> = caller
+            .query("SELECT DISTINCT made_by || ' ' || tenant FROM mine.lineitem", &[])
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        assert_eq!(signed, ["loader login mine, public Asia/Tokyo 5MB lineitem mill"]);
+        let processes: i64 = one(&mut caller, "SELECT count(DISTINCT worker) FROM stream_batches");
+        assert!(processes > 1, "no worker took a batch");
+        assert_eq!(
+            one::<i64>(&mut caller, "SELECT count(*) FROM mine.lineitem"),
+            one::<i64>(&mut caller, "SELECT count(*) FROM tpch_lineitem(0.05)")
+        );
+        client.batch_execute("DELETE FROM millrace.run; TRUNCATE mine.lineitem").unwrap();
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::row::{Attribute, RowType, Stream};
 use super::slot::{clear, store_virtual};
 use super::statistics;
 use crate::error::Result;
+use crate::generate::Request;
 use crate::guc;
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::pg_sys::{self, Datum, NodeTag};
@@ -274,6 +275,8 @@ struct State {
 
 /// A scan under way.
 struct Progress {
+    /// What the arguments came to.
+    request: Request,
     stream: Stream,
     units: Range<u64>,
 }
@@ -346,7 +349,7 @@ unsafe fn start(state: *mut State) -> Result<Progress> {
         let mine = if (*state).shared.is_null() { units.clone() } else { 0..0 };
         let columns = &*(*state).columns;
         let stream = Stream::of_columns(&row_type, request.source(), source, mine, columns)?;
-        Ok(Progress { stream, units })
+        Ok(Progress { request, stream, units })
     }
 }
 
@@ -532,12 +535,17 @@ unsafe extern "C-unwind" fn explain(
     unsafe {
         let state = node.cast::<State>();
         let call = (*(*state).call).expr.cast::<pg_sys::FuncExpr>();
-        if let Some(request) = call::constant_request(call) {
+        // Arguments that are known only when they are evaluated are so with ANALYZE.
+        let planned = call::constant_request(call);
+        let request = planned.as_ref().or((*(*state).progress).as_ref().map(|progress| &progress.request));
+        if let Some(request) = request {
             property(explain, c"Source", request.source());
             property(explain, c"Options", &request.options().to_string());
             if !request.part().is_whole() {
                 property(explain, c"Part", &request.part().to_string());
             }
+        } else {
+            property(explain, c"Source", "chosen by parameters");
         }
         let row_type = RowType::of_type((*call).funcresulttype);
         let attributes = row_type.attributes();
