@@ -48,6 +48,7 @@ bench-sources: bootstrap   ## criterion benchmarks of the sources
 bench-sql: bootstrap target/bench/installed ## millrace beside its peers; writes benches/RESULTS.md
 	@$(MAKE) -s stage STAGE=target/stage-pg
 	python3 benches/side_by_side.py
+	python3 benches/segments.py
 
 bench-calls: bootstrap     ## call records beside a generator in PL/pgSQL; writes benches/RESULTS.md
 	@$(MAKE) -s stage STAGE=target/stage-pg

@@ -3,7 +3,7 @@
 
 Costs per row are read from benches/RESULTS.md, which one server measured; what no server here can measure is
 an assumption, and said so. A batch is done when its slowest segment is, so the work of each segment varies from
-batch to batch, and the simulation draws it. Prints the tables of docs/scale.md:
+batch to batch, and the simulation draws it. Writes the tables of docs/scale.md, after each `make bench-sql`:
 
     python3 benches/segments.py
 """
@@ -12,7 +12,9 @@ import random
 import re
 from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benches/RESULTS.md"
+PAGE = ROOT / "docs/scale.md"
 
 ROWS_PER_SF = 6_000_000
 
@@ -87,11 +89,16 @@ def count(number):
 
 
 def table(header, rows):
-    print("| " + " | ".join(header) + " |")
-    print("|" + "---|" * len(header))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print()
+    """The table whose header is in the page, with other rows."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in [header, *rows]]
+    replace(re.escape(lines[0]) + r"\n(\|.*\n)+", "\n".join([lines[0], "|" + "---|" * len(header), *lines[1:]]) + "\n")
+
+
+def replace(pattern, text):
+    """Puts text into the page where the pattern matches, once."""
+    page, count = re.subn(pattern, lambda _: text, PAGE.read_text(), count=1)
+    assert count == 1, pattern
+    PAGE.write_text(page)
 
 
 def main():
@@ -100,8 +107,8 @@ def main():
     segments_of = [8, 24, 64, 192, 512]
     waits = {segments: slowest(segments, draw) for segments in segments_of}
 
-    print(f"Per row: {generate * 1e6:.2f} µs to make, {insert * 1e6:.2f} µs to insert (measured), "
-          f"{2 * MOTION_SECONDS_PER_ROW * 1e6:.1f} µs to send and receive (assumed).\n")
+    replace(r"Per row: .*\n", f"Per row: {generate * 1e6:.2f} µs to make, {insert * 1e6:.2f} µs to insert (measured), "
+            f"{2 * MOTION_SECONDS_PER_ROW * 1e6:.1f} µs to send and receive (assumed).\n")
     rows = []
     for sf in [1_000, 3_000, 10_000, 30_000, 100_000]:
         for segments in segments_of:
