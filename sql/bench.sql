@@ -22,7 +22,7 @@ COMMENT ON COLUMN millrace.variant.engine IS
 'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
 COMMENT ON COLUMN millrace.variant.access_method IS 'Table access method, for USING; null for the server''s default';
 COMMENT ON COLUMN millrace.variant.create_suffix IS
-'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions. {minmax_columns: a, b} and {bloomfilter_columns: a, b} stand for the PAX option of this name with those of the columns that it suits, going by stream_columns() for the benchmark''s rows; where it suits none, they go, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
 COMMENT ON COLUMN millrace.variant.unlogged IS 'Whether the table, or its partitions, are unlogged';
 COMMENT ON COLUMN millrace.variant.partition_by IS 'What follows PARTITION BY; null for a table without partitions';
 COMMENT ON COLUMN millrace.variant.partitions IS 'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';
@@ -50,13 +50,13 @@ VALUES
         NULL, NULL, 'append-optimized, by column, compressed with zstd', NULL),
     ('pax', 7, 'cloudberry', 'pax',
         'WITH (compresstype = ''zstd'', compresslevel = 5,'
-        ' minmax_columns = ''call_timestamp,call_date,call_hour,caller_number,callee_number,cell_tower_id'','
-        ' bloomfilter_columns = ''caller_number,callee_number'')',
+        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
+        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})',
         false, NULL, NULL, NULL, 'cdr', 'PAX with zone maps and Bloom filters', NULL),
     ('pax_clustered', 8, 'cloudberry', 'pax',
         'WITH (compresstype = ''zstd'', compresslevel = 5,'
-        ' minmax_columns = ''call_timestamp,call_date,call_hour,caller_number,callee_number,cell_tower_id'','
-        ' bloomfilter_columns = ''caller_number,callee_number'','
+        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
+        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id},'
         ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')',
         false, NULL, NULL, NULL, 'cdr', 'PAX, clustered in Z-order by hour and cell tower', NULL);
 
@@ -281,7 +281,32 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $
 $$;
 COMMENT ON FUNCTION millrace.index_set(text) IS 'The five indexes that each table of phase index has, unless its variant says otherwise';
 
-CREATE FUNCTION millrace.variant_statements(variant text, phase text, source text, schema text) RETURNS SETOF text
+CREATE FUNCTION millrace.fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    found text[];
+    columns text;
+BEGIN
+    LOOP
+        found := regexp_match(create_suffix, '((,?\s*)\{(minmax_columns|bloomfilter_columns):([^}]*)\})');
+        EXIT WHEN found IS NULL;
+        -- A column that the source does not have stays, for the server to refuse.
+        SELECT string_agg(n.name, ',' ORDER BY n.place) INTO columns
+        FROM regexp_split_to_table(btrim(found[4]), '\s*,\s*') WITH ORDINALITY AS n (name, place)
+        LEFT JOIN @extschema@.stream_columns(source, rows => rows, options => options) c ON c.column_name = n.name
+        WHERE CASE found[3] WHEN 'minmax_columns' THEN c.minmax ELSE c.bloom_filter END IS NOT FALSE;
+        create_suffix := replace(create_suffix, found[1],
+            CASE WHEN columns IS NULL THEN '' ELSE format('%s%s = %L', found[2], found[3], columns) END);
+    END LOOP;
+    RETURN create_suffix;
+END
+$$;
+COMMENT ON FUNCTION millrace.fill_columns(text, text, bigint, jsonb) IS
+'A variant''s create_suffix with the columns that suit a source''s rows in place of {minmax_columns: …} and {bloomfilter_columns: …}';
+
+CREATE FUNCTION millrace.variant_statements(
+    variant text, phase text, source text, schema text, rows bigint, options jsonb
+) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
     v millrace.variant;
@@ -292,7 +317,8 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT v FROM millrace.variant w WHERE w.name = variant;
     create_table := CASE WHEN v.unlogged THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
-    storage := coalesce(' USING ' || quote_ident(v.access_method), '') || coalesce(' ' || v.create_suffix, '');
+    storage := coalesce(' USING ' || quote_ident(v.access_method), '')
+        || coalesce(' ' || millrace.fill_columns(v.create_suffix, source, rows, options), '');
     -- Rows stay on the segment that makes them. Partitions lie as their table does.
     IF millrace.engine() <> 'postgresql' AND storage !~* 'distributed' THEN
         distribution := ' DISTRIBUTED RANDOMLY';
@@ -316,8 +342,8 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION millrace.variant_statements(text, text, text, text) IS
-'The statements that make a variant''s table for a source''s rows, in phase noindex or index';
+COMMENT ON FUNCTION millrace.variant_statements(text, text, text, text, bigint, jsonb) IS
+'The statements that make a variant''s table for so many rows of a source with these options, in phase noindex or index';
 
 CREATE FUNCTION millrace.refuse_argument(name text, value text, hint text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -464,7 +490,10 @@ BEGIN
         SELECT v.variant FROM millrace.bench_variant v
         WHERE v.bench = bench.name AND v.skipped IS NULL ORDER BY v.position
     LOOP
-        FOR statement IN SELECT s FROM millrace.variant_statements(variant, phase, bench.source, bench.schema) s LOOP
+        FOR statement IN
+            SELECT s FROM millrace.variant_statements(
+                variant, phase, bench.source, bench.schema, bench.rows, bench.options) s
+        LOOP
             EXECUTE statement;
         END LOOP;
     END LOOP;
@@ -483,6 +512,10 @@ DECLARE
     opened text;
     definition text;
 BEGIN
+    IF bench.source = 'cdr' AND NOT bench.options ? 'rows_per_day' THEN
+        -- Then the rows are a day's, however many they are.
+        bench.options := bench.options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
+    END IF;
     IF begun THEN
         PERFORM millrace.create_tables(bench, phase);
     END IF;
@@ -490,17 +523,14 @@ BEGIN
            array_agg(format('%I.%I', bench.schema, v.variant || '_' || open_phase.phase)::regclass ORDER BY v.position)
     INTO variants, tables
     FROM millrace.bench_variant v WHERE v.bench = bench.name AND v.skipped IS NULL;
-    IF bench.source = 'cdr' AND NOT options ? 'rows_per_day' THEN
-        -- Then the rows are a day's, however many they are.
-        options := options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
-    END IF;
     opened := millrace.open_run(tables[1], bench.source, NULL, bench.rows, bench.batch_rows, workers,
-                                run || '/' || phase, tables[2:], options);
+                                run || '/' || phase, tables[2:], options || bench.options);
     IF begun THEN
         -- On a cluster what runs on the coordinator alone cannot be part of a statement that writes on all segments.
         FOR place IN 1 .. cardinality(variants) LOOP
             definition := array_to_string(ARRAY(
-                SELECT s FROM millrace.variant_statements(variants[place], phase, bench.source, bench.schema) s), E';\n');
+                SELECT s FROM millrace.variant_statements(
+                    variants[place], phase, bench.source, bench.schema, bench.rows, bench.options) s), E';\n');
             INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
             VALUES (bench.name, phase, variants[place], opened, place, definition);
         END LOOP;

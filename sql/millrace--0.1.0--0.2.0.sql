@@ -58,7 +58,19 @@ ALTER TABLE millrace.bench_analyze ALTER finished DROP DEFAULT;
 ALTER TABLE millrace.bench_query ALTER finished DROP DEFAULT;
 
 COMMENT ON COLUMN millrace.variant.create_suffix IS
-'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions. {minmax_columns: a, b} and {bloomfilter_columns: a, b} stand for the PAX option of this name with those of the columns that it suits, going by stream_columns() for the benchmark''s rows; where it suits none, they go, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+
+UPDATE millrace.variant
+SET create_suffix = 'WITH (compresstype = ''zstd'', compresslevel = 5,'
+        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
+        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})'
+WHERE name = 'pax' AND owner IS NULL;
+UPDATE millrace.variant
+SET create_suffix = 'WITH (compresstype = ''zstd'', compresslevel = 5,'
+        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
+        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id},'
+        ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')'
+WHERE name = 'pax_clustered' AND owner IS NULL;
 
 CREATE OR REPLACE FUNCTION millrace.engine() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -67,7 +79,34 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
                 ELSE 'greenplum' END
 $$;
 
-CREATE OR REPLACE FUNCTION millrace.variant_statements(variant text, phase text, source text, schema text) RETURNS SETOF text
+DROP FUNCTION millrace.variant_statements(text, text, text, text);
+
+CREATE FUNCTION millrace.fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    found text[];
+    columns text;
+BEGIN
+    LOOP
+        found := regexp_match(create_suffix, '((,?\s*)\{(minmax_columns|bloomfilter_columns):([^}]*)\})');
+        EXIT WHEN found IS NULL;
+        -- A column that the source does not have stays, for the server to refuse.
+        SELECT string_agg(n.name, ',' ORDER BY n.place) INTO columns
+        FROM regexp_split_to_table(btrim(found[4]), '\s*,\s*') WITH ORDINALITY AS n (name, place)
+        LEFT JOIN @extschema@.stream_columns(source, rows => rows, options => options) c ON c.column_name = n.name
+        WHERE CASE found[3] WHEN 'minmax_columns' THEN c.minmax ELSE c.bloom_filter END IS NOT FALSE;
+        create_suffix := replace(create_suffix, found[1],
+            CASE WHEN columns IS NULL THEN '' ELSE format('%s%s = %L', found[2], found[3], columns) END);
+    END LOOP;
+    RETURN create_suffix;
+END
+$$;
+COMMENT ON FUNCTION millrace.fill_columns(text, text, bigint, jsonb) IS
+'A variant''s create_suffix with the columns that suit a source''s rows in place of {minmax_columns: …} and {bloomfilter_columns: …}';
+
+CREATE FUNCTION millrace.variant_statements(
+    variant text, phase text, source text, schema text, rows bigint, options jsonb
+) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
     v millrace.variant;
@@ -78,7 +117,8 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT v FROM millrace.variant w WHERE w.name = variant;
     create_table := CASE WHEN v.unlogged THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
-    storage := coalesce(' USING ' || quote_ident(v.access_method), '') || coalesce(' ' || v.create_suffix, '');
+    storage := coalesce(' USING ' || quote_ident(v.access_method), '')
+        || coalesce(' ' || millrace.fill_columns(v.create_suffix, source, rows, options), '');
     -- Rows stay on the segment that makes them. Partitions lie as their table does.
     IF millrace.engine() <> 'postgresql' AND storage !~* 'distributed' THEN
         distribution := ' DISTRIBUTED RANDOMLY';
@@ -102,6 +142,8 @@ BEGIN
     END IF;
 END
 $$;
+COMMENT ON FUNCTION millrace.variant_statements(text, text, text, text, bigint, jsonb) IS
+'The statements that make a variant''s table for so many rows of a source with these options, in phase noindex or index';
 
 CREATE OR REPLACE FUNCTION millrace.create_tables(bench millrace.bench, phase text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
@@ -116,7 +158,10 @@ BEGIN
         SELECT v.variant FROM millrace.bench_variant v
         WHERE v.bench = bench.name AND v.skipped IS NULL ORDER BY v.position
     LOOP
-        FOR statement IN SELECT s FROM millrace.variant_statements(variant, phase, bench.source, bench.schema) s LOOP
+        FOR statement IN
+            SELECT s FROM millrace.variant_statements(
+                variant, phase, bench.source, bench.schema, bench.rows, bench.options) s
+        LOOP
             EXECUTE statement;
         END LOOP;
     END LOOP;
@@ -134,6 +179,10 @@ DECLARE
     opened text;
     definition text;
 BEGIN
+    IF bench.source = 'cdr' AND NOT bench.options ? 'rows_per_day' THEN
+        -- Then the rows are a day's, however many they are.
+        bench.options := bench.options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
+    END IF;
     IF begun THEN
         PERFORM millrace.create_tables(bench, phase);
     END IF;
@@ -141,17 +190,14 @@ BEGIN
            array_agg(format('%I.%I', bench.schema, v.variant || '_' || open_phase.phase)::regclass ORDER BY v.position)
     INTO variants, tables
     FROM millrace.bench_variant v WHERE v.bench = bench.name AND v.skipped IS NULL;
-    IF bench.source = 'cdr' AND NOT options ? 'rows_per_day' THEN
-        -- Then the rows are a day's, however many they are.
-        options := options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
-    END IF;
     opened := millrace.open_run(tables[1], bench.source, NULL, bench.rows, bench.batch_rows, workers,
-                                run || '/' || phase, tables[2:], options);
+                                run || '/' || phase, tables[2:], options || bench.options);
     IF begun THEN
         -- On a cluster what runs on the coordinator alone cannot be part of a statement that writes on all segments.
         FOR place IN 1 .. cardinality(variants) LOOP
             definition := array_to_string(ARRAY(
-                SELECT s FROM millrace.variant_statements(variants[place], phase, bench.source, bench.schema) s), E';\n');
+                SELECT s FROM millrace.variant_statements(
+                    variants[place], phase, bench.source, bench.schema, bench.rows, bench.options) s), E';\n');
             INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
             VALUES (bench.name, phase, variants[place], opened, place, definition);
         END LOOP;

@@ -16,31 +16,35 @@ use serde_json::json;
 
 /// A Bloom filter pays where a column has at least so many values.
 const FEWEST_FOR_BLOOM: f64 = 1_000.0;
-/// Where more than this share of rows have a value of their own, Bloom filters are as large as the column.
+/// Where more than this share of the values that there are differ, Bloom filters are as large as the column.
 const UNIQUE: f64 = 0.5;
 /// Of fewer values than this, evenly spread, each group of rows has the least and the largest.
 const FEWEST_FOR_MINMAX: f64 = 16.0;
 
 /// What a source says of a column, as far as storage depends on it.
 struct Known {
-    rows: f64,
+    /// Rows that have a value.
+    filled: f64,
     distinct: Option<f64>,
+    null_fraction: f64,
 }
 
 impl Known {
     fn of(source: &dyn Source, column: usize) -> Self {
         let units = 0..source.units();
         let rows = source.estimated_rows(units.clone()) as f64;
-        let distinct = match source.statistics(column, units).distinct {
+        let statistics = source.statistics(column, units);
+        let filled = rows * (1.0 - statistics.null_fraction);
+        let distinct = match statistics.distinct {
             Distinct::Unknown => None,
-            Distinct::Number(number) => Some(number.min(rows)),
+            Distinct::Number(number) => Some(number.min(filled)),
             Distinct::Share(share) => Some(share * rows),
         };
-        Self { rows, distinct }
+        Self { filled, distinct, null_fraction: statistics.null_fraction }
     }
 
     fn is_unique(&self) -> bool {
-        self.distinct.is_some_and(|distinct| distinct > UNIQUE * self.rows)
+        self.distinct.is_some_and(|distinct| distinct > UNIQUE * self.filled)
     }
 
     /// Whether a Bloom filter pays; false where nothing is known.
@@ -177,10 +181,10 @@ fn stream_columns(
     };
     let column = |(index, field): (usize, &std::sync::Arc<arrow::datatypes::Field>)| {
         let known = Known::of(source.as_ref(), index);
-        let nulls = source.statistics(index, 0..source.units()).null_fraction;
         let clusters = !matches!(field.data_type(), DataType::Timestamp(..) | DataType::Decimal128(..));
         let bloom = known.suits_bloom();
-        (field.name().clone(), known.distinct.map(f64::round), nulls, bloom, known.suits_minmax(), clusters)
+        let distinct = known.distinct.map(f64::round);
+        (field.name().clone(), distinct, known.null_fraction, bloom, known.suits_minmax(), clusters)
     };
     let columns: Vec<_> = source.schema().fields().iter().enumerate().map(column).collect();
     Ok(TableIterator::new(columns))

@@ -31,7 +31,7 @@ ALTER FUNCTION millrace.batches() EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.cluster_statements() EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.load_steps(text,boolean,boolean,boolean,boolean) EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.running() EXECUTE ON COORDINATOR;
-ALTER FUNCTION millrace.variant_statements(text,text,text,text) EXECUTE ON COORDINATOR;
+ALTER FUNCTION millrace.variant_statements(text,text,text,text,bigint,jsonb) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_gates(text,double precision,double precision,double precision,double precision) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_report(text) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_verify(text) EXECUTE ON COORDINATOR;
@@ -70,5 +70,5 @@ CREATE TABLE bench.heap_hourly_noindex_23 PARTITION OF bench.heap_hourly_noindex
 CREATE TABLE bench.heap_brin_noindex (LIKE public.cdr_calls) USING heap DISTRIBUTED RANDOMLY;
 CREATE TABLE bench.ao_row_noindex (LIKE public.iot_readings) USING ao_row DISTRIBUTED RANDOMLY;
 CREATE TABLE bench.ao_column_noindex (LIKE public.iot_readings) USING ao_column WITH (compresstype = zstd, compresslevel = 5) DISTRIBUTED RANDOMLY;
-CREATE TABLE bench.pax_noindex (LIKE public.cdr_calls) USING pax WITH (compresstype = 'zstd', compresslevel = 5, minmax_columns = 'call_timestamp,call_date,call_hour,caller_number,callee_number,cell_tower_id', bloomfilter_columns = 'caller_number,callee_number') DISTRIBUTED RANDOMLY;
-CREATE TABLE bench.pax_clustered_noindex (LIKE public.cdr_calls) USING pax WITH (compresstype = 'zstd', compresslevel = 5, minmax_columns = 'call_timestamp,call_date,call_hour,caller_number,callee_number,cell_tower_id', bloomfilter_columns = 'caller_number,callee_number', cluster_type = 'zorder', cluster_columns = 'call_hour,cell_tower_id') DISTRIBUTED RANDOMLY;
+CREATE TABLE bench.pax_noindex (LIKE public.cdr_calls) USING pax WITH (compresstype = 'zstd', compresslevel = 5, minmax_columns = 'call_timestamp,call_hour,caller_number,callee_number,cell_tower_id', bloomfilter_columns = 'cell_tower_id') DISTRIBUTED RANDOMLY;
+CREATE TABLE bench.pax_clustered_noindex (LIKE public.cdr_calls) USING pax WITH (compresstype = 'zstd', compresslevel = 5, minmax_columns = 'call_timestamp,call_hour,caller_number,callee_number,cell_tower_id', bloomfilter_columns = 'cell_tower_id', cluster_type = 'zorder', cluster_columns = 'call_hour,cell_tower_id') DISTRIBUTED RANDOMLY;

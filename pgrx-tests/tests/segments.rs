@@ -18,6 +18,10 @@ use std::thread;
 const SIZES: [usize; 4] = [1, 2, 3, 7];
 const LARGEST: usize = 7;
 
+/// The statements of a variant for the rows of a benchmark.
+const VARIANT_STATEMENTS: &str =
+    "millrace.variant_statements(name, 'noindex', bench.source, 'bench', bench.rows, bench.options)";
+
 /// The catalog of segments, which only the coordinator has rows of.
 const CATALOG: &str = "
     SET allow_system_table_mods = on;
@@ -434,9 +438,72 @@ fn storage_options_that_name_the_wrong_columns_are_warned_of() {
     assert!(one::<bool>(&mut client, sizes));
     let bloom =
         "SELECT string_agg(column_name, ' ') FROM stream_columns('cdr', rows => 10000000) WHERE bloom_filter";
-    let columns =
-        "caller_number callee_number duration_seconds cell_tower_id bytes_transferred packet_loss_percent";
+    // Few calls transfer bytes, but nearly each of these as many as no other.
+    let columns = "caller_number callee_number duration_seconds cell_tower_id packet_loss_percent";
     assert_eq!(one::<String>(&mut client, bloom), columns);
+}
+
+#[test]
+fn pax_variants_name_the_columns_that_suit_their_rows() {
+    let simulation = Simulation::new(0);
+    let mut client = simulation.coordinator.connect();
+    // Rows end the load when their warnings were heard.
+    client.batch_execute("CREATE TABLE calls (LIKE cdr_calls, CHECK (call_id IS NULL)) USING pax").unwrap();
+    let warnings = Warnings::default();
+    let mut loader = warnings.heard_by(simulation.coordinator.config());
+    let mut storage_for = |variant: &str, rows: i64, options: &str| {
+        let statement: String = one(
+            &mut client,
+            &format!(
+                "SELECT {VARIANT_STATEMENTS} FROM millrace.variant,
+                     (SELECT 'cdr', {rows}, '{options}'::jsonb) bench (source, rows, options)
+                 WHERE name = '{variant}'"
+            ),
+        );
+        let (_, storage) = statement.split_once(" USING pax WITH (").unwrap();
+        let storage = storage.strip_suffix(") DISTRIBUTED RANDOMLY").unwrap();
+        // As the server stores them.
+        let stored = storage.split(", ").map(|option| option.replace(" = ", "=").replace('\'', ""));
+        let stored: Vec<_> = stored.collect();
+        client.execute("UPDATE pg_class SET reloptions = $1 WHERE relname = 'calls'", &[&stored]).unwrap();
+        let call = format!("CALL stream_ingest('calls', 'cdr', rows => {rows}, options => '{options}')");
+        assert_eq!(error_of(&mut loader, &call).unwrap().0, "23514");
+        loader.batch_execute("SELECT stream_drop('public.calls')").unwrap();
+        storage.to_owned()
+    };
+    // What stream_bench() asks for by default, a benchmark of 100 days, and a small one.
+    let a_day = storage_for("pax", 1_000_000, "{\"rows_per_day\": 1000000}");
+    let days = storage_for("pax", 100_000_000, "{\"rows_per_day\": 1000000}");
+    let few = storage_for("pax_clustered", 500, "{\"rows_per_day\": 5000000}");
+    assert_eq!(warnings.take(), Vec::<String>::new());
+    let common = "compresstype = 'zstd', compresslevel = 5";
+    assert_eq!(
+        [a_day, days, few],
+        [
+            format!(
+                "{common}, minmax_columns = 'call_timestamp,call_hour,caller_number,callee_number,cell_tower_id', \
+                 bloomfilter_columns = 'cell_tower_id'"
+            ),
+            format!(
+                "{common}, minmax_columns = 'call_timestamp,call_date,call_hour,caller_number,callee_number,cell_tower_id', \
+                 bloomfilter_columns = 'caller_number,callee_number,cell_tower_id'"
+            ),
+            format!(
+                "{common}, minmax_columns = 'call_timestamp,caller_number,callee_number,cell_tower_id', \
+                 cluster_type = 'zorder', cluster_columns = 'call_hour,cell_tower_id'"
+            ),
+        ]
+    );
+    // Nothing is left out in silence but what does not suit.
+    let texts = [
+        ("WITH ({bloomfilter_columns: call_id})", "WITH ()"),
+        ("WITH (a = 1, {minmax_columns:gone , is_roaming})", "WITH (a = 1, minmax_columns = 'gone')"),
+        ("/* {minmax: call_id} */", "/* {minmax: call_id} */"),
+    ];
+    for (text, filled) in texts {
+        let fill = format!("SELECT millrace.fill_columns('{text}', 'cdr', 1000, '{{}}')");
+        assert_eq!(one::<String>(&mut client, &fill), filled);
+    }
 }
 
 #[test]
@@ -457,8 +524,12 @@ fn the_engine_is_told_where_functions_run_and_tables_lie() {
     let mut client = server.connect();
     let mut found = statements(&mut client);
     // Benchmarks' tables, as the coordinator of a cluster makes them.
-    let variants = "SELECT millrace.variant_statements(name, 'noindex', coalesce(source, 'iot'), 'bench')
-                    FROM millrace.variant ORDER BY position";
+    let variants = &format!(
+        "SELECT {VARIANT_STATEMENTS} FROM millrace.variant,
+             LATERAL (SELECT coalesce(source, 'iot'), 1000000, CASE source WHEN 'cdr' THEN '{{\"rows_per_day\": 1000000}}'::jsonb
+                                                               ELSE '{{}}' END) bench (source, rows, options)
+         ORDER BY position"
+    );
     let plain = texts(&mut client, variants);
     assert!(plain.iter().all(|statement| !statement.contains("DISTRIBUTED")));
     client.batch_execute("SET gp_role = 'dispatch'").unwrap();
