@@ -24,7 +24,8 @@ test: bootstrap            ## all tests
 test-pure test-server test-client test-docs: bootstrap
 	scripts/test $(@:test-%=%)
 
-install: bootstrap stage   ## installs into the server that PG_CONFIG selects
+# The fork brings a cargo-pgrx of its own.
+install: $(if $(PGRX_FORK),,bootstrap) stage ## installs into the server that PG_CONFIG selects
 	scripts/install $(STAGE)
 
 stage: $(PGRX_HOME)/config.toml ## builds what is to be installed below $(STAGE)
