@@ -320,8 +320,8 @@ BEGIN
     storage := coalesce(' USING ' || quote_ident(v.access_method), '')
         || coalesce(' ' || millrace.fill_columns(v.create_suffix, source, rows, options), '');
     -- Rows stay on the segment that makes them. Partitions lie as their table does.
-    IF millrace.engine() <> 'postgresql' AND storage !~* 'distributed' THEN
-        distribution := ' DISTRIBUTED RANDOMLY';
+    IF storage !~* 'distributed' THEN
+        distribution := millrace.distribution();
     END IF;
     IF v.partition_by IS NULL THEN
         RETURN NEXT format('%s %s (LIKE %s)%s%s',

@@ -5,21 +5,6 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'generate_suppor
 COMMENT ON FUNCTION millrace.generate_support(internal) IS
 'Planner support of the generating functions: how many rows a call returns';
 
--- The default of an argument is evaluated where the statement is planned, which is the coordinator, and its value
--- goes to the segments with the plan; they do not know it. Hence immutable.
-CREATE FUNCTION millrace.segments() RETURNS smallint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 1::smallint';
-COMMENT ON FUNCTION millrace.segments() IS
-'How many segments of the cluster make the rows of a call together; 1 on PostgreSQL';
-
-CREATE FUNCTION millrace.engine() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN coalesce(current_setting('gp_role', true), '') = '' THEN 'postgresql'
-                WHEN version() ~ 'Cloudberry' THEN 'cloudberry'
-                ELSE 'greenplum' END
-$$;
-COMMENT ON FUNCTION millrace.engine() IS 'What the server is: postgresql, greenplum or cloudberry';
-
 CREATE FUNCTION tpch_region(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
     segments smallint DEFAULT millrace.segments()

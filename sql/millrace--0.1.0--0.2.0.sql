@@ -72,12 +72,28 @@ SET create_suffix = 'WITH (compresstype = ''zstd'', compresslevel = 5,'
         ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')'
 WHERE name = 'pax_clustered' AND owner IS NULL;
 
-CREATE OR REPLACE FUNCTION millrace.engine() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN coalesce(current_setting('gp_role', true), '') = '' THEN 'postgresql'
-                WHEN version() ~ 'Cloudberry' THEN 'cloudberry'
+CREATE FUNCTION millrace.engine_of(role text, version text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN coalesce(role, '') = '' THEN 'postgresql'
+                WHEN version ~ 'Cloudberry' THEN 'cloudberry'
                 ELSE 'greenplum' END
 $$;
+COMMENT ON FUNCTION millrace.engine_of(text, text) IS
+'What a server is by its setting gp_role, which PostgreSQL does not have, and its version()';
+
+CREATE OR REPLACE FUNCTION millrace.engine() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT millrace.engine_of(current_setting('gp_role', true), version())
+$$;
+
+CREATE FUNCTION millrace.distribution(key text DEFAULT NULL) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN millrace.engine() = 'postgresql' THEN ''
+                WHEN key IS NULL THEN ' DISTRIBUTED RANDOMLY'
+                ELSE format(' DISTRIBUTED BY (%I)', key) END
+$$;
+COMMENT ON FUNCTION millrace.distribution(text) IS
+'The end of CREATE TABLE that has each row stay on the segment that makes it, or go by the column key; empty on PostgreSQL';
 
 DROP FUNCTION millrace.variant_statements(text, text, text, text);
 
@@ -120,8 +136,8 @@ BEGIN
     storage := coalesce(' USING ' || quote_ident(v.access_method), '')
         || coalesce(' ' || millrace.fill_columns(v.create_suffix, source, rows, options), '');
     -- Rows stay on the segment that makes them. Partitions lie as their table does.
-    IF millrace.engine() <> 'postgresql' AND storage !~* 'distributed' THEN
-        distribution := ' DISTRIBUTED RANDOMLY';
+    IF storage !~* 'distributed' THEN
+        distribution := millrace.distribution();
     END IF;
     IF v.partition_by IS NULL THEN
         RETURN NEXT format('%s %s (LIKE %s)%s%s',
@@ -287,37 +303,48 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION millrace.create_table(schema text, "table" text, storage text, partition boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+CREATE FUNCTION millrace.table_statements(schema text, "table" text, storage text, partition boolean) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
     whole text := format('%I.%I', schema, "table");
     row_type text := format('@extschema@.%I', 'tpch_' || "table");
-    unlogged text := CASE storage WHEN 'unlogged' THEN 'UNLOGGED' ELSE '' END;
-    access_method text := CASE storage WHEN 'unlogged' THEN '' ELSE format('USING %I', storage) END;
+    create_table text := CASE storage WHEN 'unlogged' THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
+    access_method text := CASE storage WHEN 'unlogged' THEN '' ELSE format(' USING %I', storage) END;
     date_column text := CASE "table" WHEN 'orders' THEN 'o_orderdate' ELSE 'l_shipdate' END;
-    distribution text := '';
+    columns name[] := ARRAY(
+        SELECT attname FROM pg_attribute WHERE attrelid = row_type::regclass AND attnum > 0 ORDER BY attnum);
+    -- The first column begins every key, and by it lines lie with their orders and partsupp with its parts.
+    distribution text := millrace.distribution(columns[1]);
 BEGIN
-    IF millrace.engine() <> 'postgresql' THEN
-        -- The first column begins every key, and by it lines lie with their orders and partsupp with its parts.
-        SELECT format('DISTRIBUTED BY (%I)', attname) INTO distribution
-        FROM pg_attribute WHERE attrelid = row_type::regclass AND attnum = 1;
-    END IF;
     IF partition THEN
-        EXECUTE format('CREATE TABLE %s (LIKE %s) PARTITION BY RANGE (%I) %s', whole, row_type, date_column, distribution);
+        RETURN NEXT format('CREATE TABLE %s (LIKE %s) PARTITION BY RANGE (%I)%s', whole, row_type, date_column, distribution);
         -- Orders are from 1992-01-01 to 1998-08-02, and shipped up to 121 days later.
         FOR year IN 1992 .. 1998 LOOP
-            EXECUTE format(
-                'CREATE %s TABLE %I.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L) %s',
-                unlogged, schema, "table" || '_' || year, whole,
+            RETURN NEXT format(
+                '%s %I.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)%s', create_table,
+                schema, "table" || '_' || year, whole,
                 make_date(year, 1, 1), make_date(year + 1, 1, 1), access_method);
         END LOOP;
     ELSE
-        EXECUTE format('CREATE %s TABLE %s (LIKE %s) %s %s', unlogged, whole, row_type, access_method, distribution);
+        RETURN NEXT format('%s %s (LIKE %s)%s%s', create_table, whole, row_type, access_method, distribution);
     END IF;
-    EXECUTE format('ALTER TABLE %s ', whole) || (
-        SELECT string_agg(format('ALTER %I SET NOT NULL', attname), ', ') FROM pg_attribute
-        WHERE attrelid = whole::regclass AND attnum > 0 AND attname NOT IN ('r_comment', 'n_comment'));
-    EXECUTE format('COMMENT ON TABLE %s IS %L', whole, 'TPC-H table ' || "table");
+    RETURN NEXT format('ALTER TABLE %s ', whole) || (
+        SELECT string_agg(format('ALTER %I SET NOT NULL', name), ', ') FROM unnest(columns) name
+        WHERE name NOT IN ('r_comment', 'n_comment'));
+    RETURN NEXT format('COMMENT ON TABLE %s IS %L', whole, 'TPC-H table ' || "table");
+END
+$$;
+COMMENT ON FUNCTION millrace.table_statements(text, text, text, boolean) IS
+'The statements that make a TPC-H table; partition: by year of the order or of the shipment';
+
+CREATE OR REPLACE FUNCTION millrace.create_table(schema text, "table" text, storage text, partition boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN SELECT s FROM millrace.table_statements(schema, "table", storage, partition) s LOOP
+        EXECUTE statement;
+    END LOOP;
 END
 $$;
 

@@ -31,7 +31,8 @@ use pgrx::prelude::*;
 pgrx::pg_module_magic!();
 
 extension_sql_file!("../sql/types.sql", name = "types");
-extension_sql_file!("../sql/generate.sql", name = "generate", requires = ["types"]);
+extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["types"]);
+extension_sql_file!("../sql/generate.sql", name = "generate", requires = ["engine"]);
 extension_sql_file!("../sql/export.sql", name = "export", requires = ["generate"]);
 extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["types"]);
 extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate", "ledger"]);

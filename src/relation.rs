@@ -88,7 +88,7 @@ impl Relation {
                 any != all,
                 Storage {
                     // A crash on a cluster empties one segment's part, and would empty one of the ledger's copies.
-                    unlogged: any.unwrap_or_default() && !cluster::is_cloudberry(),
+                    unlogged: any.unwrap_or_default() && !cluster::is_cluster(),
                     leaves: row.get(3)?.unwrap_or_default(),
                     filenodes: row.get(4)?.unwrap_or_default(),
                 },

@@ -221,7 +221,7 @@ pub fn check_workers(workers: Option<i32>) -> Result<usize> {
         let hint = "From 1 to 1024 processes can ingest a run; 1 is the session alone.";
         return Err(Error::Argument { name: "workers", value: workers.to_string(), hint }.into());
     }
-    if workers > 1 && cluster::is_cloudberry() {
+    if workers > 1 && cluster::is_cluster() {
         let what = "ingesting with more than one process on a cluster";
         let hint = "The cluster's segments are the processes that make and insert rows: use workers => 1.";
         return Err(Error::NotSupported { what, hint }.into());

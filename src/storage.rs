@@ -76,7 +76,7 @@ const CLUSTERED: [&str; 12] = [
 
 /// Warns of what is wrong with how a table to be loaded is stored.
 pub fn warn(relation: &Relation, origin: &Origin) -> Result<()> {
-    if cluster::is_cloudberry() && relation.is_unlogged()? {
+    if cluster::is_cluster() && relation.is_unlogged()? {
         let message = format!(
             "table {} is unlogged: a segment that crashes or fails over loses its part of the rows",
             relation.name

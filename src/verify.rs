@@ -89,7 +89,7 @@ fn expected(
     batches: &[i64],
     columns: &[String],
 ) -> Result<Content> {
-    if cluster::is_cloudberry() {
+    if cluster::is_cluster() {
         return expected_of_each(run, origin, relation, batches, columns);
     }
     let plan = run.plan(origin);

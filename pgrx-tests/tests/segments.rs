@@ -57,6 +57,8 @@ const COORDINATOR: &str = "
 /// unit, so that a test can hold it up there.
 const DISPATCH: &str = "
     CREATE EXTENSION dblink;
+    -- PostgreSQL would not understand the clause that says how rows are distributed.
+    CREATE OR REPLACE FUNCTION millrace.distribution(key text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$;
     ALTER FUNCTION millrace.source_rows RENAME TO source_rows_here;
     CREATE FUNCTION millrace.source_rows(
         source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement,
@@ -97,6 +99,24 @@ const DISPATCH: &str = "
         RAISE;
     END
     $$";
+
+/// On the coordinator: the same for the functions of TPC-H's tables, by way of the one above.
+const DISPATCH_TABLES: &str = "
+    DO $do$
+    DECLARE
+        name text;
+    BEGIN
+        FOR name IN SELECT t.name FROM tpch_tables() t LOOP
+            EXECUTE format('ALTER FUNCTION tpch_%1$s(float8, int, int, smallint) RENAME TO tpch_%1$s_here', name);
+            EXECUTE format($f$
+                CREATE FUNCTION tpch_%1$s(sf float8, segments smallint DEFAULT millrace.segments()) RETURNS SETOF tpch_%1$s
+                LANGUAGE sql SET search_path = public AS $$
+                    SELECT * FROM millrace.source_rows(
+                        %1$L, jsonb_build_object('sf', sf), 0, 9223372036854775807, NULL::tpch_%1$s, segments)
+                $$ $f$, name);
+        END LOOP;
+    END
+    $do$";
 
 struct Simulation {
     coordinator: Cluster,
@@ -155,9 +175,9 @@ fn server(role: &str, content_id: i32) -> Cluster {
     server
 }
 
-/// A session without a role, as PostgreSQL has it.
-fn without_role(server: &Cluster) -> Client {
-    server.config().options("-c gp_role=").connect(NoTls).unwrap()
+/// A session of another role; of none, as PostgreSQL has it.
+fn with_role(server: &Cluster, role: &str) -> Client {
+    server.config().options(&format!("-c gp_role={role}")).connect(NoTls).unwrap()
 }
 
 /// The statements that CREATE EXTENSION runs on a cluster beyond what it runs on PostgreSQL.
@@ -183,6 +203,7 @@ fn clusters_of_servers_make_and_load_the_whole() {
     simulation.coordinator.connect().batch_execute(DISPATCH).unwrap();
     batches_come_from_all_segments(&simulation);
     benchmarks_compare_what_the_engine_has(&simulation);
+    the_tpch_kit_works_on_segments(&simulation);
 }
 
 fn rows_of_all_segments_are_the_whole(simulation: &Simulation) {
@@ -229,7 +250,15 @@ fn only_segments_of_a_planned_cluster_make_shares(simulation: &Simulation) {
     assert_eq!(one::<i64>(&mut segment, "SELECT count(*) FROM tpch_nation()"), 25);
     let share = "SELECT count(*) FROM tpch_nation(segments => 3::smallint)";
     assert_eq!(one::<i64>(&mut segment, share), 9);
-    for mut client in [simulation.coordinator.connect(), without_role(&simulation.segments[2])] {
+    // Nor do sessions in utility mode share, on whichever server; a cluster of a single node knows no others.
+    let [coordinator, other] = [&simulation.coordinator, &simulation.segments[2]];
+    let sessions = [
+        coordinator.connect(),
+        with_role(coordinator, "utility"),
+        with_role(other, "utility"),
+        with_role(other, ""),
+    ];
+    for mut client in sessions {
         assert_eq!(one::<i64>(&mut client, share), 25);
     }
     // A plan that was made before the cluster grew would leave rows out.
@@ -251,7 +280,7 @@ fn plans_for_a_cluster_are_those_it_can_run() {
     assert!(planned.contains("Function Scan on public.tpch_orders"), "{planned}");
     // The number of segments is a constant of the plan.
     assert!(planned.contains("'3'::smallint)"), "{planned}");
-    assert!(plan(&mut without_role(&simulation.coordinator)).contains("MillraceScan"));
+    assert!(plan(&mut with_role(&simulation.coordinator, "")).contains("MillraceScan"));
 }
 
 fn batches_come_from_all_segments(simulation: &Simulation) {
@@ -325,13 +354,12 @@ fn left_over(client: &mut Client) -> String {
 
 fn benchmarks_compare_what_the_engine_has(simulation: &Simulation) {
     let mut coordinator = simulation.coordinator.connect();
-    // PostgreSQL would not understand the clause that says how rows are distributed.
     coordinator
         .batch_execute(
-            "INSERT INTO millrace.variant (name, position, engine, access_method, create_suffix) VALUES
-                 ('by_row', 1001, 'greenplum', 'ao_row', '/* DISTRIBUTED BY (call_id) */'),
-                 ('by_column', 1002, 'greenplum', 'ao_column', '/* DISTRIBUTED BY (call_id) */'),
-                 ('by_pax', 1003, 'cloudberry', 'pax', '/* DISTRIBUTED BY (call_id) */')",
+            "INSERT INTO millrace.variant (name, position, engine, access_method) VALUES
+                 ('by_row', 1001, 'greenplum', 'ao_row'),
+                 ('by_column', 1002, 'greenplum', 'ao_column'),
+                 ('by_pax', 1003, 'cloudberry', 'pax')",
         )
         .unwrap();
     for size in SIZES {
@@ -360,6 +388,36 @@ fn benchmarks_compare_what_the_engine_has(simulation: &Simulation) {
         coordinator.batch_execute("SELECT stream_bench_drop('bench')").unwrap();
         assert_eq!(left_over(&mut coordinator), "");
     }
+}
+
+fn the_tpch_kit_works_on_segments(simulation: &Simulation) {
+    simulation.resize(3);
+    let mut coordinator = simulation.coordinator.connect();
+    coordinator.batch_execute(DISPATCH_TABLES).unwrap();
+    coordinator.batch_execute("CALL tpch_load(0.01, storage => 'ao_column', partition => true)").unwrap();
+    for table in texts(&mut coordinator, "SELECT name FROM tpch_tables()") {
+        let whole = content(&mut coordinator, &format!("tpch_{table}_here(0.01)"));
+        assert_eq!(content(&mut coordinator, &format!("tpch.{table}")), whole, "{table}");
+    }
+    coordinator.batch_execute("SELECT tpch_virtual('virtual', 0.01)").unwrap();
+    for schema in ["tpch", "virtual"] {
+        let answers = format!(
+            "SELECT count(*) || ' ' || coalesce(string_agg(concat(query, ': ', difference), ', ') FILTER (WHERE NOT pass), '')
+             FROM tpch_validate('{schema}')"
+        );
+        assert_eq!(one::<String>(&mut coordinator, &answers), "22 ", "{schema}");
+    }
+    coordinator.batch_execute("CALL tpch_refresh()").unwrap();
+    for (table, key) in [("orders", "o_orderkey"), ("lineitem", "l_orderkey")] {
+        let refreshed = format!(
+            "SELECT (SELECT count(*) FROM tpch.{table} WHERE {key} IN (SELECT * FROM tpch_orders_delete(1, 0.01))) = 0
+                AND NOT EXISTS (SELECT * FROM tpch_{table}_refresh(1, 0.01) EXCEPT SELECT * FROM tpch.{table})
+                AND (SELECT count(*) FROM tpch_orders_delete(1, 0.01)) = 10"
+        );
+        assert!(one::<bool>(&mut coordinator, &refreshed), "{table}");
+    }
+    coordinator.batch_execute("SELECT tpch_drop(), tpch_drop('virtual')").unwrap();
+    assert_eq!(left_over(&mut coordinator), "");
 }
 
 #[test]
@@ -441,6 +499,37 @@ fn storage_options_that_name_the_wrong_columns_are_warned_of() {
     // Few calls transfer bytes, but nearly each of these as many as no other.
     let columns = "caller_number callee_number duration_seconds cell_tower_id packet_loss_percent";
     assert_eq!(one::<String>(&mut client, bloom), columns);
+}
+
+#[test]
+fn the_engine_is_known_by_its_role_and_version() {
+    const CLOUDBERRY: &str =
+        "PostgreSQL 14.4 (Apache Cloudberry 2.0.0-incubating build 1) on x86_64-pc-linux-gnu";
+    let simulation = Simulation::new(0);
+    let mut client = simulation.coordinator.connect();
+    for (role, version, engine) in [
+        (None, "PostgreSQL 15.6 on x86_64-pc-linux-gnu", "postgresql"),
+        (Some("dispatch"), "PostgreSQL 12.12 (Greenplum Database 7.1.0 build 1) on x86_64", "greenplum"),
+        (Some("dispatch"), CLOUDBERRY, "cloudberry"),
+        (Some("utility"), CLOUDBERRY, "cloudberry"),
+    ] {
+        let query = "SELECT millrace.engine_of($1, $2)";
+        let found: String = client.query_one(query, &[&role, &version]).unwrap().get(0);
+        assert_eq!(found, engine, "{role:?} {version}");
+    }
+    // What a benchmark leaves out on Cloudberry.
+    let stand_in = format!(
+        "CREATE OR REPLACE FUNCTION millrace.engine() RETURNS text LANGUAGE sql STABLE
+         AS $$ SELECT millrace.engine_of(current_setting('gp_role'), '{CLOUDBERRY}') $$"
+    );
+    client.batch_execute(&stand_in).unwrap();
+    let skipped = "SELECT coalesce(string_agg(name || ': ' || millrace.why_skipped(v, 'cdr'), ', '), 'none')
+                   FROM millrace.variant v";
+    assert_eq!(one::<String>(&mut client, skipped), "none");
+    client.batch_execute("DROP ACCESS METHOD pax CASCADE").unwrap();
+    let without =
+        "pax: access method \"pax\" does not exist, pax_clustered: access method \"pax\" does not exist";
+    assert_eq!(one::<String>(&mut client, skipped), without);
 }
 
 #[test]
@@ -534,6 +623,15 @@ fn the_engine_is_told_where_functions_run_and_tables_lie() {
     assert!(plain.iter().all(|statement| !statement.contains("DISTRIBUTED")));
     client.batch_execute("SET gp_role = 'dispatch'").unwrap();
     found.extend(texts(&mut client, variants));
+    // TPC-H's tables, and one that is partitioned.
+    found.extend(texts(
+        &mut client,
+        "SELECT millrace.table_statements('tpch', name, 'heap', false) FROM tpch_tables()",
+    ));
+    found.extend(texts(
+        &mut client,
+        "SELECT millrace.table_statements('tpch', 'lineitem', 'ao_column', true)",
+    ));
     client.batch_execute("RESET gp_role").unwrap();
     let found = found.join(";\n") + ";\n";
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster.sql");

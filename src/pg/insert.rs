@@ -36,7 +36,7 @@ pub fn path(table: Oid) -> Path {
     // SAFETY: the catalogs are read on the backend's only thread; the list is the server's, and
     // names the table itself first.
     unsafe {
-        if cluster::is_cloudberry() || !may_insert_unfiltered(table) {
+        if cluster::is_cluster() || !may_insert_unfiltered(table) {
             return Path::Executor;
         }
         let family = guarded(|| raw::find_all_inheritors(table, ROW_EXCLUSIVE, null_mut()));

@@ -91,7 +91,7 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
         statistics::set_widths(rel, call);
         // Plans go to Cloudberry's segments by way of text, and a plain function scan is what runs on all of them.
         if guc::enable_scan()
-            && !cluster::is_cloudberry()
+            && !cluster::is_cluster()
             && let Some(columns) = columns_read(rel)
         {
             replace_paths(root, rel, worker_startup_cost(call, &columns));
