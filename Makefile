@@ -13,7 +13,7 @@ export PGRX_HOME = $(CURDIR)/target/pgrx
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: demo test test-pure test-server test-client test-docs install stage package bench bench-sources bench-sql bench-export bench-calls bench-tpch lint fmt bootstrap clean
+.PHONY: demo test test-pure test-server test-client test-docs install stage package bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions fmt bootstrap clean
 
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
@@ -76,6 +76,9 @@ lint: bootstrap
 	cargo clippy --release -p millrace --lib $(CARGO_FEATURES) -- -D warnings
 	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test" -- -D warnings
 	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) cbdb" -- -D warnings
+
+check-versions:            ## type-checks the library for each version of PostgreSQL and for Cloudberry, without servers
+	scripts/check-versions
 
 fmt:
 	cargo fmt --all
