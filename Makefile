@@ -13,7 +13,7 @@ export PGRX_HOME = $(CURDIR)/target/pgrx
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: demo test test-pure test-server test-client test-docs install stage package bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions fmt bootstrap clean
+.PHONY: demo test test-pure test-server test-cluster test-client test-docs install stage package bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions fmt bootstrap clean
 
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
@@ -21,7 +21,7 @@ demo: bootstrap            ## builds, starts a temporary server and shows the ma
 test: bootstrap            ## all tests
 	scripts/test
 
-test-pure test-server test-client test-docs: bootstrap
+test-pure test-server test-cluster test-client test-docs: bootstrap
 	scripts/test $(@:test-%=%)
 
 # The fork brings a cargo-pgrx of its own.
