@@ -61,6 +61,7 @@ bench-tpch: bootstrap target/bench/installed ## all of TPC-H beside its peers, a
 
 bench-export: bootstrap target/bench/installed ## exports, alone and beside a peer; their section of benches/RESULTS.md
 	cargo build --release -p millrace-export --example export
+	cargo build --release -p millrace-cli
 	python3 benches/export.py
 
 # The peers, from PyPI; the tests read exported files with two of them.

@@ -121,15 +121,19 @@ def write_section(title, runs, machine, parts):
     file.write_text("\n".join(part.strip("\n") + "\n" for part in [head, *sections]))
 
 
-def machine(cluster, *packages):
+def hardware():
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
+    return (f"{os.cpu_count()} cores of {model.group(1) if model else platform.processor()}, "
+            f"{int(memory.group(1)) // 1048576} GiB")
+
+
+def machine(cluster, *packages):
     versions = {
         "PostgreSQL": cluster.sql("SHOW server_version"),
         **{package: version(package) for package in packages},
     }
-    return (f"{os.cpu_count()} cores of {model.group(1) if model else platform.processor()}, "
-            f"{int(memory.group(1)) // 1048576} GiB; "
+    return (f"{hardware()}; "
             + ", ".join(f"{name} {number}" for name, number in versions.items()) + "; "
             + ", ".join(f"{name} = {value}" for name, value in SETTINGS.items() if name != "listen_addresses"))
 
