@@ -1,6 +1,7 @@
 //! What a user can choose.
 
 use crate::Error;
+use arrow::datatypes::Schema;
 use serde::Deserialize;
 use serde_json::Value;
 use std::ops::RangeInclusive;
@@ -106,7 +107,7 @@ pub struct Options {
     pub page_index: Option<bool>,
     /// Whether CSV begins with the columns' names; true.
     pub header: Option<bool>,
-    /// What separates the fields of CSV: one ASCII character; a comma.
+    /// What separates the fields of CSV: a tab or an ASCII character that is in no number or date; a comma.
     pub delimiter: Option<char>,
     /// Whether files that are there already are replaced; false.
     pub overwrite: bool,
@@ -122,6 +123,11 @@ impl Options {
     /// Options from a JSON object.
     pub fn from_json(options: Value) -> Result<Self, Error> {
         serde_json::from_value(options).map_err(|error| Error::Options(error.to_string()))
+    }
+
+    /// The numbers of the columns that row groups are sorted by.
+    pub(crate) fn sort_by(&self, schema: &Schema) -> Result<Vec<usize>, Error> {
+        Ok(self.sort_by.iter().map(|name| schema.index_of(name)).collect::<Result<_, _>>()?)
     }
 
     /// Refuses what is not of the format or makes no sense.
@@ -172,16 +178,27 @@ impl Options {
                 return refuse(format!("`{name}` is from 1 to {most}"));
             }
         }
-        if self.columns.as_ref().is_some_and(Vec::is_empty) {
+        let columns = self.columns.as_deref().unwrap_or_default();
+        if self.columns.is_some() && columns.is_empty() {
             return refuse("`columns` names no column");
         }
-        match self.delimiter {
-            Some(delimiter) if !delimiter.is_ascii() || "\"\r\n".contains(delimiter) => {
-                refuse("`delimiter` is one ASCII character, neither a quote nor a line's end")
-            }
-            _ => Ok(()),
+        let twice = |&(number, name): &(usize, &String)| columns[..number].contains(name);
+        if let Some((_, name)) = columns.iter().enumerate().find(twice) {
+            return refuse(format!("`columns` names column \"{name}\" twice"));
         }
+        if self.delimiter.is_some_and(|delimiter| !is_delimiter(delimiter)) {
+            return refuse(
+                "`delimiter` is a tab or one printable ASCII character that is no letter, digit, space, \
+                 quote, nor one of + - . :",
+            );
+        }
+        Ok(())
     }
+}
+
+/// Whether it separates fields. Numbers, dates and truth values are never quoted, so it must be in none of them.
+fn is_delimiter(character: char) -> bool {
+    character == '\t' || character.is_ascii_punctuation() && !"\"+-.:".contains(character)
 }
 
 fn refuse(why: impl Into<String>) -> Result<(), Error> {

@@ -140,13 +140,17 @@ impl Output {
             _ => failed(error.error),
         })?;
         if placing.fsync {
-            let folder = File::open(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
-            folder.sync_all().map_err(failed)?;
+            sync_entry(&path).map_err(failed)?;
         }
         let sha256 = checksum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let seconds = started.elapsed().as_secs_f64();
         Ok(FileReport { path, bytes, written: Some(Written { rows, row_groups, sha256, seconds }) })
     }
+}
+
+/// Waits until the name of a file or folder is on the disk, which is part of the folder that has it.
+pub fn sync_entry(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A file's number, which it has while it is written.

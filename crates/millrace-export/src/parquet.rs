@@ -3,7 +3,6 @@
 use crate::output::Buffers;
 use crate::{Batches, Compression, Encoding, Error, Options};
 use arrow::array::RecordBatch;
-use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{
@@ -21,20 +20,16 @@ pub struct Parquet {
     root: TypePtr,
     properties: WriterPropertiesPtr,
     columns: ArrowRowGroupWriterFactory,
-    /// The numbers of the columns that row groups are sorted by.
-    sort_by: Vec<usize>,
 }
 
 impl Parquet {
     pub fn new(schema: SchemaRef, options: &Options) -> Result<Self, Error> {
-        let sort_by: Vec<_> =
-            options.sort_by.iter().map(|name| schema.index_of(name)).collect::<Result<_, _>>()?;
-        let properties = Arc::new(properties(options, &sort_by)?);
+        let properties = Arc::new(properties(options, &options.sort_by(&schema)?)?);
         let root = ArrowSchemaConverter::new().convert(&schema)?.root_schema_ptr();
         // It makes writers of columns for any file of the same form.
         let none = SerializedFileWriter::new(std::io::sink(), root.clone(), properties.clone())?;
         let columns = ArrowRowGroupWriterFactory::new(&none, schema.clone());
-        Ok(Self { schema, root, properties, columns, sort_by })
+        Ok(Self { schema, root, properties, columns })
     }
 
     fn write(&self, writers: &mut [ArrowColumnWriter], batch: &RecordBatch) -> Result<(), Error> {
@@ -46,14 +41,6 @@ impl Parquet {
         }
         Ok(())
     }
-
-    fn sorted(&self, batches: &mut Batches<'_>) -> Result<RecordBatch, Error> {
-        let batches = batches.collect::<Result<Vec<_>, _>>()?;
-        let rows = concat_batches(&self.schema, &batches)?;
-        let column = |&index: &usize| SortColumn { values: rows.column(index).clone(), options: None };
-        let order = lexsort_to_indices(&self.sort_by.iter().map(column).collect::<Vec<_>>(), None)?;
-        Ok(take_record_batch(&rows, &order)?)
-    }
 }
 
 impl Encoding for Parquet {
@@ -63,16 +50,10 @@ impl Encoding for Parquet {
     fn encode(&self, batches: &mut Batches<'_>, _: &Buffers) -> Result<Self::Chunk, Error> {
         let mut writers = self.columns.create_column_writers(0)?;
         let mut rows = 0;
-        let mut write = |batch: RecordBatch| {
+        for batch in batches {
+            let batch = batch?;
             rows += batch.num_rows();
-            self.write(&mut writers, &batch)
-        };
-        if self.sort_by.is_empty() {
-            for batch in batches {
-                write(batch?)?;
-            }
-        } else {
-            write(self.sorted(batches)?)?;
+            self.write(&mut writers, &batch)?;
         }
         if rows == 0 {
             return Ok(Vec::new());

@@ -2,14 +2,15 @@
 
 use crate::output::Buffers;
 use crate::partition::Partitioning;
-use crate::{Encoding, Error, FileReport, Format, Options, Request};
-use arrow::compute::concat_batches;
+use crate::{Encoding, Error, FileReport, Format, Options, Progress, Request};
+use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use millrace_sources::{Part, Source, share};
 use std::cell::Cell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// A batch of about so many rows fits the processor's cache.
 const ROWS_PER_BATCH: u64 = 8192;
@@ -111,6 +112,8 @@ pub struct Planned<'a, F> {
     source: &'a dyn Source,
     columns: Vec<usize>,
     partitioning: Option<Partitioning>,
+    /// The numbers of the files' columns that row groups are sorted by.
+    sort_by: Vec<usize>,
     pub encoding: F,
     units_per_batch: u64,
     units_per_chunk: u64,
@@ -125,33 +128,55 @@ pub struct Piece<C> {
 }
 
 impl<F: Encoding> Planned<'_, F> {
-    /// Generates and encodes a range of units; `watch` may stop it between batches.
+    /// Generates and encodes a range of units; a cancel ends it after a batch.
     pub fn make(
         &self,
         units: Range<u64>,
         buffers: &Buffers,
-        watch: impl Fn(&RecordBatch) -> Result<(), Error>,
+        progress: &Progress,
     ) -> Result<Vec<Piece<F::Chunk>>, Error> {
         let rows = Cell::new(0);
         let mut batches = self.batches(units).map(|batch| {
             let batch = batch?;
-            watch(&batch)?;
-            rows.set(rows.get() + batch.num_rows() as u64);
+            let count = batch.num_rows() as u64;
+            progress.rows.fetch_add(count, Ordering::Relaxed);
+            progress.check()?;
+            rows.set(rows.get() + count);
             Ok(batch)
         });
-        let Some(partitioning) = &self.partitioning else {
+        if self.partitioning.is_none() && self.sort_by.is_empty() {
             let chunk = self.encoding.encode(&mut batches, buffers)?;
             return Ok(vec![Piece { folder: String::new(), rows: rows.get(), chunk }]);
-        };
+        }
         let batches = batches.collect::<Result<Vec<_>, Error>>()?;
-        let Some(first) = batches.first() else { return Ok(Vec::new()) };
-        let piece = |(folder, rows): (String, RecordBatch)| {
-            let count = rows.num_rows() as u64;
-            let chunk = self.encoding.encode(&mut std::iter::once(Ok(rows)), buffers)?;
-            Ok(Piece { folder, rows: count, chunk })
+        let all = concat_batches(&self.source.schema().project(&self.columns)?.into(), &batches)?;
+        drop(batches);
+        let split = match &self.partitioning {
+            Some(partitioning) => partitioning.split(&all)?,
+            None => vec![(String::new(), all)],
         };
-        let rows = concat_batches(&first.schema(), &batches)?;
-        partitioning.split(&rows)?.into_iter().map(piece).collect()
+        let piece = |(folder, rows)| self.piece(folder, rows, buffers, progress);
+        split.into_iter().map(piece).collect()
+    }
+
+    /// Sorts and encodes rows.
+    fn piece(
+        &self,
+        folder: String,
+        rows: RecordBatch,
+        buffers: &Buffers,
+        progress: &Progress,
+    ) -> Result<Piece<F::Chunk>, Error> {
+        progress.check()?;
+        let rows = if self.sort_by.is_empty() { rows } else { sorted(&rows, &self.sort_by)? };
+        let count = rows.num_rows();
+        // In slices, because a chunk may be large and a cancel should not wait for all of it.
+        let mut slices = (0..count).step_by(ROWS_PER_BATCH as usize).map(|start| {
+            progress.check()?;
+            Ok(rows.slice(start, (count - start).min(ROWS_PER_BATCH as usize)))
+        });
+        let chunk = self.encoding.encode(&mut slices, buffers)?;
+        Ok(Piece { folder, rows: count as u64, chunk })
     }
 
     /// The rows of a range of units.
@@ -162,6 +187,12 @@ impl<F: Encoding> Planned<'_, F> {
             Ok(self.source.batch(start..end, &self.columns)?)
         })
     }
+}
+
+fn sorted(rows: &RecordBatch, columns: &[usize]) -> Result<RecordBatch, Error> {
+    let column = |&index: &usize| SortColumn { values: rows.column(index).clone(), options: None };
+    let order = lexsort_to_indices(&columns.iter().map(column).collect::<Vec<_>>(), None)?;
+    Ok(take_record_batch(rows, &order)?)
 }
 
 /// A file to write.
@@ -283,6 +314,7 @@ fn plan_table<'a, F: Encoding>(
         source: table.source.as_ref(),
         columns,
         partitioning,
+        sort_by: options.sort_by(&schema)?,
         encoding: encoding(schema, options)?,
         units_per_batch: units(table, ROWS_PER_BATCH),
         units_per_chunk: units(table, ROWS_PER_CHUNK),
@@ -379,7 +411,7 @@ fn bytes_per_row<F: Encoding>(table: &Planned<'_, F>) -> Result<f64, Error> {
     let rows = table.source.rows(units.clone()).max(1);
     let mut bytes = 0;
     let buffers = Buffers::new(0);
-    for piece in table.make(units, &buffers, |_| Ok(()))? {
+    for piece in table.make(units, &buffers, &Progress::default())? {
         let (mut file, _) = table.encoding.begin()?;
         bytes += table.encoding.append(&mut file, piece.chunk, &buffers)?.len();
     }

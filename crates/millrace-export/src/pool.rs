@@ -4,11 +4,12 @@
 //! turn it is appends it, and those waiting behind it, while the others go on. So no thread only waits, and none
 //! is woken for each chunk. A thread that is far ahead of the file waits for it, which bounds memory.
 
-use crate::output::{Buffers, Message, Number, Output, Placing, Writer};
+use crate::output::{Buffers, Message, Number, Output, Placing, Writer, sync_entry};
 use crate::partition;
 use crate::plan::{Piece, Plan, PlannedFile, check_free};
 use crate::{Encoding, Error, FileReport, Progress, Request};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -132,10 +133,7 @@ impl<'a, F: Encoding> Pool<'a, F> {
 
     fn make(&self, number: u64) -> Result<Encoded<F>, Error> {
         let (file, units) = self.plan.chunk(number);
-        self.plan.tables[self.plan.files[file].table].make(units, self.buffers, |batch| {
-            self.progress.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-            self.progress.check()
-        })
+        self.plan.tables[self.plan.files[file].table].make(units, self.buffers, self.progress)
     }
 
     /// Appends the chunk if it is its turn, and those that waited for it.
@@ -223,11 +221,19 @@ impl<F: Encoding> Appender<'_, F> {
         Ok(Open { number, file, rows: 0 })
     }
 
+    /// Makes a partition's folder. A link in its place is not followed, since it may lead anywhere.
     fn create(&mut self, folder: &Path) -> Result<(), Error> {
+        let failed = |error| Error::write(folder, error);
         match std::fs::create_dir(folder) {
             Ok(()) => self.created.push(folder.to_owned()),
-            Err(_) if folder.is_dir() => {}
-            Err(error) => return Err(Error::write(folder, error)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let is_folder = folder.symlink_metadata().is_ok_and(|there| there.is_dir());
+                return if is_folder { Ok(()) } else { Err(Error::Exists(folder.to_owned())) };
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        if self.placing.fsync {
+            sync_entry(folder).map_err(failed)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use arrow::array::AsArray;
 use arrow::array::RecordBatch;
-use arrow::datatypes::Date32Type;
+use arrow::datatypes::{Date32Type, Int64Type};
 use millrace_export::{Error, FileReport, Format, Options, Parts, Progress, Request, Table, export};
 use millrace_sources::{registry, tpch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 fn table(name: &str, sf: f64, parts: Parts) -> Table {
@@ -61,33 +61,48 @@ fn read_parquet(path: &Path) -> RecordBatch {
 #[test]
 fn fifty_times_all_tables_in_all_formats_are_the_same_bytes() {
     let folder = TempDir::new().unwrap();
-    let mut first: BTreeMap<String, String> = BTreeMap::new();
-    for round in 0..50 {
-        let threads = [1, 2, 3, 8, 64][round % 5];
-        for format in Format::ALL {
-            let tables = tpch::tables().map(|name| table(name, 0.001, Parts::Whole)).collect();
-            // Small enough for many chunks; on the disk or not makes no difference here but in time.
-            let rows = if format == Format::Parquet { json!(500) } else { Value::Null };
-            let options =
-                json!({"row_group_rows": rows, "async": round % 2 == 1, "fsync": false, "overwrite": true});
-            let request = request(folder.path(), tables, format, threads, options);
+    let mut first: BTreeMap<PathBuf, String> = BTreeMap::new();
+    // Two rounds without either show what fifty with several threads and asynchronous writes have to make.
+    for round in 0..52 {
+        let (threads, is_async) = if round < 2 { (1, false) } else { ([2, 3, 8, 64][round % 4], true) };
+        let request = |names: Vec<&str>, format, mut options: Value| {
+            let tables = names.into_iter().map(|name| table(name, 0.001, Parts::Whole)).collect();
+            // On the disk or not makes no difference here but in time.
+            let how = json!({"async": is_async, "fsync": false, "overwrite": true});
+            options.as_object_mut().unwrap().extend(how.as_object().unwrap().clone());
+            request(folder.path(), tables, format, threads, options)
+        };
+        let mut requests: Vec<_> = Format::ALL
+            .into_iter()
+            .map(|format| {
+                // Small enough for many chunks.
+                let options =
+                    if format == Format::Parquet { json!({"row_group_rows": 500}) } else { json!({}) };
+                (request(tpch::tables().collect(), format, options), 8, 8695)
+            })
+            .collect();
+        let options = json!({"row_group_rows": 500, "partition_by": "l_shipmode", "sort_by": ["l_shipdate"]});
+        requests.push((request(vec!["lineitem"], Format::Parquet, options), 7, 6005));
+        for (request, count, rows) in requests {
             let progress = Progress::default();
             let files = export(&request, &progress).unwrap_or_else(|error| panic!("round {round}: {error}"));
-            assert_eq!(files.len(), 8);
+            assert_eq!((files.len(), progress.rows()), (count, rows));
             assert_eq!(progress.bytes(), files.iter().map(|file| file.bytes).sum::<u64>());
-            assert_eq!(progress.rows(), 5 + 25 + 200 + 10 + 800 + 150 + 1500 + 6005);
             for file in files {
-                let name = file.path.file_name().unwrap().to_string_lossy().into_owned();
-                let written = file.written.unwrap();
-                let before = first.entry(name.clone()).or_insert_with(|| written.sha256.clone());
-                assert_eq!(*before, written.sha256, "{name} with {threads} threads");
+                let sum = file.written.unwrap().sha256;
+                let before = first.entry(file.path.clone()).or_insert_with(|| sum.clone());
+                assert_eq!(*before, sum, "{} with {threads} threads", file.path.display());
             }
         }
     }
-    for (name, sum) in first {
-        assert_eq!(sha256(&fs::read(folder.path().join(&name)).unwrap()), sum, "{name}");
+    for (path, sum) in &first {
+        assert_eq!(sha256(&fs::read(path).unwrap()), *sum, "{}", path.display());
     }
-    assert_eq!(names(folder.path()).len(), 40, "no temporary file is left");
+    assert_eq!(first.len(), 5 * 8 + 7);
+    assert_eq!(names(folder.path()).len(), 5 * 8 + 1, "no temporary file is left");
+    for partition in names(&folder.path().join("lineitem")) {
+        assert_eq!(names(&folder.path().join("lineitem").join(partition)), ["lineitem.parquet"]);
+    }
 }
 
 #[test]
@@ -134,6 +149,18 @@ fn parts_and_files_of_a_size_join_to_the_whole() {
     assert_eq!(files[0].path, folder.path().join("orders.1.1.tbl"));
     assert!(join(files) == all);
 
+    // Of the other formats, whose sizes are known less well, within 30%; the last file is as large as the others.
+    for format in [Format::Parquet, Format::Csv, Format::Arrow] {
+        let options = json!({"file_bytes": 300_000});
+        let files = export_one(folder.path(), "orders", 0.01, Parts::Whole, format, options).unwrap();
+        assert!(
+            files.len() > 1 && files.iter().all(|file| (210_000..390_000).contains(&file.bytes)),
+            "{files:?}"
+        );
+        let rows: Vec<_> = files.iter().map(|file| file.written.as_ref().unwrap().rows).collect();
+        assert_eq!(rows.iter().sum::<u64>(), 15_000, "{rows:?}");
+    }
+
     // Some parts of five rows are empty; their files are there all the same.
     for format in Format::ALL {
         let files = export_one(folder.path(), "region", 1.0, Parts::All(8), format, json!({})).unwrap();
@@ -174,6 +201,26 @@ fn parquet_holds_what_the_source_makes_in_row_groups_as_asked_for() {
     let sizes: Vec<_> = groups.iter().map(|group| group.compressed_size()).collect();
     assert!(sizes[..sizes.len() - 1].iter().all(|size| (400_000..600_000).contains(size)), "{sizes:?}");
     assert!(groups[0].column(0).statistics().is_none());
+}
+
+#[test]
+fn parquet_beyond_64_row_groups_is_several_files() {
+    let folder = TempDir::new().unwrap();
+    let options = json!({"row_group_rows": 100, "dictionary": false});
+    let files = export_one(folder.path(), "orders", 0.01, Parts::Whole, Format::Parquet, options).unwrap();
+    assert_eq!(files[2].path, folder.path().join("orders.3.parquet"));
+    let row_groups: Vec<_> = files.iter().map(|file| file.written.as_ref().unwrap().row_groups).collect();
+    assert_eq!(row_groups, [50, 50, 50]);
+    let keys =
+        |file: &FileReport| read_parquet(&file.path).column(0).as_primitive::<Int64Type>().values().to_vec();
+    let all = registry::open("orders", json!({"sf": 0.01})).unwrap();
+    let all = all.batch(0..all.units(), &[0]).unwrap();
+    assert!(
+        files.iter().flat_map(keys).eq(all.column(0).as_primitive::<Int64Type>().values().iter().copied())
+    );
+    let reader = SerializedFileReader::new(File::open(&files[0].path).unwrap()).unwrap();
+    let columns = reader.metadata().row_group(0).columns();
+    assert!(columns.iter().all(|column| column.dictionary_page_offset().is_none()));
 }
 
 #[test]
@@ -241,6 +288,15 @@ fn partitions_are_folders_whose_files_join_to_the_whole() {
         names(&folder.path().join("lineitem/l_shipmode=FOB")),
         ["lineitem.1.parquet", "lineitem.2.parquet", "lineitem.parquet"]
     );
+
+    // A link in a folder's place is not followed, with overwrite neither.
+    let elsewhere = TempDir::new().unwrap();
+    let air = folder.path().join("lineitem/l_shipmode=AIR");
+    fs::remove_dir_all(&air).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), &air).unwrap();
+    let refused = run(Parts::Whole, json!({"overwrite": true}));
+    assert!(matches!(refused, Err(Error::Exists(path)) if path == air));
+    assert!(names(elsewhere.path()).is_empty());
 
     let many = export_one(
         folder.path(),
@@ -311,7 +367,12 @@ fn wrong_requests_are_refused_before_anything_is_written() {
             "format \"csv\" has no option `bloom_filters`",
         ),
         (Format::Parquet, json!({"header": true}), "format \"parquet\" has no option `header`"),
-        (Format::Csv, json!({"delimiter": "é"}), "`delimiter` is one ASCII character"),
+        (Format::Csv, json!({"columns": ["o_orderkey", "o_orderkey"]}), "names column \"o_orderkey\" twice"),
+        (
+            Format::Parquet,
+            json!({"partition_by": "o_orderstatus", "skip_existing": true}),
+            "`partition_by` and `skip_existing` exclude each other",
+        ),
         (Format::Arrow, json!({"compression": "snappy"}), "no compression `snappy`"),
         (Format::Parquet, json!({"row_group_rows": 5, "row_group_bytes": 5}), "exclude each other"),
         (Format::Parquet, json!({"columns": ["o_ordrekey"]}), "has no column \"o_ordrekey\""),
@@ -323,6 +384,10 @@ fn wrong_requests_are_refused_before_anything_is_written() {
     ] {
         let message = refused(format, options.clone());
         assert!(message.contains(why), "{options}: {message}");
+    }
+    for delimiter in ["é", "1", "e", "T", "-", ".", ":", "+", " ", "\0", "\n", "\u{7f}", "\""] {
+        let message = refused(Format::Csv, json!({ "delimiter": delimiter }));
+        assert!(message.contains("`delimiter` is a tab or one"), "{delimiter:?}: {message}");
     }
     for threads in [0, 257] {
         let request =
