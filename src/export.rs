@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::generate;
+use crate::origin;
 use crate::pg::{activity::ExportReport, cluster, process};
 use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
@@ -76,6 +77,10 @@ fn stream_export(
     segments: Option<i16>,
 ) -> Result<Files> {
     let name = source.ok_or(Error::Null("source"))?;
+    if name == origin::QUERY {
+        let hint = "COPY (query) TO writes the rows of a query to a file.";
+        return Err(Error::NotSupported { what: "exporting a query", hint }.into());
+    }
     let definition = registry::find(name).map_err(Error::from)?;
     let is_sources = |key: &str| definition.options.iter().any(|option| option.name == key);
     let (of_source, of_export): (Map<_, _>, Map<_, _>) =

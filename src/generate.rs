@@ -186,6 +186,10 @@ fn source_rows(
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> Result<SetOfIterator<'static, Row>> {
+    if source == origin::QUERY {
+        let hint = "Its rows are those that the query gives by itself.";
+        return Err(Error::NotSupported { what: "making rows of a query", hint }.into());
+    }
     let row_type = RowType::of_call(fcinfo)?;
     let opened = registry::open(source, options.0).map_err(Error::from)?;
     let unit = |unit: i64| u64::try_from(unit).unwrap_or_default().min(opened.units());

@@ -67,6 +67,11 @@ const WRONG: &[(&str, &str, &str)] = &[
         "42704",
         "run \"'; DROP TABLE orders; --\" does not exist",
     ),
+    (
+        "SELECT * FROM millrace.source_rows('sql', '{\"query\": \"SELECT 1\"}', 0, 1, NULL::orders)",
+        "0A000",
+        "making rows of a query is not supported",
+    ),
     ("SELECT * FROM stream_verify(NULL)", "22004", "argument \"run\" must not be null"),
     ("SELECT * FROM stream_verify('nonesuch')", "42704", "run \"nonesuch\" does not exist"),
     // Scale factors.
