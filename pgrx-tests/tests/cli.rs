@@ -499,11 +499,35 @@ fn exports_need_no_server() {
         (["export", "nonesuch", "--rows", "1"], 1, "source \"nonesuch\" does not exist"),
         (["export", "orders", "--format", "xml"], 2, "format \"xml\" does not exist"),
         (["export", "orders", "--options", "{\"x\": 1}"], 1, "invalid export options: unknown field `x`"),
+        (["export", "orders", "--threads", "0"], 1, "0 threads are too few or too many"),
+        (["export", "orders", "--parts", "0"], 2, "0 is not in 1.."),
+        (["export", "orders", "--part", "1"], 2, "--parts <PARTS>"),
     ] {
         let (found, said) = fail(alone(&wrong));
         assert_eq!(found, code, "{said}");
         assert!(said.contains(message), "{said}");
     }
+    // All tables, one of several parts, and all parts: each a file.
+    let tables = folder.join("tables");
+    fs::create_dir(&tables).unwrap();
+    let all = ["export", "all", "--sf", "0.001", "--threads", "2", "-o", tables.to_str().unwrap()];
+    for (more, files) in [
+        (&[] as &[_], vec!["region.parquet", "lineitem.parquet"]),
+        (&["--parts", "3", "--part", "2", "-f", "csv"], vec!["region.2.csv", "lineitem.2.csv"]),
+        (&["--parts", "2", "-f", "arrow"], vec!["region.1.arrow", "region.2.arrow", "lineitem.2.arrow"]),
+    ] {
+        let before = fs::read_dir(&tables).unwrap().count();
+        let printed = succeed(alone(&[&all[..], more].concat()));
+        let written = fs::read_dir(&tables).unwrap().count() - before;
+        assert_eq!(written, if more.len() == 4 { 16 } else { 8 }, "{printed}");
+        for file in files {
+            assert!(
+                printed.contains(&format!("/{file} ")) && tables.join(file).exists(),
+                "{file}: {printed}"
+            );
+        }
+    }
+    fs::remove_dir_all(&tables).unwrap();
     let mut endless = alone(&["export", "cdr", "--rows", "10000000000", "--format", "csv", "-o", place]);
     let mut child = endless.spawn().unwrap();
     wait_until("a file", || fs::read_dir(&folder).unwrap().count() > 2);

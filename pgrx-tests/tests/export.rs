@@ -11,6 +11,8 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// A folder that the server may write to.
 fn folder(cluster: &Cluster, name: &str) -> PathBuf {
@@ -245,7 +247,8 @@ fn options_are_what_others_find_in_the_files() {
         assert_eq!(found["sha256"], sum, "{codec}");
     }
     let call = format!(
-        "SELECT count(*) FROM tpch_export('orders', 0.01, '{}', options => '{{\"columns\": [\"o_orderdate\", \"o_orderkey\"], \"sort_by\": [\"o_orderdate\"], \"page_index\": false}}')",
+        r#"SELECT count(*) FROM tpch_export('orders', 0.01, '{}', options => '{{"columns": ["o_orderdate", "o_orderkey"],
+           "sort_by": ["o_orderdate"], "page_index": false, "dictionary": false, "bloom_filters": ["o_orderkey"]}}')"#,
         folder.display()
     );
     client.query_one(&call, &[]).unwrap();
@@ -263,6 +266,10 @@ fn options_are_what_others_find_in_the_files() {
         (&16.into(), &"l_shipmode=REG AIR".into())
     );
     assert_eq!((&found["sorted_by"], &found["page_index"]), (&serde_json::json!([0]), &false.into()));
+    assert_eq!(
+        (&found["dictionaries"], &found["bloom_filters"]),
+        (&serde_json::json!([]), &serde_json::json!(["o_orderkey"]))
+    );
 }
 
 #[test]
@@ -344,6 +351,11 @@ fn each_wrong_call_gives_its_error_and_leaves_no_file() {
     let space = spaces.join("space").to_string_lossy().into_owned();
     client.batch_execute(&format!("CREATE TABLESPACE space LOCATION '{space}'")).unwrap();
 
+    // Partitions' folders whose place is taken by a link.
+    let linked = folder(&cluster, "linked");
+    std::os::unix::fs::symlink(&data, linked.join("lineitem")).unwrap();
+    let linked = linked.to_string_lossy().into_owned();
+
     let open_path = open.to_string_lossy().into_owned();
     let path = |path: &str| format!("tpch_export('nation', 1, '{path}')");
     let more = |more: &str| format!("tpch_export('lineitem', 0.01, '{open_path}', {more})");
@@ -413,6 +425,29 @@ fn each_wrong_call_gives_its_error_and_leaves_no_file() {
             "format \"csv\" has no option `sort_by`",
         ),
         (more("'csv', options => '{\"delimiter\": \"ab\"}'"), "22023", "invalid export options"),
+        (
+            more("'csv', options => '{\"delimiter\": \"0\"}'"),
+            "22023",
+            "`delimiter` is a tab or one printable",
+        ),
+        (options("{\"columns\": [\"l_tax\", \"l_tax\"]}"), "22023", "names column \"l_tax\" twice"),
+        (
+            options("{\"partition_by\": \"l_tax\", \"skip_existing\": true}"),
+            "22023",
+            "`partition_by` and `skip_existing` exclude each other",
+        ),
+        (
+            format!(
+                "tpch_export('lineitem', 0.01, '{linked}', options => '{{\"partition_by\": \"l_tax\"}}')"
+            ),
+            "58P02",
+            "/lineitem\" already exists",
+        ),
+        (
+            format!("stream_export('sql', '{open_path}', options => '{{\"query\": \"SELECT 1\"}}')"),
+            "0A000",
+            "exporting a query is not supported HINT: COPY (query) TO writes",
+        ),
         (more("'arrow', options => '{\"compression\": \"snappy\"}'"), "22023", "no compression `snappy`"),
     ];
     for (call, code, part) in &wrong {
@@ -423,6 +458,8 @@ fn each_wrong_call_gives_its_error_and_leaves_no_file() {
         assert_eq!(names(&open), ["link"], "{call}");
     }
     assert!(names(&closed).is_empty());
+    let strangers = names(Path::new(&data));
+    assert!(!strangers.iter().any(|name| name.contains("l_tax")), "{strangers:?}");
 }
 
 #[test]
@@ -469,6 +506,44 @@ fn a_full_disk_leaves_no_file() {
     );
     assert_eq!(error_of(&mut client, &call(r#"{"skip_existing": true}"#)).unwrap().0, "53100");
     cluster.stop("fast");
+}
+
+#[test]
+fn an_export_says_how_far_it_is_and_keeps_signals_from_its_threads() {
+    let cluster = Cluster::new();
+    let folder = folder(&cluster, "files");
+    let call = format!("SELECT * FROM tpch_export('lineitem', 100, '{}', threads => 3)", folder.display());
+    let (said, notices) = mpsc::channel();
+    let mut config = cluster.config();
+    // The test may be over before the last of them.
+    config.notice_callback(move |notice| drop(said.send(notice.message().to_owned())));
+    let exporting = std::thread::spawn(move || {
+        config.connect(NoTls).unwrap().batch_execute(&call).unwrap_err();
+    });
+    let notice = notices.recv_timeout(Duration::from_secs(120)).unwrap();
+    assert!(notice.starts_with("export: ") && notice.contains(" of 600000000 rows ("), "{notice}");
+    assert!(notice.contains(" rows/s, ETA "), "{notice}");
+
+    let mut other = cluster.connect();
+    let pid: i32 = other.query_one("SELECT pid FROM pg_stat_progress_copy", &[]).unwrap().get(0);
+    let blocked = |thread: &Path| {
+        let status = fs::read_to_string(thread.join("status")).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap()
+    };
+    // Hangup, interrupt, quit, the two of users, alarm, termination and urgent: those that a server uses.
+    let signals = [1, 2, 3, 10, 12, 14, 15, 23].iter().fold(0u64, |mask, signal| mask | 1 << (signal - 1));
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|entry| entry.unwrap().path());
+    let (main, threads): (Vec<_>, Vec<_>) = threads.partition(|thread| thread.ends_with(pid.to_string()));
+    assert_eq!(blocked(&main[0]) & signals, 0);
+    // Three that make rows, and one that writes.
+    assert!(threads.len() >= 4, "{threads:?}");
+    for thread in threads {
+        assert_eq!(blocked(&thread) & signals, signals, "{}", thread.display());
+    }
+    other.batch_execute(&format!("SELECT pg_cancel_backend({pid})")).unwrap();
+    exporting.join().unwrap();
+    assert!(names(&folder).is_empty());
 }
 
 /// How an export that runs is ended by another session.

@@ -3,7 +3,7 @@
 
 Prints a line of JSON for each file and reader: rows, the SHA-256 of the rows as COPY prints them with bars between
 columns, and for Parquet and Arrow the columns' types; for Parquet also the least and greatest value of each column
-by its statistics, with its codecs, row groups and sorting.
+by its statistics, with its codecs, dictionaries, bloom filters, row groups and sorting.
 """
 
 import hashlib
@@ -38,11 +38,16 @@ def of_table(table):
 def of_metadata(path):
     file = pyarrow.parquet.ParquetFile(path)
     groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
-    least, greatest, codecs = {}, {}, set()
+    least, greatest = {}, {}
+    codecs, dictionaries, bloom_filters = set(), set(), set()
     for group in groups:
         for column in map(group.column, range(group.num_columns)):
             name, statistics = column.path_in_schema, column.statistics
             codecs.add(column.compression)
+            if column.has_dictionary_page:
+                dictionaries.add(name)
+            if column.bloom_filter_offset is not None:
+                bloom_filters.add(name)
             if statistics is not None and statistics.has_min_max:
                 least[name] = min(least.get(name, statistics.min), statistics.min)
                 greatest[name] = max(greatest.get(name, statistics.max), statistics.max)
@@ -50,6 +55,8 @@ def of_metadata(path):
         "least": {name: str(value) for name, value in least.items()},
         "greatest": {name: str(value) for name, value in greatest.items()},
         "codecs": sorted(codecs),
+        "dictionaries": sorted(dictionaries),
+        "bloom_filters": sorted(bloom_filters),
         "row_groups": [group.num_rows for group in groups],
         "page_index": all(group.column(0).has_column_index and group.column(0).has_offset_index for group in groups),
         "sorted_by": [column.column_index for column in groups[0].sorting_columns] if groups else [],
