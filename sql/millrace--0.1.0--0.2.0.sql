@@ -522,6 +522,74 @@ AS 'MODULE_PATHNAME', 'stream_export_wrapper';
 COMMENT ON FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb, smallint) IS
 'Writes any source to files in folder path on the server, as tpch_export does; options are the source''s and the export''s';
 
+CREATE OR REPLACE FUNCTION millrace.load_steps(
+    schema text, keys boolean, indexes boolean, "analyze" boolean, partition boolean,
+    OUT "position" bigint, OUT name text, OUT statement text
+) RETURNS SETOF record
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    WITH primary_key ("table", columns) AS (VALUES
+        ('region', 'r_regionkey'), ('nation', 'n_nationkey'), ('part', 'p_partkey'),
+        ('supplier', 's_suppkey'), ('partsupp', 'ps_partkey, ps_suppkey'), ('customer', 'c_custkey'),
+        -- A key of a partitioned table has the column it is partitioned by.
+        ('orders', 'o_orderkey' || CASE WHEN partition THEN ', o_orderdate' ELSE '' END),
+        ('lineitem', 'l_orderkey, l_linenumber' || CASE WHEN partition THEN ', l_shipdate' ELSE '' END)
+    ), foreign_key ("table", columns, other) AS (VALUES
+        ('nation', 'n_regionkey', 'region'), ('supplier', 's_nationkey', 'nation'),
+        ('partsupp', 'ps_partkey', 'part'), ('partsupp', 'ps_suppkey', 'supplier'),
+        ('customer', 'c_nationkey', 'nation'), ('orders', 'o_custkey', 'customer'),
+        ('lineitem', 'l_orderkey', 'orders'), ('lineitem', 'l_partkey, l_suppkey', 'partsupp')
+    ), index ("table", columns) AS (VALUES
+        ('nation', 'n_regionkey'), ('supplier', 's_nationkey'), ('partsupp', 'ps_suppkey'),
+        ('customer', 'c_nationkey'), ('orders', 'o_custkey'), ('orders', 'o_orderdate'),
+        ('lineitem', 'l_partkey, l_suppkey'), ('lineitem', 'l_shipdate'), ('lineitem', 'l_receiptdate')
+    ), step (kind, "table", object, definition) AS (
+        SELECT 'primary key', k."table", k."table" || '_pkey', format('PRIMARY KEY (%s)', k.columns)
+        FROM primary_key k WHERE keys
+        UNION ALL
+        SELECT 'foreign key', k."table", format('%s_%s_fkey', k."table", replace(k.columns, ', ', '_')),
+               format('FOREIGN KEY (%s) REFERENCES %I.%I', k.columns, schema, k.other)
+        FROM foreign_key k
+        WHERE keys
+          -- A partitioned table's primary key is not the one to refer to.
+          AND NOT (partition AND k.other = 'orders')
+          -- Partitioned tables themselves are logged, and may not refer to what is not.
+          AND 1 = (SELECT count(DISTINCT relpersistence) FROM pg_class
+                   WHERE oid IN (to_regclass(format('%I.%I', schema, k."table")),
+                                 to_regclass(format('%I.%I', schema, k.other))))
+        UNION ALL
+        SELECT 'index', i."table", format('%s_%s_idx', i."table", replace(i.columns, ', ', '_')),
+               format('(%s)', i.columns)
+        FROM index i WHERE indexes
+        UNION ALL
+        SELECT 'statistics', t.name, NULL, NULL FROM @extschema@.tpch_tables() t WHERE "analyze"
+    ), numbered AS (
+        SELECT row_number() OVER (
+                   ORDER BY array_position('{primary key,index,foreign key,statistics}', s.kind), t.ordinality,
+                   s.object) AS "position", s.*
+        FROM step s JOIN @extschema@.tpch_tables() WITH ORDINALITY t ON t.name = s."table"
+    )
+    SELECT s."position",
+           format('%s of %s', concat_ws(' ', s.kind, s.object), s."table"),
+           CASE s.kind
+               WHEN 'index' THEN format('CREATE INDEX %I ON %I.%I %s', s.object, schema, s."table", s.definition)
+               WHEN 'statistics' THEN format('ANALYZE %I.%I', schema, s."table")
+               ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', schema, s."table", s.object, s.definition)
+           END
+    FROM numbered s
+    LEFT JOIN (SELECT b.run, max(b.finished) AS finished FROM millrace.batches() b GROUP BY b.run) last_batch
+        ON last_batch.run = format('%I.%I', schema, s."table"),
+    LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation
+    WHERE NOT CASE s.kind
+        WHEN 'index' THEN EXISTS (
+            SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+            WHERE i.indrelid = relation.oid AND c.relname = s.object)
+        -- Statistics that autovacuum made do not count: it may have begun before the last rows came.
+        WHEN 'statistics' THEN coalesce(
+            pg_stat_get_last_analyze_time(relation.oid) > coalesce(last_batch.finished, '-infinity'), false)
+        ELSE EXISTS (SELECT FROM pg_constraint WHERE conrelid = relation.oid AND conname = s.object)
+    END
+$$;
+
 -- Last, as in cluster.sql: Cloudberry is told of what is new, too.
 DO $$
 DECLARE

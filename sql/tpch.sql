@@ -230,14 +230,17 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
                WHEN 'statistics' THEN format('ANALYZE %I.%I', schema, s."table")
                ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', schema, s."table", s.object, s.definition)
            END
-    FROM numbered s,
+    FROM numbered s
+    LEFT JOIN (SELECT b.run, max(b.finished) AS finished FROM millrace.batches() b GROUP BY b.run) last_batch
+        ON last_batch.run = format('%I.%I', schema, s."table"),
     LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation
     WHERE NOT CASE s.kind
         WHEN 'index' THEN EXISTS (
             SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
             WHERE i.indrelid = relation.oid AND c.relname = s.object)
-        WHEN 'statistics' THEN EXISTS (SELECT FROM pg_stats
-            WHERE schemaname = schema AND tablename = s."table")
+        -- Statistics that autovacuum made do not count: it may have begun before the last rows came.
+        WHEN 'statistics' THEN coalesce(
+            pg_stat_get_last_analyze_time(relation.oid) > coalesce(last_batch.finished, '-infinity'), false)
         ELSE EXISTS (SELECT FROM pg_constraint WHERE conrelid = relation.oid AND conname = s.object)
     END
 $$;

@@ -232,8 +232,15 @@ fn a_load_is_stopped_and_goes_on() {
     assert_eq!(one::<String>(&mut watcher, state), "interrupted");
     let before: i64 = one(&mut watcher, batches);
     assert_eq!(constraints(&mut watcher, "tpch"), 0, "keys come after the rows");
+    // As somebody who looks at the table meanwhile might do, or autovacuum.
+    watcher.batch_execute("ANALYZE tpch.lineitem").unwrap();
+    let reach = "SELECT (histogram_bounds::text::bigint[])[array_upper(histogram_bounds, 1)]
+                     / (SELECT max(l_orderkey)::float8 FROM tpch_lineitem(0.1))
+                 FROM pg_stats WHERE schemaname = 'tpch' AND tablename = 'lineitem' AND attname = 'l_orderkey'";
+    assert!(one::<f64>(&mut watcher, reach) < 0.9, "a part of the table");
     watcher.batch_execute(CALL).unwrap();
     assert!(one::<i64>(&mut watcher, batches) > before);
+    assert!(one::<f64>(&mut watcher, reach) > 0.99, "statistics are of the whole table");
     assert_loaded(&mut watcher, "tpch", 0.1);
     assert_eq!(constraints(&mut watcher, "tpch"), 16);
 }
