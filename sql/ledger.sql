@@ -15,7 +15,8 @@ CREATE TABLE millrace.run (
     rate double precision CHECK (rate > 0),
     load text,
     stop_requested boolean NOT NULL DEFAULT false,
-    created timestamptz NOT NULL
+    created timestamptz NOT NULL,
+    overwriting jsonb
 );
 COMMENT ON TABLE millrace.run IS 'One row per run of stream_ingest: what it loads, which never changes';
 COMMENT ON COLUMN millrace.run.name IS 'The run''s name: as given, or made from the target''s';
@@ -31,6 +32,7 @@ COMMENT ON COLUMN millrace.run.rate IS 'At most so many rows per second; null fo
 COMMENT ON COLUMN millrace.run.load IS 'The schema that tpch_load loads with this and other runs; null for a run on its own';
 COMMENT ON COLUMN millrace.run.stop_requested IS 'Whether the session ingesting it was asked to stop; cleared when a session begins';
 COMMENT ON COLUMN millrace.run.created IS 'When it was begun';
+COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that has come to its end; else null';
 
 CREATE TABLE millrace.target (
     run text NOT NULL REFERENCES millrace.run ON DELETE CASCADE,

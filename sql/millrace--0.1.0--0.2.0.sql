@@ -590,6 +590,114 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
     END
 $$;
 
+-- An interrupted tpch_load with overwrite goes on.
+ALTER TABLE millrace.run ADD overwriting jsonb;
+COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that has come to its end; else null';
+
+CREATE FUNCTION millrace.is_overwriting(schema text, overwriting jsonb) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT count(*) = (SELECT count(*) FROM @extschema@.tpch_tables())
+    FROM millrace.run r JOIN millrace.target t ON t.run = r.name
+    WHERE r.load = schema AND r.overwriting = is_overwriting.overwriting AND t.relation = to_regclass(t.name)
+$$;
+COMMENT ON FUNCTION millrace.is_overwriting(text, jsonb) IS
+'Whether the tables in a schema are those of a tpch_load with overwrite and these arguments that has not come to its end';
+
+CREATE OR REPLACE PROCEDURE tpch_load(
+    sf double precision,
+    schema text DEFAULT 'tpch',
+    storage text DEFAULT 'heap',
+    workers integer DEFAULT 1,
+    keys boolean DEFAULT true,
+    indexes boolean DEFAULT false,
+    "analyze" boolean DEFAULT true,
+    partition boolean DEFAULT false,
+    overwrite boolean DEFAULT false
+) LANGUAGE plpgsql AS $$
+DECLARE
+    started timestamptz := pg_catalog.clock_timestamp();
+    tables text[];
+    name text;
+    run text;
+    step record;
+    done bigint := 0;
+BEGIN
+    PERFORM millrace.check_may_commit('CALL tpch_load');
+    COMMIT;
+    PERFORM millrace.prepare_load(sf, schema, storage, workers, partition, overwrite);
+    SELECT pg_catalog.array_agg(t.name) INTO tables FROM @extschema@.tpch_tables() t
+    WHERE sf OPERATOR(pg_catalog.>) 0;
+    COMMIT;
+    FOREACH name IN ARRAY COALESCE(tables, '{}') LOOP
+        run := pg_catalog.format('%I.%I', schema, name);
+        CONTINUE WHEN millrace.is_loaded(run);
+        CALL @extschema@.stream_ingest(
+            run::pg_catalog.regclass, source => name, sf => sf, workers => workers, run => run);
+        IF NOT millrace.is_loaded(run) THEN
+            -- It was asked to stop, and has said so.
+            RETURN;
+        END IF;
+    END LOOP;
+    LOOP
+        SELECT s.* INTO step
+        FROM millrace.load_steps(schema, keys, indexes, "analyze", partition) s
+        WHERE s."position" OPERATOR(pg_catalog.>) done ORDER BY s."position" LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        PERFORM millrace.run_step(step.name, step.statement);
+        COMMIT;
+        done := step."position";
+    END LOOP;
+    UPDATE millrace.run r SET overwriting = NULL
+    WHERE r.load OPERATOR(pg_catalog.=) tpch_load.schema AND r.overwriting IS NOT NULL;
+    COMMIT;
+    RAISE NOTICE 'schema "%" is ready after % s', schema,
+        pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
+END
+$$;
+COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
+'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call goes on where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+
+CREATE OR REPLACE FUNCTION millrace.prepare_load(
+    sf double precision, schema text, storage text, workers integer, partition boolean, overwrite boolean
+) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET client_min_messages TO warning AS $$
+DECLARE
+    name text;
+    partitioned boolean;
+    opened text;
+    replacing jsonb;
+BEGIN
+    PERFORM millrace.check_load(sf, schema, storage);
+    IF to_regnamespace(quote_ident(schema)) IS NULL THEN
+        EXECUTE format('CREATE SCHEMA %I', schema);
+    END IF;
+    IF overwrite THEN
+        replacing := jsonb_build_object('sf', sf, 'storage', storage, 'partition', partition);
+        IF NOT millrace.is_overwriting(schema, replacing) THEN
+            PERFORM @extschema@.tpch_drop(schema);
+        END IF;
+    END IF;
+    FOR name IN SELECT t.name FROM @extschema@.tpch_tables() t LOOP
+        partitioned := partition AND name IN ('orders', 'lineitem');
+        IF NOT millrace.has_table(
+            schema, name, format('@extschema@.%I', 'tpch_' || name)::regtype, storage, partitioned)
+        THEN
+            PERFORM millrace.create_table(schema, name, storage, partitioned);
+        END IF;
+        IF sf > 0 THEN
+            PERFORM millrace.check_loadable(schema, name, sf);
+            opened := millrace.open_run(
+                format('%I.%I', schema, name)::regclass, name, sf, NULL, 100000, workers,
+                format('%I.%I', schema, name), NULL, '{}');
+            UPDATE millrace.run r
+            SET load = prepare_load.schema, overwriting = coalesce(replacing, r.overwriting)
+            WHERE r.name = opened;
+            PERFORM millrace.close_run();
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- Last, as in cluster.sql: Cloudberry is told of what is new, too.
 DO $$
 DECLARE

@@ -131,6 +131,15 @@ $$;
 COMMENT ON FUNCTION millrace.create_table(text, text, text, boolean) IS
 'Makes a TPC-H table; partition: by year of the order or of the shipment';
 
+CREATE FUNCTION millrace.is_overwriting(schema text, overwriting jsonb) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT count(*) = (SELECT count(*) FROM @extschema@.tpch_tables())
+    FROM millrace.run r JOIN millrace.target t ON t.run = r.name
+    WHERE r.load = schema AND r.overwriting = is_overwriting.overwriting AND t.relation = to_regclass(t.name)
+$$;
+COMMENT ON FUNCTION millrace.is_overwriting(text, jsonb) IS
+'Whether the tables in a schema are those of a tpch_load with overwrite and these arguments that has not come to its end';
+
 -- One transaction: what is refused here leaves nothing behind.
 CREATE FUNCTION millrace.prepare_load(
     sf double precision, schema text, storage text, workers integer, partition boolean, overwrite boolean
@@ -140,12 +149,17 @@ DECLARE
     name text;
     partitioned boolean;
     opened text;
+    replacing jsonb;
 BEGIN
     PERFORM millrace.check_load(sf, schema, storage);
     IF to_regnamespace(quote_ident(schema)) IS NULL THEN
         EXECUTE format('CREATE SCHEMA %I', schema);
-    ELSIF overwrite THEN
-        PERFORM @extschema@.tpch_drop(schema);
+    END IF;
+    IF overwrite THEN
+        replacing := jsonb_build_object('sf', sf, 'storage', storage, 'partition', partition);
+        IF NOT millrace.is_overwriting(schema, replacing) THEN
+            PERFORM @extschema@.tpch_drop(schema);
+        END IF;
     END IF;
     FOR name IN SELECT t.name FROM @extschema@.tpch_tables() t LOOP
         partitioned := partition AND name IN ('orders', 'lineitem');
@@ -159,7 +173,9 @@ BEGIN
             opened := millrace.open_run(
                 format('%I.%I', schema, name)::regclass, name, sf, NULL, 100000, workers,
                 format('%I.%I', schema, name), NULL, '{}');
-            UPDATE millrace.run SET load = prepare_load.schema WHERE run.name = opened;
+            UPDATE millrace.run r
+            SET load = prepare_load.schema, overwriting = coalesce(replacing, r.overwriting)
+            WHERE r.name = opened;
             PERFORM millrace.close_run();
         END IF;
     END LOOP;
@@ -319,12 +335,15 @@ BEGIN
         COMMIT;
         done := step."position";
     END LOOP;
+    UPDATE millrace.run r SET overwriting = NULL
+    WHERE r.load OPERATOR(pg_catalog.=) tpch_load.schema AND r.overwriting IS NOT NULL;
+    COMMIT;
     RAISE NOTICE 'schema "%" is ready after % s', schema,
         pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
 END
 $$;
 COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
-'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call goes on where it was interrupted. sf 0: the tables without rows';
+'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call goes on where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
 
 CREATE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS $$

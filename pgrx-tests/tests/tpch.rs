@@ -278,6 +278,53 @@ fn a_load_is_repeated_overwritten_and_dropped() {
     assert_eq!(one::<i64>(&mut client, left), 0);
 }
 
+/// Calls, cancels the call when it has come so far, and returns its SQLSTATE.
+fn cancelled_when(cluster: &Cluster, call: &str, mut reached: impl FnMut() -> bool) -> Option<String> {
+    let mut session = cluster.connect();
+    let token = session.cancel_token();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(move || error_of(&mut session, call));
+        wait_until("the moment to cancel", || running.is_finished() || reached());
+        token.cancel_query(NoTls).unwrap();
+        running.join().unwrap().map(|(code, _)| code)
+    })
+}
+
+const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)";
+const CANCELLED: Option<&str> = Some("57014");
+
+#[test]
+fn an_interrupted_overwrite_goes_on() {
+    const CALL: &str = "CALL tpch_load(0.1, overwrite => true)";
+    const TABLE: &str = "SELECT 'tpch.lineitem'::regclass::oid";
+    const STATE: &str = "SELECT state FROM stream_progress WHERE run = 'tpch.lineitem'";
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CALL tpch_load(0.01)").unwrap();
+    let old: u32 = one(&mut client, TABLE);
+    // In the middle of its rows. The old table has one batch.
+    let second = "SELECT EXISTS (SELECT FROM stream_batches WHERE run = 'tpch.lineitem' AND batch = 2)";
+    assert_eq!(cancelled_when(&cluster, CALL, || one(&mut client, second)).as_deref(), CANCELLED);
+    assert_eq!(one::<String>(&mut client, STATE), "interrupted");
+    let new: u32 = one(&mut client, TABLE);
+    assert_ne!(old, new);
+    // At its first step, a key, which has to wait.
+    let mut reader = cluster.connect();
+    let mut reading = reader.transaction().unwrap();
+    reading.batch_execute("LOCK TABLE tpch.region IN ACCESS SHARE MODE").unwrap();
+    assert_eq!(cancelled_when(&cluster, CALL, || one(&mut client, WAITS)).as_deref(), CANCELLED);
+    reading.rollback().unwrap();
+    assert_eq!(one::<String>(&mut client, STATE), "done");
+    client.batch_execute(CALL).unwrap();
+    assert_eq!(one::<u32>(&mut client, TABLE), new);
+    assert_eq!(constraints(&mut client, "tpch"), 16);
+    // What has come to its end is dropped, whatever it has become.
+    client.batch_execute("DELETE FROM tpch.lineitem WHERE l_orderkey < 1000").unwrap();
+    client.batch_execute(CALL).unwrap();
+    assert_ne!(one::<u32>(&mut client, TABLE), new);
+    assert_loaded(&mut client, "tpch", 0.1);
+}
+
 #[test]
 fn a_role_loads_into_its_own_schema() {
     let cluster = Cluster::new();
