@@ -501,17 +501,22 @@ $$;
 COMMENT ON FUNCTION millrace.check_refresh(text, integer, double precision) IS
 'Refuses wrong arguments of tpch_refresh; returns the scale factor';
 
+CREATE FUNCTION millrace.open_refresh(schema text, stream integer, batch_orders integer) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'open_refresh_wrapper';
+COMMENT ON FUNCTION millrace.open_refresh(text, integer, integer) IS
+'Takes the lock of a refresh set of a schema for this session; refuses batches of no orders';
+
 CREATE PROCEDURE tpch_refresh(
     schema text DEFAULT 'tpch', stream integer DEFAULT 1, sf double precision DEFAULT NULL,
-    rf1 boolean DEFAULT true, rf2 boolean DEFAULT true
+    rf1 boolean DEFAULT true, rf2 boolean DEFAULT true, batch_orders integer DEFAULT 20000
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    -- With their lines, about as many rows as a batch of stream_ingest.
-    orders_per_batch CONSTANT bigint := 20000;
     started timestamptz := pg_catalog.clock_timestamp();
     shown timestamptz := started;
     options jsonb;
     orders bigint;
+    end_order bigint;
     batch record;
     orders_done bigint[] := '{0,0}';
     lines_done bigint[] := '{0,0}';
@@ -519,32 +524,34 @@ BEGIN
     PERFORM millrace.check_may_commit('CALL tpch_refresh');
     COMMIT;
     sf := millrace.check_refresh(schema, stream, sf);
+    PERFORM millrace.open_refresh(schema, stream, batch_orders);
     orders := millrace.refresh_orders(sf, stream);
     options := pg_catalog.jsonb_build_object('sf', sf, 'stream', stream);
     FOR rf IN 1 .. 2 LOOP
         CONTINUE WHEN (ARRAY[rf1, rf2])[rf] IS NOT TRUE;
-        FOR number IN 0 .. (orders - 1) / orders_per_batch LOOP
-            IF rf = 1 THEN
-                SELECT * INTO batch FROM millrace.refresh_insert(
-                    schema, options, number * orders_per_batch, (number + 1) * orders_per_batch);
+        FOR first_order IN 0 .. orders OPERATOR(pg_catalog.-) 1 BY batch_orders LOOP
+            end_order := LEAST(first_order OPERATOR(pg_catalog.+) batch_orders::bigint, orders);
+            IF rf OPERATOR(pg_catalog.=) 1 THEN
+                SELECT * INTO batch FROM millrace.refresh_insert(schema, options, first_order, end_order);
             ELSE
-                SELECT * INTO batch FROM millrace.refresh_delete(
-                    schema, options, number * orders_per_batch, (number + 1) * orders_per_batch);
+                SELECT * INTO batch FROM millrace.refresh_delete(schema, options, first_order, end_order);
             END IF;
             COMMIT;
-            orders_done[rf] := orders_done[rf] + batch.orders;
-            lines_done[rf] := lines_done[rf] + batch.lines;
-            IF pg_catalog.clock_timestamp() >= shown + pg_catalog.make_interval(secs => 1) THEN
+            orders_done[rf] := orders_done[rf] OPERATOR(pg_catalog.+) batch.orders;
+            lines_done[rf] := lines_done[rf] OPERATOR(pg_catalog.+) batch.lines;
+            IF pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) shown)
+               OPERATOR(pg_catalog.>=) 1 THEN
                 shown := pg_catalog.clock_timestamp();
-                RAISE NOTICE 'refresh % of "%": RF% at order % of %', stream, schema, rf,
-                    LEAST((number + 1) * orders_per_batch, orders), orders;
+                RAISE NOTICE 'refresh % of "%": RF% at order % of %', stream, schema, rf, end_order, orders;
             END IF;
         END LOOP;
     END LOOP;
+    PERFORM millrace.close_run();
     RAISE NOTICE 'refresh % of "%": inserted % orders with % lines, deleted % with %, in % s', stream, schema,
         orders_done[1], lines_done[1], orders_done[2], lines_done[2],
-        pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
+        pg_catalog.round(pg_catalog.date_part(
+            'epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) started)::numeric, 1);
 END
 $$;
-COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, boolean) IS
-'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes as many old ones, in committed batches; rf1 or rf2 false: without it. What is done already is left alone, so an interrupted call is called again';
+COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, boolean, integer) IS
+'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes as many old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone, so an interrupted call is called again';

@@ -53,6 +53,8 @@ pub enum Error {
     UnknownRun(String),
     /// Another session holds the run.
     RunBusy { run: String, pid: Option<i32> },
+    /// Another session applies the refresh set.
+    RefreshBusy { schema: String, stream: i32, pid: Option<i32> },
     /// The run exists with other parameters.
     RunDiffers { run: String, differences: Vec<String> },
     /// The target is not the one the run began with.
@@ -281,6 +283,16 @@ impl Error {
                 },
             )
             .hint("Wait for it, or ask it to stop with stream_stop()."),
+            Error::RefreshBusy { schema, stream, pid } => Described::new(
+                Code::ERRCODE_OBJECT_IN_USE,
+                match pid {
+                    Some(pid) => {
+                        format!("refresh {stream} of schema \"{schema}\" is being applied by process {pid}")
+                    }
+                    None => format!("refresh {stream} of schema \"{schema}\" is being applied by another session"),
+                },
+            )
+            .hint("Wait for it. Another refresh set can be applied meanwhile."),
             Error::RunDiffers { run, differences } => Described::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("run \"{run}\" was begun with other parameters"),

@@ -1,7 +1,8 @@
 //! The TPC-H kit: queries, answers and validation, and what the procedures in `sql/tpch.sql` check first.
 
 use crate::error::{Error, Result};
-use crate::ledger::one;
+use crate::ledger::{self, one};
+use crate::pg::lock;
 use millrace_sources::tpch::Scale;
 use millrace_sources::tpch::answers::{self, Answer};
 use millrace_sources::tpch::queries::{self, Choice};
@@ -247,7 +248,8 @@ fn find_table(name: &str, row_type: Oid) -> Result<Option<Found>> {
             "SELECT c.relkind IN ('r', 'p'), c.relkind = 'p',
                     (SELECT CASE WHEN leaf.relpersistence = 'u' THEN 'unlogged' ELSE am.amname::text END
                      FROM pg_class leaf JOIN pg_am am ON am.oid = leaf.relam
-                     WHERE leaf.oid = c.oid OR leaf.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf)
+                     WHERE leaf.relkind <> 'p' AND (leaf.oid = c.oid OR leaf.oid IN (
+                               SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf))
                      LIMIT 1),
                     ARRAY(SELECT (attname, atttypid, atttypmod)::text FROM pg_attribute
                           WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attname)
@@ -296,4 +298,19 @@ fn refresh_orders(sf: Option<f64>, stream: Option<i32>) -> Result<i64> {
     let source =
         registry::open("orders_refresh", json!({ "sf": sf, "stream": stream })).map_err(Error::from)?;
     Ok(source.units() as i64)
+}
+
+/// Takes the lock of a refresh set of a schema for this session, as a run has its own; refuses batches of no orders.
+#[pg_extern(sql = false)]
+fn open_refresh(schema: &str, stream: i32, batch_orders: Option<i32>) -> Result<()> {
+    let batch_orders = batch_orders.ok_or(Error::Null("batch_orders"))?;
+    if batch_orders < 1 {
+        let hint = "A batch has at least one order.";
+        return Err(Error::Argument { name: "batch_orders", value: batch_orders.to_string(), hint }.into());
+    }
+    let name = format!("refresh {stream} of {schema}");
+    if lock::try_acquire(ledger::lock_key(&name)?) {
+        return Ok(());
+    }
+    Err(Error::RefreshBusy { schema: schema.to_owned(), stream, pid: ledger::holder(&name)? }.into())
 }

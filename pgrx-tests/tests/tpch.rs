@@ -369,23 +369,24 @@ fn one_progress_is_reported_over_all_tables() {
     }
 }
 
+/// The content of orders and lineitem at scale factor 0.1 after refresh sets 1 to `sets`.
+fn refreshed(client: &mut Client, sets: i32) -> [(i64, Option<String>); 2] {
+    [("orders", "o_orderkey"), ("lineitem", "l_orderkey")].map(|(table, key)| {
+        let rows = format!(
+            "(SELECT * FROM tpch_{table}(0.1)
+              WHERE {key} NOT IN (SELECT tpch_orders_delete(set, 0.1) FROM generate_series(1, {sets}) set)
+              UNION ALL SELECT r.* FROM generate_series(1, {sets}) set, tpch_{table}_refresh(set, 0.1) r)"
+        );
+        content(client, &rows)
+    })
+}
+
 #[test]
 fn refresh_sets_are_applied_once() {
-    const SF: f64 = 0.1;
     let cluster = Cluster::new();
     let mut client = cluster.connect();
     client.batch_execute("CALL tpch_load(0.1)").unwrap();
-    let expected = |client: &mut Client, table: &str, key: &str| {
-        let rows = format!(
-            "(SELECT * FROM tpch_{table}({SF}) t
-              WHERE {key} NOT IN (SELECT tpch_orders_delete(1, {SF}) UNION SELECT tpch_orders_delete(2, {SF}))
-              UNION ALL SELECT * FROM tpch_{table}_refresh(1, {SF})
-              UNION ALL SELECT * FROM tpch_{table}_refresh(2, {SF}))"
-        );
-        content(client, &rows)
-    };
-    let orders = expected(&mut client, "orders", "o_orderkey");
-    let lines = expected(&mut client, "lineitem", "l_orderkey");
+    let [orders, lines] = refreshed(&mut client, 2);
     assert_eq!(orders.0, 150_000);
     client.batch_execute("CALL tpch_refresh(); CALL tpch_refresh(stream => 2)").unwrap_err();
     client.batch_execute("CALL tpch_refresh()").unwrap();
@@ -425,6 +426,62 @@ fn refresh_sets_are_applied_once() {
         client.batch_execute(call).unwrap();
         assert_eq!(one::<i64>(&mut client, count), rows, "{call}");
     }
+}
+
+/// Cancelled in the second batch of RF1 and then of RF2, a refresh keeps the first and goes on with the second.
+#[test]
+fn an_interrupted_refresh_goes_on() {
+    const CALL: &str = "CALL tpch_refresh(batch_orders => 50)";
+    // One of 150 orders that is in the second batch of three.
+    const ADDED: &str = "SELECT * FROM tpch_orders_refresh(1, 0.1) OFFSET 75 LIMIT 1";
+    const DELETED: &str = "SELECT key FROM tpch_orders_delete(1, 0.1) key OFFSET 75 LIMIT 1";
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CALL tpch_load(0.1)").unwrap();
+    let whole = refreshed(&mut client, 1);
+    let mut other = cluster.connect();
+    let done = "SELECT (SELECT count(*) FROM tpch.orders JOIN tpch_orders_refresh(1, 0.1) USING (o_orderkey)),
+                       (SELECT count(*) FROM tpch.orders JOIN tpch_orders_delete(1, 0.1) key ON o_orderkey = key)";
+    for (obstacle, added, left) in [
+        (format!("INSERT INTO tpch.orders {ADDED}"), 50, 150),
+        (format!("SELECT FROM tpch.lineitem WHERE l_orderkey = ({DELETED}) FOR UPDATE"), 150, 100),
+    ] {
+        let mut blocker = other.transaction().unwrap();
+        blocker.batch_execute(&obstacle).unwrap();
+        assert_eq!(cancelled_when(&cluster, CALL, || one(&mut client, WAITS)).as_deref(), CANCELLED);
+        blocker.rollback().unwrap();
+        let row = client.query_one(done, &[]).unwrap();
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (added, left), "{obstacle}");
+    }
+    client.batch_execute(CALL).unwrap();
+    assert_eq!(["tpch.orders", "tpch.lineitem"].map(|table| content(&mut client, table)), whole);
+}
+
+/// Without keys nothing else would keep two calls from inserting the same orders.
+#[test]
+fn a_refresh_set_is_one_sessions() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CALL tpch_load(0.1, keys => false)").unwrap();
+    let whole = refreshed(&mut client, 1);
+    let mut blocker = cluster.connect();
+    let mut first = cluster.connect();
+    let pid: i32 = one(&mut first, "SELECT pg_backend_pid()");
+    std::thread::scope(|scope| {
+        let mut reading = blocker.transaction().unwrap();
+        reading.batch_execute("LOCK TABLE tpch.orders IN SHARE MODE").unwrap();
+        let running = scope.spawn(move || error_of(&mut first, "CALL tpch_refresh()"));
+        wait_until("the first session to wait", || one(&mut client, WAITS));
+        let (code, message) = error_of(&mut client, "CALL tpch_refresh()").unwrap();
+        let expected = format!("refresh 1 of schema \"tpch\" is being applied by process {pid} HINT: Wait for it.");
+        assert!(code == "55006" && message.starts_with(&expected), "{code} {message}");
+        // Another set is another matter.
+        client.batch_execute("CALL tpch_refresh(stream => 2, rf1 => false, rf2 => false)").unwrap();
+        reading.rollback().unwrap();
+        assert_eq!(running.join().unwrap(), None);
+    });
+    client.batch_execute("CALL tpch_refresh()").unwrap();
+    assert_eq!(["tpch.orders", "tpch.lineitem"].map(|table| content(&mut client, table)), whole);
 }
 
 const SETUP: &str = "
@@ -527,6 +584,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("CALL tpch_refresh('loaded', 1000)", "22023", "stream 1000 is not from 1 to 999"),
     ("CALL tpch_refresh('loaded', NULL)", "22004", "argument \"stream\" must not be null"),
     ("CALL tpch_refresh('loaded', sf => -3)", "22023", "scale factor -3 is out of range"),
+    ("CALL tpch_refresh('loaded', batch_orders => NULL)", "22004", "argument \"batch_orders\" must not be null"),
+    (
+        "CALL tpch_refresh('loaded', batch_orders => 0)",
+        "22023",
+        "invalid value for argument \"batch_orders\": 0 HINT: A batch has at least one order.",
+    ),
     ("CALL tpch_refresh('made')", "55000", "cannot insert into view \"orders\""),
     (
         "BEGIN; CALL tpch_refresh('loaded')",
