@@ -651,7 +651,7 @@ BEGIN
         FROM millrace.load_steps(schema, keys, indexes, "analyze", partition) s
         WHERE s."position" OPERATOR(pg_catalog.>) done ORDER BY s."position" LIMIT 1;
         EXIT WHEN NOT FOUND;
-        PERFORM millrace.run_step(step.name, step.statement);
+        PERFORM millrace.run_step(step.name, step.statement, workers);
         COMMIT;
         done := step."position";
     END LOOP;
@@ -705,6 +705,39 @@ BEGIN
     END LOOP;
 END
 $$;
+
+DROP FUNCTION millrace.run_step(text, text);
+CREATE FUNCTION millrace.run_step(name text, statement text, workers integer) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    started timestamptz := pg_catalog.clock_timestamp();
+    seconds numeric;
+    problem text;
+    detail text;
+    hint text;
+BEGIN
+    -- An index is built by the session and so many others. A server that allows more is left to it.
+    PERFORM pg_catalog.set_config('max_parallel_maintenance_workers', GREATEST(
+        workers OPERATOR(pg_catalog.-) 1,
+        pg_catalog.current_setting('max_parallel_maintenance_workers')::integer)::text, true);
+    EXECUTE statement;
+    seconds := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
+    IF seconds OPERATOR(pg_catalog.>=) 1 THEN
+        RAISE NOTICE '%: % s', name, pg_catalog.round(seconds, 1);
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    problem := pg_catalog.format('step "%s" failed: %s', name, problem);
+    hint := pg_catalog.concat_ws(' ', NULLIF(hint, ''), 'The same CALL tpch_load goes on with this step.');
+    IF detail OPERATOR(pg_catalog.=) '' THEN
+        RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = problem, HINT = hint;
+    ELSE
+        RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = problem, DETAIL = detail, HINT = hint;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION millrace.run_step(text, text, integer) IS
+'Runs a statement of tpch_load with at least so many processes for an index, reports it if it took a second or more; an error says which step it was';
 
 -- Last, as in cluster.sql: Cloudberry is told of what is new, too.
 DO $$

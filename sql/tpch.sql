@@ -263,7 +263,7 @@ $$;
 COMMENT ON FUNCTION millrace.load_steps(text, boolean, boolean, boolean, boolean) IS
 'The statements that tpch_load runs after the load: keys, indexes and statistics that are not there';
 
-CREATE FUNCTION millrace.run_step(name text, statement text) RETURNS void
+CREATE FUNCTION millrace.run_step(name text, statement text, workers integer) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     started timestamptz := pg_catalog.clock_timestamp();
@@ -272,6 +272,10 @@ DECLARE
     detail text;
     hint text;
 BEGIN
+    -- An index is built by the session and so many others. A server that allows more is left to it.
+    PERFORM pg_catalog.set_config('max_parallel_maintenance_workers', GREATEST(
+        workers OPERATOR(pg_catalog.-) 1,
+        pg_catalog.current_setting('max_parallel_maintenance_workers')::integer)::text, true);
     EXECUTE statement;
     seconds := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
     IF seconds OPERATOR(pg_catalog.>=) 1 THEN
@@ -288,8 +292,8 @@ EXCEPTION WHEN OTHERS THEN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION millrace.run_step(text, text) IS
-'Runs a statement of tpch_load, reports it if it took a second or more; an error says which step it was';
+COMMENT ON FUNCTION millrace.run_step(text, text, integer) IS
+'Runs a statement of tpch_load with at least so many processes for an index, reports it if it took a second or more; an error says which step it was';
 
 CREATE PROCEDURE tpch_load(
     sf double precision,
@@ -331,7 +335,7 @@ BEGIN
         FROM millrace.load_steps(schema, keys, indexes, "analyze", partition) s
         WHERE s."position" OPERATOR(pg_catalog.>) done ORDER BY s."position" LIMIT 1;
         EXIT WHEN NOT FOUND;
-        PERFORM millrace.run_step(step.name, step.statement);
+        PERFORM millrace.run_step(step.name, step.statement, workers);
         COMMIT;
         done := step."position";
     END LOOP;

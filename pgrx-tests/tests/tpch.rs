@@ -278,6 +278,31 @@ fn a_load_is_repeated_overwritten_and_dropped() {
     assert_eq!(one::<i64>(&mut client, left), 0);
 }
 
+#[test]
+fn workers_build_indexes_too() {
+    const SETTING: &str = "SHOW max_parallel_maintenance_workers";
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client
+        .batch_execute(
+            "CREATE TABLE built (command text, workers int);
+             CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 INSERT INTO built VALUES (tg_tag, current_setting('max_parallel_maintenance_workers')::int);
+             END $$;
+             CREATE EVENT TRIGGER note ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION note()",
+        )
+        .unwrap();
+    for (schema, server, workers, expected) in [("one", 2, 1, 2), ("three", 0, 3, 2), ("more", 5, 3, 5)] {
+        client.batch_execute(&format!("SET max_parallel_maintenance_workers = {server}; TRUNCATE built")).unwrap();
+        let call = format!("CALL tpch_load(0.01, '{schema}', workers => {workers}, indexes => true)");
+        client.batch_execute(&call).unwrap();
+        let indexes = format!("SELECT count(*) FROM built WHERE workers = {expected}");
+        assert_eq!(one::<i64>(&mut client, &indexes), 9, "{call}");
+        assert_eq!(one::<String>(&mut client, SETTING), server.to_string(), "the session's setting stays");
+    }
+}
+
 /// Calls, cancels the call when it has come so far, and returns its SQLSTATE.
 fn cancelled_when(cluster: &Cluster, call: &str, mut reached: impl FnMut() -> bool) -> Option<String> {
     let mut session = cluster.connect();
