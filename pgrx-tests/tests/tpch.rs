@@ -543,6 +543,8 @@ fn a_refresh_set_is_one_sessions() {
         reading.batch_execute("LOCK TABLE tpch.orders IN SHARE MODE").unwrap();
         let running = scope.spawn(move || error_of(&mut first, "CALL tpch_refresh()"));
         wait_until("the first session to wait", || one(&mut client, WAITS));
+        // Refused at once, it does not come to wait for the table.
+        client.batch_execute("SET lock_timeout = '10s'").unwrap();
         let (code, message) = error_of(&mut client, "CALL tpch_refresh()").unwrap();
         let expected =
             format!("refresh 1 of schema \"tpch\" is being applied by process {pid} HINT: Wait for it.");
