@@ -13,7 +13,8 @@ CREATE TABLE millrace.variant (
     index_set text[],
     source text CHECK (source IN ('cdr', 'iot')),
     about text NOT NULL DEFAULT '',
-    owner name DEFAULT current_user
+    owner name DEFAULT current_user,
+    after_load text
 );
 COMMENT ON TABLE millrace.variant IS 'Ways to store a table that stream_bench compares; add rows for your own';
 COMMENT ON COLUMN millrace.variant.name IS 'The variant''s name, with which its tables'' names begin; at most 40 bytes';
@@ -32,6 +33,8 @@ COMMENT ON COLUMN millrace.variant.source IS 'The source whose columns it names;
 COMMENT ON COLUMN millrace.variant.about IS 'What it is';
 COMMENT ON COLUMN millrace.variant.owner IS
 'The role that added it, who alone can use it, because its texts become statements; null if it came with the extension';
+COMMENT ON COLUMN millrace.variant.after_load IS
+'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
 
 INSERT INTO millrace.variant
     (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source, about, owner)
@@ -59,6 +62,9 @@ VALUES
         ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id},'
         ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')',
         false, NULL, NULL, NULL, 'cdr', 'PAX, clustered in Z-order by hour and cell tower', NULL);
+
+-- PAX clusters no row as it comes.
+UPDATE millrace.variant SET after_load = 'CLUSTER %s' WHERE name = 'pax_clustered';
 
 CREATE TABLE millrace.bench (
     name text PRIMARY KEY CHECK (name <> ''),
@@ -104,6 +110,7 @@ CREATE TABLE millrace.bench_table (
     run text NOT NULL,
     target integer NOT NULL,
     definition text NOT NULL,
+    after_load_ms double precision,
     PRIMARY KEY (run, target),
     FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
 );
@@ -114,6 +121,8 @@ COMMENT ON COLUMN millrace.bench_table.variant IS 'The variant''s name';
 COMMENT ON COLUMN millrace.bench_table.run IS 'The run that loads it';
 COMMENT ON COLUMN millrace.bench_table.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.bench_table.definition IS 'The statements that made it, a line each';
+COMMENT ON COLUMN millrace.bench_table.after_load_ms IS
+'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
 
 CREATE TABLE millrace.bench_analyze (
     run text NOT NULL,
@@ -222,7 +231,7 @@ COMMENT ON COLUMN stream_variants.owner IS 'The role that added it; null if it c
 COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot have it; null if it can';
 
 CREATE VIEW stream_bench_tables AS
-SELECT b.bench, b.phase, b.run, b.target AS position, b.variant, t.name AS target, b.definition
+SELECT b.bench, b.phase, b.run, b.target AS position, b.variant, t.name AS target, b.definition, b.after_load_ms
 FROM millrace.bench_table b JOIN millrace.target t USING (run, target);
 COMMENT ON VIEW stream_bench_tables IS 'The tables of all benchmarks, one for each variant and phase';
 COMMENT ON COLUMN stream_bench_tables.bench IS 'The benchmark';
@@ -232,6 +241,8 @@ COMMENT ON COLUMN stream_bench_tables.position IS 'The variant''s place, from 1,
 COMMENT ON COLUMN stream_bench_tables.variant IS 'The variant';
 COMMENT ON COLUMN stream_bench_tables.target IS 'The table, by the name it had when the run began';
 COMMENT ON COLUMN stream_bench_tables.definition IS 'The statements that made it, a line each';
+COMMENT ON COLUMN stream_bench_tables.after_load_ms IS
+'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
 
 CREATE VIEW stream_bench_skipped AS
 SELECT v.bench, v.variant, v.skipped AS reason FROM millrace.bench_variant v WHERE v.skipped IS NOT NULL;
@@ -256,7 +267,7 @@ COMMENT ON COLUMN stream_queries.variant IS 'The variant';
 COMMENT ON COLUMN stream_queries.target IS 'The table, by the name it had when the run began';
 COMMENT ON COLUMN stream_queries.query IS 'The query''s name';
 COMMENT ON COLUMN stream_queries.attempt IS 'How often it was run on this table by then, from 1';
-COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first run on this table, with caches as the load left them';
+COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first run on this table, with caches as the load and the queries before left them';
 COMMENT ON COLUMN stream_queries.ms IS 'Milliseconds it took';
 COMMENT ON COLUMN stream_queries.rows IS 'Rows of its result';
 COMMENT ON COLUMN stream_queries.same IS 'Whether the result equals the baseline''s first';
@@ -304,18 +315,37 @@ $$;
 COMMENT ON FUNCTION millrace.fill_columns(text, text, bigint, jsonb) IS
 'A variant''s create_suffix with the columns that suit a source''s rows in place of {minmax_columns: …} and {bloomfilter_columns: …}';
 
+CREATE FUNCTION millrace.get_variant(name text) RETURNS millrace.variant
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    found millrace.variant;
+BEGIN
+    SELECT * INTO found FROM millrace.variant v WHERE v.name = get_variant.name;
+    IF found.name IS NULL THEN
+        RAISE undefined_object USING MESSAGE = format('variant "%s" does not exist', get_variant.name),
+            HINT = 'View stream_variants lists them.';
+    ELSIF found.owner <> current_user THEN
+        RAISE insufficient_privilege
+            USING MESSAGE = format('variant "%s" belongs to role "%s"', found.name, found.owner),
+                  HINT = 'Its texts become statements that run with the caller''s rights, so only its owner can use it.';
+    END IF;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION millrace.get_variant(text) IS
+'The variant of that name, for its texts to be used; an error if it does not exist or is another role''s';
+
 CREATE FUNCTION millrace.variant_statements(
     variant text, phase text, source text, schema text, rows bigint, options jsonb
 ) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
-    v millrace.variant;
+    v millrace.variant := millrace.get_variant(variant);
     table_name text := format('%I.%I', schema, variant || '_' || phase);
     create_table text;
     storage text;
     distribution text := '';
 BEGIN
-    SELECT * INTO STRICT v FROM millrace.variant w WHERE w.name = variant;
     create_table := CASE WHEN v.unlogged THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
     storage := coalesce(' USING ' || quote_ident(v.access_method), '')
         || coalesce(' ' || millrace.fill_columns(v.create_suffix, source, rows, options), '');
@@ -454,8 +484,11 @@ BEGIN
     INSERT INTO millrace.bench SELECT wanted.* ON CONFLICT DO NOTHING;
     begun := FOUND;
     existing := millrace.get_bench(run);
-    PERFORM millrace.check_bench_owner(existing);
-    IF begun THEN
+    IF existing.owner <> current_user THEN
+        -- Its tables and variants were chosen by its owner, and would be used with the caller's rights.
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', run),
+            HINT = format('Call as role "%s", or give another run name.', existing.owner);
+    ELSIF begun THEN
         PERFORM millrace.choose_variants(run, source, variants);
     ELSE
         SELECT string_agg(format('%s: %s then, %s now', key, coalesce(e.value, 'null'), coalesce(w.value, 'null')), E'\n')
@@ -541,6 +574,20 @@ $$;
 COMMENT ON FUNCTION millrace.open_phase(text, text, integer, jsonb) IS
 'Makes the tables of a benchmark''s phase if they are not there, and begins its run or goes on with it; returns the run''s name';
 
+CREATE FUNCTION millrace.target_table(name text, relation oid) RETURNS regclass
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regclass(name) IS DISTINCT FROM relation THEN
+        RAISE object_not_in_prerequisite_state
+            USING MESSAGE = format('target "%s" was dropped, renamed or created again since the run began', name),
+                  HINT = 'If it was restored, take it as it is now with stream_resume(run, adopt => true).';
+    END IF;
+    RETURN relation::regclass;
+END
+$$;
+COMMENT ON FUNCTION millrace.target_table(text, oid) IS
+'The table that a row of millrace.target names, whose text is quoted, or an error if it is not that table any more';
+
 CREATE FUNCTION millrace.analyze_targets(run text, batch bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
@@ -549,14 +596,14 @@ DECLARE
     finished timestamptz;
 BEGIN
     FOR due IN
-        SELECT t.target, t.name FROM millrace.target t
+        SELECT t.target, t.name, t.relation FROM millrace.target t
         WHERE t.run = analyze_targets.run AND NOT EXISTS (
             SELECT FROM millrace.bench_analyze d
-            WHERE (d.run, d.target, d.batch) = (t.run, t.target, analyze_targets.batch))
+            WHERE (d.run, d.target) = (t.run, t.target) AND d.batch >= analyze_targets.batch)
         ORDER BY t.target
     LOOP
         started := clock_timestamp();
-        EXECUTE 'ANALYZE ' || due.name;
+        EXECUTE format('ANALYZE %s', millrace.target_table(due.name, due.relation));
         finished := clock_timestamp();
         INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished)
         VALUES (run, due.target, batch, 1000 * date_part('epoch', finished - started), finished);
@@ -564,7 +611,41 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.analyze_targets(text, bigint) IS
-'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted before';
+'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted for this batch or a later one';
+
+CREATE FUNCTION millrace.run_next_after_load(run text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    due record;
+    statement text;
+    started timestamptz;
+    finished timestamptz;
+BEGIN
+    SELECT b.target, b.variant, t.name, t.relation INTO due
+    FROM millrace.bench_table b
+    JOIN millrace.target t USING (run, target)
+    JOIN millrace.variant v ON v.name = b.variant
+    WHERE b.run = run_next_after_load.run AND b.after_load_ms IS NULL AND v.after_load IS NOT NULL
+    ORDER BY b.target
+    LIMIT 1;
+    IF due.variant IS NULL THEN
+        RETURN false;
+    END IF;
+    statement := format((millrace.get_variant(due.variant)).after_load, millrace.target_table(due.name, due.relation));
+    started := clock_timestamp();
+    EXECUTE statement;
+    finished := clock_timestamp();
+    UPDATE millrace.bench_table b
+    SET after_load_ms = 1000 * date_part('epoch', finished - started), definition = b.definition || E';\n' || statement
+    WHERE b.run = run_next_after_load.run AND b.target = due.target;
+    -- What rewrote the table is no reason to refuse it from now on.
+    PERFORM millrace.reopen_run(run, true, 1);
+    PERFORM millrace.close_run();
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION millrace.run_next_after_load(text) IS
+'Runs and times what a variant wants done after the load, on the next table of a benchmark''s run where it was not; false if there is none';
 
 CREATE FUNCTION millrace.sample(run text) RETURNS text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -628,7 +709,7 @@ DECLARE
     hash numeric;
 BEGIN
     -- Table after table, so that none has the quiet moments to itself.
-    SELECT t.target, t.name, q.query, q.statement, q.arguments, a.attempt INTO due
+    SELECT t.target, t.name, t.relation, q.query, q.statement, q.arguments, a.attempt INTO due
     FROM millrace.run r
     JOIN millrace.target t ON t.run = r.name,
     millrace.queries(r.source) q, generate_series(1, 3) AS a (attempt)
@@ -641,7 +722,7 @@ BEGIN
         RETURN false;
     END IF;
     EXECUTE format('SELECT %s FROM %s', due.arguments, millrace.sample(run)) INTO arguments;
-    statement := format(due.statement, VARIADIC due.name || arguments);
+    statement := format(due.statement, VARIADIC millrace.target_table(due.name, due.relation)::text || arguments);
     started := clock_timestamp();
     EXECUTE format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q', statement) INTO rows, hash;
     finished := clock_timestamp();
@@ -680,6 +761,9 @@ BEGIN
         SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
         -- Stopped, as somebody asked: the same call goes on.
         EXIT WHEN batches IS NULL OR millrace.first_missing_batch(opened) <= batches;
+        WHILE millrace.run_next_after_load(opened) LOOP
+            COMMIT;
+        END LOOP;
         PERFORM millrace.analyze_targets(opened, batches);
         COMMIT;
         WHILE millrace.run_next_query(opened) LOOP
@@ -699,12 +783,16 @@ DECLARE
 BEGIN
     PERFORM millrace.check_bench_owner(bench);
     FOR bench_table IN
-        SELECT t.run, t.target, t.position FROM @extschema@.stream_bench_tables t WHERE t.bench = bench.name
+        SELECT t.run, to_regclass(t.target) AS "table", t.position
+        FROM @extschema@.stream_bench_tables t WHERE t.bench = bench.name
     LOOP
         IF bench_table.position = 1 THEN
             PERFORM @extschema@.stream_drop(bench_table.run);
         END IF;
-        EXECUTE 'DROP TABLE IF EXISTS ' || bench_table.target;
+        -- Names can be changed by who owns the benchmark: no table of anybody else goes.
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND pg_get_userbyid(c.relowner) = bench.owner) THEN
+            EXECUTE format('DROP TABLE %s', bench_table."table");
+        END IF;
     END LOOP;
     -- The benchmark comes last, because whose its other rows are follows from it.
     DELETE FROM millrace.bench_table t WHERE t.bench = bench.name;

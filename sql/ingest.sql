@@ -164,6 +164,11 @@ BEGIN
         RAISE NOTICE 'run "%": % at batch % of %', run,
             CASE WHEN first_batch = 1 THEN 'starting' ELSE 'going on' END, first_batch, batches;
     END IF;
+    IF first_batch <= batches AND first_batch > analyze_every THEN
+        -- What the call before committed, but did not come to analyze.
+        PERFORM millrace.analyze_targets(run, (first_batch - 1) / analyze_every * analyze_every);
+        COMMIT;
+    END IF;
     started := pg_catalog.clock_timestamp();
     shown := started;
     rate := rate / millrace.start_workers(run, workers, batches, first_batch, rate);
@@ -188,7 +193,8 @@ BEGIN
             committed := batch;
             rows := millrace.add_rows(inserted);
             batch := millrace.next_batch();
-            IF (batch - 1) / analyze_every > (committed - 1) / analyze_every THEN
+            -- After the last batch it is the benchmark's own step.
+            IF batch <= batches AND (batch - 1) / analyze_every > (committed - 1) / analyze_every THEN
                 paused := pg_catalog.clock_timestamp();
                 PERFORM millrace.analyze_targets(run, (batch - 1) / analyze_every * analyze_every);
                 COMMIT;
@@ -228,7 +234,9 @@ BEGIN
         RAISE NOTICE 'run "%" stopped after % of % batches, as asked', run,
             (SELECT p.batches_done FROM @extschema@.stream_progress p
              WHERE p.run OPERATOR(pg_catalog.=) ingest.run), batches
-            USING HINT = 'CALL stream_resume() to go on.';
+            USING HINT = CASE WHEN EXISTS (
+                SELECT FROM millrace.bench_table b WHERE b.run OPERATOR(pg_catalog.=) ingest.run)
+                THEN 'CALL stream_bench() again, as before, to go on.' ELSE 'CALL stream_resume() to go on.' END;
     ELSIF (rows > 0 OR first_batch <= batches) AND load IS NULL THEN
         elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
         RAISE NOTICE 'run "%" done: % rows in % s, % rows/s', run, rows_before + rows,

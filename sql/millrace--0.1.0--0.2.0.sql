@@ -133,13 +133,12 @@ CREATE FUNCTION millrace.variant_statements(
 ) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
-    v millrace.variant;
+    v millrace.variant := millrace.get_variant(variant);
     table_name text := format('%I.%I', schema, variant || '_' || phase);
     create_table text;
     storage text;
     distribution text := '';
 BEGIN
-    SELECT * INTO STRICT v FROM millrace.variant w WHERE w.name = variant;
     create_table := CASE WHEN v.unlogged THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
     storage := coalesce(' USING ' || quote_ident(v.access_method), '')
         || coalesce(' ' || millrace.fill_columns(v.create_suffix, source, rows, options), '');
@@ -238,14 +237,14 @@ DECLARE
     finished timestamptz;
 BEGIN
     FOR due IN
-        SELECT t.target, t.name FROM millrace.target t
+        SELECT t.target, t.name, t.relation FROM millrace.target t
         WHERE t.run = analyze_targets.run AND NOT EXISTS (
             SELECT FROM millrace.bench_analyze d
-            WHERE (d.run, d.target, d.batch) = (t.run, t.target, analyze_targets.batch))
+            WHERE (d.run, d.target) = (t.run, t.target) AND d.batch >= analyze_targets.batch)
         ORDER BY t.target
     LOOP
         started := clock_timestamp();
-        EXECUTE 'ANALYZE ' || due.name;
+        EXECUTE format('ANALYZE %s', millrace.target_table(due.name, due.relation));
         finished := clock_timestamp();
         INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished)
         VALUES (run, due.target, batch, 1000 * date_part('epoch', finished - started), finished);
@@ -265,7 +264,7 @@ DECLARE
     hash numeric;
 BEGIN
     -- Table after table, so that none has the quiet moments to itself.
-    SELECT t.target, t.name, q.query, q.statement, q.arguments, a.attempt INTO due
+    SELECT t.target, t.name, t.relation, q.query, q.statement, q.arguments, a.attempt INTO due
     FROM millrace.run r
     JOIN millrace.target t ON t.run = r.name,
     millrace.queries(r.source) q, generate_series(1, 3) AS a (attempt)
@@ -278,7 +277,7 @@ BEGIN
         RETURN false;
     END IF;
     EXECUTE format('SELECT %s FROM %s', due.arguments, millrace.sample(run)) INTO arguments;
-    statement := format(due.statement, VARIADIC due.name || arguments);
+    statement := format(due.statement, VARIADIC millrace.target_table(due.name, due.relation)::text || arguments);
     started := clock_timestamp();
     EXECUTE format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q', statement) INTO rows, hash;
     finished := clock_timestamp();
@@ -297,12 +296,16 @@ DECLARE
 BEGIN
     PERFORM millrace.check_bench_owner(bench);
     FOR bench_table IN
-        SELECT t.run, t.target, t.position FROM @extschema@.stream_bench_tables t WHERE t.bench = bench.name
+        SELECT t.run, to_regclass(t.target) AS "table", t.position
+        FROM @extschema@.stream_bench_tables t WHERE t.bench = bench.name
     LOOP
         IF bench_table.position = 1 THEN
             PERFORM @extschema@.stream_drop(bench_table.run);
         END IF;
-        EXECUTE 'DROP TABLE IF EXISTS ' || bench_table.target;
+        -- Names can be changed by who owns the benchmark: no table of anybody else goes.
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND pg_get_userbyid(c.relowner) = bench.owner) THEN
+            EXECUTE format('DROP TABLE %s', bench_table."table");
+        END IF;
     END LOOP;
     -- The benchmark comes last, because whose its other rows are follows from it.
     DELETE FROM millrace.bench_table t WHERE t.bench = bench.name;
@@ -431,6 +434,11 @@ BEGIN
         RAISE NOTICE 'run "%": % at batch % of %', run,
             CASE WHEN first_batch = 1 THEN 'starting' ELSE 'going on' END, first_batch, batches;
     END IF;
+    IF first_batch <= batches AND first_batch > analyze_every THEN
+        -- What the call before committed, but did not come to analyze.
+        PERFORM millrace.analyze_targets(run, (first_batch - 1) / analyze_every * analyze_every);
+        COMMIT;
+    END IF;
     started := pg_catalog.clock_timestamp();
     shown := started;
     rate := rate / millrace.start_workers(run, workers, batches, first_batch, rate);
@@ -455,7 +463,8 @@ BEGIN
             committed := batch;
             rows := millrace.add_rows(inserted);
             batch := millrace.next_batch();
-            IF (batch - 1) / analyze_every > (committed - 1) / analyze_every THEN
+            -- After the last batch it is the benchmark's own step.
+            IF batch <= batches AND (batch - 1) / analyze_every > (committed - 1) / analyze_every THEN
                 paused := pg_catalog.clock_timestamp();
                 PERFORM millrace.analyze_targets(run, (batch - 1) / analyze_every * analyze_every);
                 COMMIT;
@@ -495,7 +504,9 @@ BEGIN
         RAISE NOTICE 'run "%" stopped after % of % batches, as asked', run,
             (SELECT p.batches_done FROM @extschema@.stream_progress p
              WHERE p.run OPERATOR(pg_catalog.=) ingest.run), batches
-            USING HINT = 'CALL stream_resume() to go on.';
+            USING HINT = CASE WHEN EXISTS (
+                SELECT FROM millrace.bench_table b WHERE b.run OPERATOR(pg_catalog.=) ingest.run)
+                THEN 'CALL stream_bench() again, as before, to go on.' ELSE 'CALL stream_resume() to go on.' END;
     ELSIF (rows > 0 OR first_batch <= batches) AND load IS NULL THEN
         elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
         RAISE NOTICE 'run "%" done: % rows in % s, % rows/s', run, rows_before + rows,
@@ -738,6 +749,241 @@ END
 $$;
 COMMENT ON FUNCTION millrace.run_step(text, text, integer) IS
 'Runs a statement of tpch_load with at least so many processes for an index, reports it if it took a second or more; an error says which step it was';
+
+-- Variants have a step after the load, and only their owner's use of them is served.
+ALTER TABLE millrace.variant ADD after_load text;
+COMMENT ON COLUMN millrace.variant.after_load IS
+'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
+UPDATE millrace.variant SET after_load = 'CLUSTER %s' WHERE name = 'pax_clustered';
+ALTER TABLE millrace.bench_table ADD after_load_ms double precision;
+COMMENT ON COLUMN millrace.bench_table.after_load_ms IS
+'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
+
+CREATE OR REPLACE VIEW stream_bench_tables AS
+SELECT b.bench, b.phase, b.run, b.target AS position, b.variant, t.name AS target, b.definition, b.after_load_ms
+FROM millrace.bench_table b JOIN millrace.target t USING (run, target);
+COMMENT ON COLUMN stream_bench_tables.after_load_ms IS
+'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
+
+COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first run on this table, with caches as the load and the queries before left them';
+
+CREATE FUNCTION millrace.get_variant(name text) RETURNS millrace.variant
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    found millrace.variant;
+BEGIN
+    SELECT * INTO found FROM millrace.variant v WHERE v.name = get_variant.name;
+    IF found.name IS NULL THEN
+        RAISE undefined_object USING MESSAGE = format('variant "%s" does not exist', get_variant.name),
+            HINT = 'View stream_variants lists them.';
+    ELSIF found.owner <> current_user THEN
+        RAISE insufficient_privilege
+            USING MESSAGE = format('variant "%s" belongs to role "%s"', found.name, found.owner),
+                  HINT = 'Its texts become statements that run with the caller''s rights, so only its owner can use it.';
+    END IF;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION millrace.get_variant(text) IS
+'The variant of that name, for its texts to be used; an error if it does not exist or is another role''s';
+
+CREATE FUNCTION millrace.target_table(name text, relation oid) RETURNS regclass
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regclass(name) IS DISTINCT FROM relation THEN
+        RAISE object_not_in_prerequisite_state
+            USING MESSAGE = format('target "%s" was dropped, renamed or created again since the run began', name),
+                  HINT = 'If it was restored, take it as it is now with stream_resume(run, adopt => true).';
+    END IF;
+    RETURN relation::regclass;
+END
+$$;
+COMMENT ON FUNCTION millrace.target_table(text, oid) IS
+'The table that a row of millrace.target names, whose text is quoted, or an error if it is not that table any more';
+
+CREATE FUNCTION millrace.run_next_after_load(run text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    due record;
+    statement text;
+    started timestamptz;
+    finished timestamptz;
+BEGIN
+    SELECT b.target, b.variant, t.name, t.relation INTO due
+    FROM millrace.bench_table b
+    JOIN millrace.target t USING (run, target)
+    JOIN millrace.variant v ON v.name = b.variant
+    WHERE b.run = run_next_after_load.run AND b.after_load_ms IS NULL AND v.after_load IS NOT NULL
+    ORDER BY b.target
+    LIMIT 1;
+    IF due.variant IS NULL THEN
+        RETURN false;
+    END IF;
+    statement := format((millrace.get_variant(due.variant)).after_load, millrace.target_table(due.name, due.relation));
+    started := clock_timestamp();
+    EXECUTE statement;
+    finished := clock_timestamp();
+    UPDATE millrace.bench_table b
+    SET after_load_ms = 1000 * date_part('epoch', finished - started), definition = b.definition || E';\n' || statement
+    WHERE b.run = run_next_after_load.run AND b.target = due.target;
+    -- What rewrote the table is no reason to refuse it from now on.
+    PERFORM millrace.reopen_run(run, true, 1);
+    PERFORM millrace.close_run();
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION millrace.run_next_after_load(text) IS
+'Runs and times what a variant wants done after the load, on the next table of a benchmark''s run where it was not; false if there is none';
+
+CREATE OR REPLACE FUNCTION millrace.open_bench(
+    source text, rows bigint, batch_rows integer, variants text[], phase text, schema text, options jsonb,
+    analyze_every integer, run text
+) RETURNS text[]
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    wanted millrace.bench;
+    existing millrace.bench;
+    begun boolean;
+    differences text;
+BEGIN
+    IF millrace.row_type(source) IS NULL THEN
+        PERFORM millrace.refuse_argument('source', source, 'A benchmark loads cdr or iot.');
+    ELSIF rows IS NULL OR rows < 1 THEN
+        PERFORM millrace.refuse_argument('rows', rows::text, 'The tables have at least one row.');
+    ELSIF batch_rows IS NULL THEN
+        PERFORM millrace.refuse_argument('batch_rows', NULL, NULL);
+    ELSIF phase IS NULL OR phase NOT IN ('noindex', 'index', 'both') THEN
+        PERFORM millrace.refuse_argument('phase', phase, 'A phase is noindex, index, or both.');
+    ELSIF coalesce(schema, '') = '' THEN
+        PERFORM millrace.refuse_argument('schema', schema, 'Name the schema for the tables.');
+    ELSIF options IS NULL OR jsonb_typeof(options) <> 'object' THEN
+        PERFORM millrace.refuse_argument('options', options::text, 'Options are a JSON object, such as {"seed": 1}.');
+    ELSIF analyze_every < 1 THEN
+        PERFORM millrace.refuse_argument('analyze_every', analyze_every::text, 'It is a number of batches, at least 1.');
+    ELSIF coalesce(run, '') = '' THEN
+        PERFORM millrace.refuse_argument('run', run, 'Name the benchmark.');
+    END IF;
+    wanted := (run, current_user, source, rows, batch_rows, options - 'rate', schema, analyze_every, now());
+    INSERT INTO millrace.bench SELECT wanted.* ON CONFLICT DO NOTHING;
+    begun := FOUND;
+    existing := millrace.get_bench(run);
+    IF existing.owner <> current_user THEN
+        -- Its tables and variants were chosen by its owner, and would be used with the caller's rights.
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', run),
+            HINT = format('Call as role "%s", or give another run name.', existing.owner);
+    ELSIF begun THEN
+        PERFORM millrace.choose_variants(run, source, variants);
+    ELSE
+        SELECT string_agg(format('%s: %s then, %s now', key, coalesce(e.value, 'null'), coalesce(w.value, 'null')), E'\n')
+        INTO differences
+        FROM jsonb_each_text(to_jsonb(existing) || jsonb_build_object('variants', (
+                 SELECT jsonb_agg(b.variant ORDER BY b.position) FROM millrace.bench_variant b WHERE b.bench = run))) e
+        JOIN jsonb_each_text(to_jsonb(wanted) || jsonb_build_object('variants', variants)) w USING (key)
+        WHERE e.value IS DISTINCT FROM w.value AND key NOT IN ('owner', 'created')
+          AND (key <> 'variants' OR variants IS NOT NULL);
+        IF differences IS NOT NULL THEN
+            RAISE invalid_parameter_value
+                USING MESSAGE = format('benchmark "%s" was begun with other parameters', run), DETAIL = differences,
+                      HINT = 'Forget it with stream_bench_drop(), or give another run name.';
+        END IF;
+    END IF;
+    RETURN CASE phase WHEN 'both' THEN '{noindex,index}'::text[] ELSE ARRAY[phase] END;
+END
+$$;
+
+COMMENT ON FUNCTION millrace.analyze_targets(text, bigint) IS
+'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted for this batch or a later one';
+
+CREATE OR REPLACE PROCEDURE stream_bench(
+    source text DEFAULT 'cdr',
+    rows bigint DEFAULT 1000000,
+    batch_rows integer DEFAULT 100000,
+    variants text[] DEFAULT NULL,
+    phase text DEFAULT 'both',
+    schema text DEFAULT 'bench',
+    workers integer DEFAULT 1,
+    options jsonb DEFAULT '{}',
+    analyze_every integer DEFAULT NULL,
+    run text DEFAULT 'bench'
+) LANGUAGE plpgsql AS $$
+DECLARE
+    phases text[];
+    opened text;
+    batches bigint;
+BEGIN
+    PERFORM millrace.check_may_commit('CALL stream_bench');
+    COMMIT;
+    phases := millrace.open_bench(source, rows, batch_rows, variants, phase, schema, options, analyze_every, run);
+    FOREACH phase IN ARRAY phases LOOP
+        opened := millrace.open_phase(run, phase, workers, options);
+        CALL millrace.ingest(opened, workers, analyze_every);
+        SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
+        -- Stopped, as somebody asked: the same call goes on.
+        EXIT WHEN batches IS NULL OR millrace.first_missing_batch(opened) <= batches;
+        WHILE millrace.run_next_after_load(opened) LOOP
+            COMMIT;
+        END LOOP;
+        PERFORM millrace.analyze_targets(opened, batches);
+        COMMIT;
+        WHILE millrace.run_next_query(opened) LOOP
+            COMMIT;
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+DROP FUNCTION stream_report(text);
+CREATE FUNCTION stream_report(
+    run text,
+    OUT target text, OUT batches bigint, OUT rows bigint, OUT seconds numeric,
+    OUT rows_per_second bigint, OUT rows_per_second_min bigint, OUT rows_per_second_p50 bigint,
+    OUT rows_per_second_p95 bigint, OUT rows_per_second_max bigint,
+    OUT insert_rows_per_second bigint, OUT ratio numeric,
+    OUT generate_seconds numeric, OUT insert_seconds numeric, OUT commit_seconds numeric, OUT analyze_seconds numeric,
+    OUT after_load_seconds numeric,
+    OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric,
+    OUT table_bytes bigint
+) RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+    WITH timed AS (
+        SELECT b.*, (b.elapsed_ms + coalesce(b.commit_ms, 0)) / 1000 AS seconds FROM millrace.batches() b
+    ), summary AS (
+        SELECT t.run, t.target, t.name, t.leaves, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
+               sum(b.seconds) AS seconds,
+               array_agg(b.rows / b.seconds) AS speeds,
+               sum(b.rows) / (nullif(sum(b.insert_ms), 0) / 1000) AS insert_speed,
+               sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commit_ms) / 1000 AS commit,
+               sum(b.wal_bytes)::bigint AS wal
+        FROM millrace.target t LEFT JOIN timed b USING (run, target)
+        WHERE t.run = stream_report.run
+           OR t.run IN (SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run)
+        GROUP BY t.run, t.target
+    )
+    SELECT s.name, s.batches, s.rows, round(s.seconds::numeric, 3),
+           round(s.rows / s.seconds)::bigint, speed.min, speed.p50, speed.p95, speed.max,
+           round(s.insert_speed)::bigint,
+           round((s.insert_speed / first_value(s.insert_speed) OVER (PARTITION BY s.run ORDER BY s.target))::numeric, 3),
+           round(s.generate::numeric, 3), round(s.insert::numeric, 3), round(s.commit::numeric, 3),
+           (SELECT round(sum(a.ms)::numeric / 1000, 3) FROM millrace.bench_analyze a WHERE (a.run, a.target) = (s.run, s.target)),
+           (SELECT round(b.after_load_ms::numeric / 1000, 3) FROM millrace.bench_table b WHERE (b.run, b.target) = (s.run, s.target)),
+           s.wal, round(s.wal::numeric / nullif(s.rows, 0), 1),
+           size.total, round(size.total::numeric / nullif(s.rows, 0), 1), size.heap
+    FROM summary s,
+    LATERAL (
+        SELECT round(min(rate))::bigint AS min, round(max(rate))::bigint AS max,
+               round(percentile_cont(0.5) WITHIN GROUP (ORDER BY rate))::bigint AS p50,
+               round(percentile_cont(0.95) WITHIN GROUP (ORDER BY rate))::bigint AS p95
+        FROM unnest(s.speeds) AS u (rate)
+    ) speed,
+    LATERAL (
+        SELECT sum(pg_total_relation_size(c.oid))::bigint AS total, sum(pg_table_size(c.oid))::bigint AS heap
+        FROM unnest(s.leaves) leaf JOIN pg_class c ON c.oid = leaf
+    ) size
+    -- Phase noindex comes before phase index.
+    ORDER BY s.run DESC, s.target
+$$;
+COMMENT ON FUNCTION stream_report(text) IS
+'Summary of a run, or of all phases of a benchmark, one row per target: rows per second, of one process where workers help, over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
 
 -- Last, as in cluster.sql: Cloudberry is told of what is new, too.
 DO $$

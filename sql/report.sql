@@ -7,6 +7,7 @@ CREATE FUNCTION stream_report(
     OUT rows_per_second_p95 bigint, OUT rows_per_second_max bigint,
     OUT insert_rows_per_second bigint, OUT ratio numeric,
     OUT generate_seconds numeric, OUT insert_seconds numeric, OUT commit_seconds numeric, OUT analyze_seconds numeric,
+    OUT after_load_seconds numeric,
     OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric,
     OUT table_bytes bigint
 ) RETURNS SETOF record
@@ -31,6 +32,7 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
            round((s.insert_speed / first_value(s.insert_speed) OVER (PARTITION BY s.run ORDER BY s.target))::numeric, 3),
            round(s.generate::numeric, 3), round(s.insert::numeric, 3), round(s.commit::numeric, 3),
            (SELECT round(sum(a.ms)::numeric / 1000, 3) FROM millrace.bench_analyze a WHERE (a.run, a.target) = (s.run, s.target)),
+           (SELECT round(b.after_load_ms::numeric / 1000, 3) FROM millrace.bench_table b WHERE (b.run, b.target) = (s.run, s.target)),
            s.wal, round(s.wal::numeric / nullif(s.rows, 0), 1),
            size.total, round(size.total::numeric / nullif(s.rows, 0), 1), size.heap
     FROM summary s,
@@ -48,7 +50,7 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
     ORDER BY s.run DESC, s.target
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
-'Summary of a run, or of all phases of a benchmark, one row per target: rows per second over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
+'Summary of a run, or of all phases of a benchmark, one row per target: rows per second, of one process where workers help, over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
 
 CREATE FUNCTION millrace.text_bytes_per_row(run text) RETURNS numeric
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$

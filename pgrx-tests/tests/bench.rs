@@ -106,6 +106,31 @@ fn all_variants_that_the_server_has_are_compared() {
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_report('bench/index')"), 4);
     assert_eq!(failed_gates(&mut client), Vec::<String>::new());
 
+    // The figures follow from the ledger.
+    let recomputed = "
+        WITH batch AS (
+            SELECT *, (elapsed_ms + commit_ms) / 1000 AS seconds FROM stream_batches
+        ), figures AS (
+            SELECT target, sum(rows) AS rows, sum(seconds) AS seconds, sum(rows) / sum(seconds) AS mean,
+                   array_agg(rows / seconds ORDER BY rows / seconds) AS speeds, sum(wal_bytes) / sum(rows) AS wal,
+                   1000 * sum(rows) / sum(insert_ms) AS inserting, sum(generate_ms) / 1000 AS generate,
+                   sum(insert_ms) / 1000 AS insert, sum(commit_ms) / 1000 AS commit
+            FROM batch GROUP BY target
+        )
+        SELECT count(*) FROM stream_report('bench') r JOIN figures f USING (target)
+        JOIN figures b ON b.target = regexp_replace(f.target, 'heap_.*(?=_(no)?index)|heap(?=_(no)?index)', 'heap')
+        WHERE r.rows = f.rows AND abs(r.seconds - f.seconds) <= 0.001
+          AND abs(r.rows_per_second - f.mean) <= 1
+          AND abs(r.rows_per_second_min - f.speeds[1]) <= 1 AND abs(r.rows_per_second_max - f.speeds[10]) <= 1
+          -- Between the fifth and the sixth of ten, and at 0.55 between the ninth and the tenth.
+          AND abs(r.rows_per_second_p50 - (f.speeds[5] + f.speeds[6]) / 2) <= 1
+          AND abs(r.rows_per_second_p95 - (f.speeds[9] + 0.55 * (f.speeds[10] - f.speeds[9]))) <= 1
+          AND abs(r.insert_rows_per_second - f.inserting) <= 1 AND abs(r.ratio - f.inserting / b.inserting) <= 0.001
+          AND abs(r.wal_bytes_per_row - f.wal) <= 0.1
+          AND abs(r.generate_seconds - f.generate) <= 0.001 AND abs(r.insert_seconds - f.insert) <= 0.001
+          AND abs(r.commit_seconds - f.commit) <= 0.001";
+    assert_eq!(one::<i64>(&mut client, recomputed), 8);
+
     // Once more changes nothing.
     let state = "SELECT (SELECT count(*) FROM stream_batches) + (SELECT count(*) FROM stream_queries)
                       + (SELECT count(*) FROM millrace.bench_analyze)";
@@ -250,6 +275,104 @@ fn a_benchmark_goes_on_after_a_stop_and_a_cancel() {
 }
 
 #[test]
+fn an_analyze_that_was_cancelled_is_made_up_for() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let call = "CALL stream_bench(rows => 6000, batch_rows => 500, variants => '{heap}', phase => 'noindex', analyze_every => 5)";
+    let mut session = cluster.connect();
+    let cancel = session.cancel_token();
+    let mut blocker = cluster.connect();
+    std::thread::scope(|scope| {
+        // It can be done, but not noted.
+        let mut transaction = blocker.transaction().unwrap();
+        transaction.batch_execute("LOCK TABLE millrace.bench_analyze IN SHARE MODE").unwrap();
+        let running = scope.spawn(move || error_of(&mut session, call));
+        let waits = "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'millrace.bench_analyze'::regclass AND NOT granted";
+        wait_until("the ANALYZE", || one(&mut client, waits));
+        cancel.cancel_query(NoTls).unwrap();
+        assert_eq!(running.join().unwrap().unwrap().0, "57014");
+        transaction.rollback().unwrap();
+    });
+    wait_until_free(&mut client);
+    assert_eq!(one::<i64>(&mut client, "SELECT max(batches_done) FROM stream_progress"), 5);
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM millrace.bench_analyze"), 0);
+    client.batch_execute(call).unwrap();
+    let analyzed = "SELECT string_agg(batch::text, ' ' ORDER BY batch) FROM millrace.bench_analyze";
+    assert_eq!(one::<String>(&mut client, analyzed), "5 10 12");
+
+    // Workers take batches from beyond the end before they know, and are ahead of the session.
+    client.batch_execute("SELECT stream_bench_drop('bench')").unwrap();
+    client.batch_execute(&call.replace("analyze_every => 5", "analyze_every => 1, workers => 3")).unwrap();
+    let numbers = "SELECT max(batch) = 12 AND min(batch) >= 1 AND count(*) = count(DISTINCT batch) FROM millrace.bench_analyze";
+    assert!(one::<bool>(&mut client, numbers));
+}
+
+#[test]
+fn a_stopped_benchmark_says_how_it_goes_on() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let (hints, hinted) = channel();
+    let mut config = cluster.config();
+    config.notice_callback(move |notice| hints.send(notice.hint().map(str::to_owned)).unwrap());
+    let mut session = config.connect(NoTls).unwrap();
+    std::thread::scope(|scope| {
+        let call =
+            r#"CALL stream_bench('iot', rows => 6000, batch_rows => 200, options => '{"rate": 4000}')"#;
+        let running = scope.spawn(move || session.batch_execute(call));
+        wait_until("a batch", || one(&mut client, "SELECT count(*) > 0 FROM stream_batches"));
+        client.batch_execute("SELECT stream_stop('bench/noindex')").unwrap();
+        running.join().unwrap().unwrap();
+    });
+    drop(config);
+    let hints: Vec<String> = hinted.iter().flatten().collect();
+    assert_eq!(hints, ["CALL stream_bench() again, as before, to go on."]);
+}
+
+#[test]
+fn what_a_variant_wants_after_the_load_is_done_once() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client
+        .batch_execute(
+            "INSERT INTO millrace.variant (name, index_set, after_load)
+             VALUES ('sorted', '{(caller_number)}', 'CLUSTER %s USING sorted_index_caller_number_idx')",
+        )
+        .unwrap();
+    let call = "CALL stream_bench(rows => 3000, batch_rows => 1000, variants => '{heap, sorted}', phase => 'index', analyze_every => 1)";
+    client.batch_execute(call).unwrap();
+    let inversions = "SELECT count(*) FILTER (WHERE caller_number < before)
+                      FROM (SELECT caller_number, lag(caller_number) OVER (ORDER BY ctid) AS before FROM bench.TABLE_index) t";
+    assert_eq!(one::<i64>(&mut client, &inversions.replace("TABLE", "sorted")), 0);
+    assert!(one::<i64>(&mut client, &inversions.replace("TABLE", "heap")) > 1000);
+    let noted = "SELECT string_agg(variant || ' ' || (after_load_ms > 0)::text, ', ') FROM stream_bench_tables WHERE after_load_ms IS NOT NULL";
+    assert_eq!(one::<String>(&mut client, noted), "sorted true");
+    let report =
+        "SELECT string_agg(target, ', ') FROM stream_report('bench') WHERE after_load_seconds IS NOT NULL";
+    assert_eq!(one::<String>(&mut client, report), "bench.sorted_index");
+    let definition = "SELECT definition FROM stream_bench_tables WHERE variant = 'sorted'";
+    let definition: String = one(&mut client, definition);
+    assert!(
+        definition.ends_with(";\nCLUSTER bench.sorted_index USING sorted_index_caller_number_idx"),
+        "{definition}"
+    );
+    // The statistics are those of the table as it is then, and its rows are still the run's.
+    let correlation = "SELECT correlation::float8 FROM pg_stats WHERE tablename = 'sorted_index' AND attname = 'caller_number'";
+    assert!(one::<f64>(&mut client, correlation) > 0.99);
+    assert_eq!(failed_gates(&mut client), Vec::<String>::new());
+    let state = "SELECT (SELECT relfilenode::text FROM pg_class WHERE relname = 'sorted_index')
+                     || (SELECT string_agg(b::text, ' ' ORDER BY target) FROM millrace.bench_table b)";
+    let before: String = one(&mut client, state);
+    client.batch_execute(call).unwrap();
+    assert_eq!(one::<String>(&mut client, state), before, "once more changes nothing");
+
+    // Where it was interrupted before that step, the same call does it.
+    client.batch_execute("UPDATE millrace.bench_table SET after_load_ms = NULL").unwrap();
+    client.batch_execute(call).unwrap();
+    assert_eq!(one::<String>(&mut client, noted), "sorted true");
+    client.batch_execute("SELECT stream_bench_drop('bench')").unwrap();
+}
+
+#[test]
 fn wrong_calls_are_refused_and_leave_nothing() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();
@@ -379,6 +502,59 @@ fn variants_of_ones_own_and_whose_benchmark_it_is() {
         4,
         "all may look"
     );
+
+    // Nor if a benchmark, its variants and its tables' names are laid out for another to go on with.
+    ann.batch_execute(
+        "INSERT INTO millrace.variant (name, create_suffix, after_load)
+         VALUES ('trap', '; ALTER ROLE ann SUPERUSER', 'ALTER ROLE ann SUPERUSER')",
+    )
+    .unwrap();
+    ann.batch_execute(
+        "INSERT INTO millrace.bench (name, source, rows, batch_rows, options, schema, created)
+             VALUES ('trap', 'cdr', 1000000, 100000, '{}', 'trap', now());
+         INSERT INTO millrace.bench_variant VALUES ('trap', 1, 'trap')",
+    )
+    .unwrap();
+    for (statement, message) in [
+        ("CALL stream_bench(run => 'trap', schema => 'trap')", "must be owner of benchmark \"trap\""),
+        (
+            "SELECT millrace.open_phase('trap', 'noindex', 1, '{}')",
+            "variant \"trap\" belongs to role \"ann\"",
+        ),
+        (
+            "SELECT millrace.variant_statements('trap', 'noindex', 'cdr', 'trap')",
+            "variant \"trap\" belongs to role \"ann\"",
+        ),
+    ] {
+        let (code, text) = error_of(&mut admin, statement).unwrap();
+        assert_eq!((code.as_str(), text.contains(message)), ("42501", true), "{statement}: {text}");
+    }
+    admin.batch_execute("CREATE TABLE kept AS SELECT 1 AS n").unwrap();
+    for name in ["kept; ALTER ROLE ann SUPERUSER", "public.kept"] {
+        ann.execute("UPDATE millrace.target SET name = $1", &[&name]).unwrap();
+        ann.batch_execute("DELETE FROM millrace.bench_query; DELETE FROM millrace.bench_analyze").unwrap();
+        for statement in [
+            "SELECT millrace.analyze_targets('bench/noindex', 1)",
+            "SELECT millrace.run_next_query('bench/noindex')",
+        ] {
+            let (code, text) = error_of(&mut admin, statement).unwrap();
+            assert!(["42602", "42601", "55000"].contains(&code.as_str()), "{statement}: {code} {text}");
+        }
+        if name == "public.kept" {
+            admin.batch_execute("BEGIN; SELECT stream_bench_drop('bench')").unwrap();
+            assert_eq!(one::<i64>(&mut admin, "SELECT count(*) FROM kept"), 1, "it is not ann's");
+            admin.batch_execute("ROLLBACK").unwrap();
+        } else {
+            let (code, text) = error_of(&mut admin, "SELECT stream_bench_drop('bench')").unwrap();
+            assert!(["42602", "42601"].contains(&code.as_str()), "{code} {text}");
+        }
+    }
+    assert!(!one::<bool>(&mut admin, "SELECT rolsuper FROM pg_roles WHERE rolname = 'ann'"));
+    ann.batch_execute(
+        "SELECT stream_bench_drop('trap'); DELETE FROM millrace.variant WHERE name = 'trap';
+         UPDATE millrace.target SET name = relation::regclass::text",
+    )
+    .unwrap();
     ann.batch_execute("SELECT stream_bench_drop('bench'); DELETE FROM millrace.variant").unwrap();
     assert_eq!(
         one::<i64>(&mut admin, "SELECT count(*) FROM millrace.variant"),
