@@ -7,6 +7,7 @@ use crate::report::Report;
 use crate::{interrupt, output, report};
 use clap::ValueEnum;
 use postgres::Client;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -51,9 +52,9 @@ pub struct Arguments {
     /// Rows per batch
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(i32).range(1..))]
     batch_rows: i32,
-    /// How batches vary: steady, diurnal, burst, or a list of sizes such as 500,2000,100
-    #[arg(long, default_value = "steady", value_parser = profile_json)]
-    profile: String,
+    /// How batches vary: steady, diurnal, burst, or a list of sizes such as 500,2000,100; steady if not given
+    #[arg(long, value_parser = profile_json)]
+    profile: Option<String>,
     /// Kinds of tables, the first being what the others are measured against; all that the server has if not given
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     variants: Option<Vec<String>>,
@@ -89,14 +90,26 @@ pub struct Arguments {
 fn profile_json(text: &str) -> std::result::Result<String, String> {
     match text {
         "steady" | "diurnal" | "burst" => Ok(format!("\"{text}\"")),
-        _ if text.split(',').all(|size| size.trim().parse::<u32>().is_ok_and(|size| size > 0)) => {
-            Ok(format!("[{text}]"))
+        _ => {
+            let sizes: std::result::Result<Vec<NonZeroU32>, _> =
+                text.split(',').map(|size| size.trim().parse()).collect();
+            let sizes = sizes
+                .map_err(|_| "give steady, diurnal, burst, or sizes with commas between them".to_owned())?;
+            Ok(format!("[{}]", sizes.iter().map(NonZeroU32::to_string).collect::<Vec<_>>().join(",")))
         }
-        _ => Err("give steady, diurnal, burst, or sizes with commas between them".to_owned()),
     }
 }
 
-/// Runs the benchmark, or goes on with it, and prints what came out.
+/// The source's options with the profile, if one is given: without it they are as they would be in SQL, so that what
+/// was begun there can be gone on with here.
+fn options(options: &str, profile: &str) -> String {
+    format!(
+        "{options}::text::jsonb || coalesce(('{{\"profile\": ' || {profile}::text || '}}')::jsonb, '{{}}')"
+    )
+}
+
+/// Runs the benchmark, or goes on with it, and prints what came out. Tables that do not hold what they should, or answer
+/// otherwise, are a failure; how fast or small they are is not.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let display = Display::new();
     let server = Server::find(&arguments.connection)?;
@@ -134,12 +147,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let report = Report::read(&mut session, &arguments.run)?;
     report.document().print()?;
     match &arguments.output {
-        Some(folder) => report::write(&report, &mut session, folder),
+        Some(folder) => report::write(&report, &mut session, folder)?,
         None if server.is_temporary() => {
             display.note("The tables go with the temporary server; --output DIR keeps a report.");
-            Ok(())
         }
-        None => Ok(()),
+        None => {}
+    }
+    match report.is_correct() {
+        true => Ok(()),
+        false => Err(Error::failed(
+            "the tables differ, in content or in what queries find",
+            "Gates content and queries say which, and how.",
+        )),
     }
 }
 
@@ -160,10 +179,15 @@ fn stop(observer: &mut Client, display: &Display, loads: &[Load]) -> Result<()> 
 impl Arguments {
     /// Says what will be created.
     fn announce(&self, server: &Server, client: &mut Client) -> Result<()> {
-        let plan = "SELECT count(*) FROM stream_plan($1, rows => $2, batch_rows => $3,
-                        options => $4::text::jsonb || ('{\"profile\": ' || $5::text || '}')::jsonb)";
+        let plan = format!(
+            "SELECT count(*) FROM stream_plan($1, rows => $2, batch_rows => $3, options => {})",
+            options("$4", "$5")
+        );
         let batches: i64 = client
-            .query_one(plan, &[&self.source, &self.rows, &self.batch_rows, &self.options, &self.profile])?
+            .query_one(
+                plan.as_str(),
+                &[&self.source, &self.rows, &self.batch_rows, &self.options, &self.profile],
+            )?
             .get(0);
         let variants = "SELECT name, skipped FROM stream_variants
                         WHERE (source IS NULL OR source = $1) AND (owner IS NULL OR owner = current_user) AND ($2::text[] IS NULL OR name = ANY ($2))";
@@ -191,12 +215,13 @@ impl Arguments {
     }
 
     fn call(&self, session: &mut Client) -> Result<()> {
-        let call =
+        let call = format!(
             "CALL stream_bench(source => $1, rows => $2, batch_rows => $3, variants => $4, phase => $5,
-                        schema => $6, workers => $7, analyze_every => $8, run => $9,
-                        options => $10::text::jsonb || ('{\"profile\": ' || $11::text || '}')::jsonb)";
+                        schema => $6, workers => $7, analyze_every => $8, run => $9, options => {})",
+            options("$10", "$11")
+        );
         session.execute(
-            call,
+            call.as_str(),
             &[
                 &self.source,
                 &self.rows,
@@ -239,6 +264,7 @@ mod tests {
     fn profiles_become_json() {
         assert_eq!(profile_json("burst").as_deref(), Ok("\"burst\""));
         assert_eq!(profile_json("500,2000").as_deref(), Ok("[500,2000]"));
+        assert_eq!(profile_json("0500, +20").as_deref(), Ok("[500,20]"));
         assert!(
             ["", "flat", "1,", "0", "-1", "1], \"x\": [1"].iter().all(|text| profile_json(text).is_err())
         );

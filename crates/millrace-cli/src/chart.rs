@@ -316,6 +316,37 @@ mod tests {
     }
 
     #[test]
+    fn bars_are_as_long_as_their_values() {
+        let bars = Bars {
+            title: "speeds".into(),
+            unit: Unit::RowsPerSecond,
+            series: vec!["noindex".into(), "index".into()],
+            groups: vec![
+                ("heap".into(), vec![Some(900.0), Some(300.0)]),
+                ("ao".into(), vec![Some(450.0), None]),
+            ],
+            stacked: false,
+        };
+        let svg = bars.render().into_string();
+        let number = |tag: &str, name: &str| -> f64 {
+            let from = tag.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
+            tag[from..].split('"').next().unwrap().parse().unwrap()
+        };
+        let marks: Vec<(f64, f64, f64)> = svg
+            .split("<rect class=\"mark\"")
+            .skip(1)
+            .map(|tag| (number(tag, "x"), number(tag, "width"), number(tag, "data-value")))
+            .collect();
+        assert_eq!(marks.iter().map(|mark| mark.2).collect::<Vec<_>>(), [900.0, 300.0, 450.0]);
+        for (x, width, value) in &marks {
+            assert!(
+                (width / marks[0].1 - value / 900.0).abs() < 1e-9 && *x == LEFT && *width > 100.0,
+                "{svg}"
+            );
+        }
+    }
+
+    #[test]
     fn stacked_bars_begin_where_the_last_one_ends() {
         let bars = Bars {
             title: "<sizes>".into(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Where the server's sockets usually are.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 /// Variables that name a server.
-const VARIABLES: [&str; 5] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE"];
+const VARIABLES: [&str; 6] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE"];
 
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Connection")]
@@ -40,6 +40,10 @@ impl Arguments {
     }
 
     fn config(&self) -> Result<Config> {
+        if variable("PGSERVICE").is_some() {
+            let hint = "Unset it, and give --host, --port, --username and --dbname or a postgres:// URI.";
+            return Err(Error::usage("PGSERVICE: this program does not read service files", hint));
+        }
         let name = self.dbname.clone().or_else(|| variable("PGDATABASE"));
         let mut config = match &name {
             Some(text) if text.contains("://") || text.contains('=') => {

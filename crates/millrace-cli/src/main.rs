@@ -34,7 +34,7 @@ const AFTER_HELP: &str = "\
 The server is the one that the connection options, a postgres:// URI or the usual PG* variables name. Without any of these
 a temporary server is started, whose programs are those of pg_config (or PG_CONFIG), and removed at the end.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
+Exit codes: 0 done, 1 failed (for bench also: tables differ in content or in what queries find), 2 wrong usage, 130 interrupted.";
 
 #[derive(Subcommand)]
 enum Command {

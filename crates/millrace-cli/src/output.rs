@@ -1,7 +1,14 @@
 //! What goes to standard output (results) and to standard error (everything else).
 
 use crate::error::{Error, Result};
+use crate::interrupt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+/// How often it is looked whether the user wants to stop.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Writes a line of the result. Fails where nobody reads it.
 pub fn print(line: &str) -> Result<()> {
@@ -22,9 +29,22 @@ pub fn confirm(question: &str) -> Result<bool> {
         return Err(Error::usage("there is no terminal to ask for leave on", "--yes answers in advance."));
     }
     let _ = write!(io::stderr().lock(), "{question} [y/N] ");
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(Error::file("standard input"))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let (answered, answers) = mpsc::channel();
+    // Ctrl-C does not end the reading, so that is left to a thread that ends with the program.
+    thread::spawn(move || {
+        let mut answer = String::new();
+        answered.send(io::stdin().read_line(&mut answer).map(|_| answer))
+    });
+    loop {
+        match answers.recv_timeout(TICK) {
+            Ok(answer) => {
+                let answer = answer.map_err(Error::file("standard input"))?;
+                return Ok(matches!(answer.trim(), "y" | "Y" | "yes"));
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(false),
+            Err(RecvTimeoutError::Timeout) => interrupt::check().inspect_err(|_| note(""))?,
+        }
+    }
 }
 
 /// Rows of text in columns under their names; numbers to the right.

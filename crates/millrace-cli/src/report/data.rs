@@ -4,9 +4,10 @@ use crate::error::{Error, Result};
 use postgres::{Client, Row};
 
 /// A curve of more batches than this is drawn from means of neighbours.
-const POINTS: i64 = 400;
+pub const POINTS: i64 = 400;
 
 /// A run or a benchmark as the server's views have it.
+#[derive(Default)]
 pub struct Report {
     pub run: String,
     /// What it was and where, by name.
@@ -20,6 +21,7 @@ pub struct Report {
 }
 
 /// One table of one phase, a row of `stream_report`.
+#[derive(Default)]
 pub struct Target {
     /// None where the run is not a benchmark's.
     pub phase: Option<String>,
@@ -39,6 +41,7 @@ pub struct Target {
     pub insert_seconds: Option<f64>,
     pub commit_seconds: Option<f64>,
     pub analyze_seconds: Option<f64>,
+    pub after_load_seconds: Option<f64>,
     pub wal_bytes_per_row: Option<f64>,
     pub size_bytes: Option<i64>,
     pub bytes_per_row: Option<f64>,
@@ -48,6 +51,7 @@ pub struct Target {
 }
 
 /// A row of `stream_gates`.
+#[derive(Default)]
 pub struct Gate {
     pub gate: String,
     pub phase: Option<String>,
@@ -126,7 +130,8 @@ fn targets(client: &mut Client, run: &str) -> Result<Vec<Target>> {
                r.seconds::float8, r.rows_per_second, r.rows_per_second_min, r.rows_per_second_p50,
                r.rows_per_second_p95, r.rows_per_second_max, r.insert_rows_per_second, r.ratio::float8,
                r.generate_seconds::float8, r.insert_seconds::float8, r.commit_seconds::float8,
-               r.analyze_seconds::float8, r.wal_bytes_per_row::float8, r.size_bytes, r.bytes_per_row::float8, r.table_bytes
+               r.analyze_seconds::float8, r.wal_bytes_per_row::float8, r.size_bytes, r.bytes_per_row::float8, r.table_bytes,
+               r.after_load_seconds::float8
         FROM stream_report($1) WITH ORDINALITY r
         LEFT JOIN stream_bench_tables t ON t.bench = $1 AND t.target = r.target
         ORDER BY r.ordinality";
@@ -156,6 +161,7 @@ fn target(client: &mut Client, row: &Row) -> Result<Target> {
         size_bytes: row.get(19),
         bytes_per_row: row.get(20),
         table_bytes: row.get(21),
+        after_load_seconds: row.get(22),
     })
 }
 

@@ -1,6 +1,6 @@
 //! The charts of a run's report.
 
-use super::data::{Report, Target};
+use super::data::{Gate, POINTS, Report, Target};
 use super::document::{Figure, Kind, Verdict};
 use crate::chart::{Bars, Lines, Unit};
 
@@ -14,6 +14,12 @@ impl Report {
             (_, 0) => Some(Verdict { text: format!("All {all} gates passed."), kind: Kind::Pass }),
             _ => Some(Verdict { text: format!("{failed} of {all} gates failed."), kind: Kind::Fail }),
         }
+    }
+
+    /// Whether all tables hold the same rows, and queries find the same in them.
+    pub fn is_correct(&self) -> bool {
+        let matters = |gate: &&Gate| matches!(gate.gate.as_str(), "content" | "queries");
+        self.gates.iter().filter(matters).all(|gate| gate.pass == Some(true))
     }
 
     pub fn figures(&self) -> Vec<Figure> {
@@ -34,16 +40,16 @@ impl Report {
 
     fn curves(&self, phase: Option<&str>) -> Figure {
         let title = titled("Insert speed of each batch", phase);
-        let of_phase = self.targets.iter().filter(|target| target.phase.as_deref() == phase);
+        let of_phase = || self.targets.iter().filter(move |target| target.phase.as_deref() == phase);
         let chart = Lines {
             title: title.clone(),
             unit: Unit::RowsPerSecond,
             along: "batch",
-            series: of_phase.map(|target| (target.variant.clone(), target.curve.clone())).collect(),
+            series: of_phase().map(|target| (target.variant.clone(), target.curve.clone())).collect(),
         };
         Figure {
             title,
-            note: "Rows per second by the time of inserting alone, without making the rows and without the commit.",
+            note: curves_note(of_phase().any(|target| target.batches > POINTS)),
             chart: chart.render(),
         }
     }
@@ -164,6 +170,17 @@ impl Report {
     }
 }
 
+fn curves_note(of_means: bool) -> &'static str {
+    match of_means {
+        false => {
+            "Rows per second by the time of inserting alone, without making the rows and without the commit."
+        }
+        true => {
+            "Rows per second by the time of inserting alone, without making the rows and without the commit. Each point is the mean of several neighbouring batches."
+        }
+    }
+}
+
 fn titled(title: &str, phase: Option<&str>) -> String {
     phase.map_or_else(|| title.to_owned(), |phase| format!("{title}, phase {phase}"))
 }
@@ -177,4 +194,30 @@ fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
         }
     }
     seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(batches: i64) -> Report {
+        let target = Target { variant: "heap".to_owned(), batches, ..Target::default() };
+        Report { targets: vec![target], ..Report::default() }
+    }
+
+    #[test]
+    fn curves_of_many_batches_say_that_they_are_of_means() {
+        let says =
+            |batches: i64| report(batches).figures()[0].note.contains("mean of several neighbouring batches");
+        assert_eq!([1, 400, 401].map(says), [false, false, true]);
+    }
+
+    #[test]
+    fn only_content_and_queries_decide_on_correctness() {
+        let gate = |gate: &str, pass| Gate { gate: gate.to_owned(), pass, ..Gate::default() };
+        let correct = |gates| Report { gates, ..report(1) }.is_correct();
+        assert!(correct(vec![]) && correct(vec![gate("content", Some(true)), gate("size", Some(false))]));
+        assert!(!correct(vec![gate("content", Some(true)), gate("queries", Some(false))]));
+        assert!(!correct(vec![gate("content", None)]));
+    }
 }

@@ -66,16 +66,21 @@ impl Report {
     }
 
     fn time(&self) -> Table {
-        self.by_target("Seconds", &["in all", "generate", "insert", "commit", "analyze"], |target| {
-            let parts = [
-                target.seconds,
-                target.generate_seconds,
-                target.insert_seconds,
-                target.commit_seconds,
-                target.analyze_seconds,
-            ];
-            parts.map(number).to_vec()
-        })
+        self.by_target(
+            "Seconds",
+            &["in all", "generate", "insert", "commit", "analyze", "after load"],
+            |target| {
+                let parts = [
+                    target.seconds,
+                    target.generate_seconds,
+                    target.insert_seconds,
+                    target.commit_seconds,
+                    target.analyze_seconds,
+                    target.after_load_seconds,
+                ];
+                parts.map(number).to_vec()
+            },
+        )
     }
 
     fn size(&self) -> Table {
