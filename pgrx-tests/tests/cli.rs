@@ -251,10 +251,13 @@ fn wrong_calls_say_what_is_wrong() {
     let mut client = cluster.connect();
     client.batch_execute("CREATE DATABASE bare").unwrap();
     let nowhere = scratch(&cluster);
+    let mut service = alone(&["bench", "--yes"]);
+    service.env("PGSERVICE", "bench");
     let wrong: Vec<(Command, i32, &[&str])> = vec![
         (alone(&[]), 2, &["Usage: millrace <COMMAND>"]),
         (alone(&["bench", "--rows", "0"]), 2, &["invalid value '0' for '--rows <ROWS>'"]),
         (alone(&["bench", "--profile", "flat"]), 2, &["give steady, diurnal, burst, or sizes"]),
+        (service, 2, &["millrace: PGSERVICE: this program does not read service files", "HINT:  Unset it"]),
         (alone(&["report", "bench"]), 2, &["millrace: no server is named", "HINT:  Give --host,"]),
         (alone(&["tpch", "fast"]), 2, &["[possible values: power, throughput, both]"]),
         (alone(&["tpch", "throughput", "--streams", "0"]), 2, &["0 is not in 1..=100"]),
@@ -403,6 +406,139 @@ fn the_second_interrupt_cancels_the_batch() {
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     transaction.rollback().unwrap();
     assert_eq!(one::<String>(&mut client, "SELECT state FROM stream_progress"), "interrupted");
+}
+
+/// The program on a terminal, of which `script` makes one. What is written to its input is typed.
+fn on_a_terminal(cluster: &Cluster, arguments: &[&str]) -> Child {
+    let quoted = arguments.iter().map(|argument| format!(" '{argument}'")).collect::<String>();
+    let program = std::env::var("MILLRACE_CLI").unwrap();
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("exec '{program}'{quoted}"), "/dev/null"]).env("TERM", "xterm");
+    command
+        .env("PGHOST", cluster.folder())
+        .env("PGUSER", "postgres")
+        .env_remove("NO_COLOR")
+        .env("SHELL", "/bin/sh");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Reads what a terminal shows until it ends with a text.
+fn read_until(terminal: &mut Child, end: &str) -> String {
+    let mut shown = Vec::new();
+    let mut byte = [0];
+    while !shown.ends_with(end.as_bytes()) {
+        let read = std::io::Read::read(terminal.stdout.as_mut().unwrap(), &mut byte).unwrap();
+        assert!(read > 0, "it ended: {}", String::from_utf8_lossy(&shown));
+        shown.push(byte[0]);
+    }
+    text(&shown)
+}
+
+#[test]
+fn a_terminal_is_asked_and_shows_bars() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let bench = [
+        "bench",
+        "--rows",
+        "20000",
+        "--batch-rows",
+        "1000",
+        "--variants",
+        "heap,heap_brin",
+        "--phase",
+        "noindex",
+    ];
+    for arguments in [&bench[..], &["tpch", "power", "--sf", "0.01"][..]] {
+        // Ctrl-C at the question is an answer.
+        let mut terminal = on_a_terminal(&cluster, arguments);
+        read_until(&mut terminal, "Go on? [y/N] ");
+        std::io::Write::write_all(terminal.stdin.as_mut().unwrap(), b"\x03").unwrap();
+        let said = read_until(&mut terminal, "millrace: interrupted");
+        assert_eq!(terminal.wait().unwrap().code(), Some(130), "{said}");
+    }
+    let begun = "SELECT (SELECT count(*) FROM millrace.bench) + (SELECT count(*) FROM millrace.run)";
+    assert_eq!(one::<i64>(&mut client, begun), 0);
+
+    let mut terminal = on_a_terminal(&cluster, &bench);
+    read_until(&mut terminal, "Go on? [y/N] ");
+    std::io::Write::write_all(terminal.stdin.as_mut().unwrap(), b"y\n").unwrap();
+    let shown = read_until(&mut terminal, "comparing the tables");
+    // Each table has a line that is drawn over: its name, its bar, its rows and speed.
+    for table in ["bench.heap_noindex", "bench.heap_brin_noindex"] {
+        let line =
+            shown.rfind(table).map(|from| &shown[from..]).unwrap_or_else(|| panic!("{table}: {shown:?}"));
+        let line = line.split(['\r', '\n']).next().unwrap();
+        for part in ["█", "20,000 of 20,000 rows (100%), ", " rows/s"] {
+            assert!(line.contains(part), "{part} is not in {line:?}");
+        }
+    }
+    assert!(shown.contains("\x1b["), "{shown:?}");
+    let mut rest = String::new();
+    std::io::Read::read_to_string(terminal.stdout.as_mut().unwrap(), &mut rest).unwrap();
+    assert_eq!(terminal.wait().unwrap().code(), Some(0), "{rest}");
+}
+
+#[test]
+fn a_benchmark_of_the_servers_is_gone_on_with() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let arguments = "rows => 9000, batch_rows => 1000, variants => '{heap, heap_brin}', phase => 'noindex'";
+    client.batch_execute(&format!("CALL stream_bench({arguments})")).unwrap();
+    let bench = [
+        "bench",
+        "--rows",
+        "9000",
+        "--batch-rows",
+        "1000",
+        "--variants",
+        "heap,heap_brin",
+        "--phase",
+        "noindex",
+        "--yes",
+    ];
+    succeed(on(&cluster, &bench));
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_batches"), 18);
+
+    // Tables that differ are a failure, which the report explains.
+    client.batch_execute("DELETE FROM bench.heap_brin_noindex WHERE sequence_number = 7").unwrap();
+    let Output { status, stdout, stderr } = on(&cluster, &bench).output().unwrap();
+    let (printed, said) = (text(&stdout), text(&stderr));
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(printed.contains("1 rows fewer") && printed.contains("gates failed"), "{printed}");
+    assert!(
+        said.contains("millrace: the tables differ, in content or in what queries find\nHINT:  "),
+        "{said}"
+    );
+
+    // A profile is as good among the options.
+    let profiled = |profile: &[&str]| {
+        let call = [
+            "bench",
+            "--rows",
+            "9000",
+            "--batch-rows",
+            "1000",
+            "--variants",
+            "heap",
+            "--phase",
+            "noindex",
+            "--yes",
+        ];
+        let name = format!("p{}", profile.len());
+        succeed(on(&cluster, &[&call[..], &["--run", &name, "--schema", &name][..], profile].concat()));
+        format!(
+            "SELECT string_agg(rows::text, ' ' ORDER BY batch) FROM stream_batches WHERE run = '{name}/noindex'"
+        )
+    };
+    let list = profiled(&["--profile", "0500,+1000"]);
+    assert_eq!(one::<String>(&mut client, &list), ["500 1000"; 6].join(" "));
+    let named = profiled(&["--options", "{\"profile\": \"burst\"}", "--analyze-every", "3"]);
+    let planned = "SELECT string_agg(rows_in_batch::text, ' ' ORDER BY batch)
+                   FROM stream_plan('cdr', rows => 9000, batch_rows => 1000, options => '{\"profile\": \"burst\"}')";
+    let planned: String = one(&mut client, planned);
+    assert_eq!(one::<String>(&mut client, &named), planned);
+    assert!(planned.contains("5000"), "{planned}");
 }
 
 /// A folder for temporary servers, which must be empty again when the program ends.
