@@ -335,7 +335,7 @@ impl Error {
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "source \"sql\" needs argument \"rows\"",
             )
-            .hint("It is how many rows the query gives in all batches, at least 1."),
+            .hint("It is how many row numbers the batches count in all, at least 1."),
             Error::NoAnswers(sf) => Described::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("no answers are published for scale factor {sf}"),

@@ -15,9 +15,10 @@ pub const QUERY: &str = "sql";
 pub const QUERY_ABOUT: &str = "the rows of any query, run once per batch";
 
 /// Its options, likewise.
-pub const QUERY_OPTIONS: [&str; 2] = [
-    "query: a SELECT, text; $1 and $2 are the batch's first and last row number, from 1",
-    "columns: the target's columns it fills, an array of names; all in their order by default",
+pub const QUERY_OPTIONS: [&str; 3] = [
+    "query: a SELECT, text, required; $1 and $2, of type bigint, are the batch's first and last row number, from 1",
+    "columns: the target's columns it fills, an array of names, default all in their order",
+    "rows: how many row numbers there are in all batches, at least 1, required; as argument rows or here",
 ];
 
 /// What a run loads.

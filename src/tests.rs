@@ -611,6 +611,11 @@ mod tests {
         assert_eq!(one::<i32>(lineitem), 16);
         let options = "SELECT options[1] FROM stream_sources() WHERE name = 'orders'";
         assert!(one::<String>(options).starts_with("sf: scale factor"), "{}", one::<String>(options));
+        let unclear = "SELECT coalesce(string_agg(name || ' ' || option, '; '), '')
+                       FROM stream_sources(), unnest(options) option WHERE option !~ '^[a-z_]+: .*(\\mdefault \\S|\\mrequired\\M)'";
+        assert_eq!(one::<String>(unclear), "", "each option says its default, or that it is required");
+        let sql = "SELECT cardinality(options) FROM stream_sources() WHERE name = 'sql'";
+        assert_eq!(one::<i32>(sql), 3);
     }
 
     #[pg_extern]

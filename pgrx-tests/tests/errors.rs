@@ -203,7 +203,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "SELECT * FROM cdr_gen(5, '{\"start\": \"now\"}')",
         "22023",
-        "\"now\" is not a timestamp such as 2024-01-01 00:00:00",
+        "\"now\" is not a timestamp from 1678 to 2261 such as 2024-01-01 00:00:00",
     ),
     ("SELECT * FROM cdr_gen(5, part => 2)", "22023", "part 2 of 1 does not exist"),
     ("SELECT * FROM cdr_gen(5, parts => 2)", "22023", "argument \"parts\" needs argument \"part\""),

@@ -183,6 +183,27 @@ fn a_query_is_a_source_that_goes_on_where_it_failed() {
 }
 
 #[test]
+fn a_query_may_give_other_numbers_of_rows() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    // Six batches of two numbers: some have no rows, some more than numbers. $1 and $2 are bigint.
+    let call = r#"CALL stream_ingest('chosen', 'sql', rows => 12, batch_rows => 2, options => '{
+        "query": "SELECT g, pg_typeof($1)::text FROM generate_series($1, $2) g, generate_series(1, 3) WHERE g % 4 = 0"}')"#;
+    client.batch_execute("CREATE TABLE chosen (n bigint, type text)").unwrap();
+    client.batch_execute(call).unwrap();
+    let rows = "SELECT string_agg(rows::text, ' ' ORDER BY batch) FROM stream_batches";
+    assert_eq!(one::<String>(&mut client, rows), "0 3 0 3 0 3");
+    assert!(one::<bool>(&mut client, "SELECT bool_and(type = 'bigint') AND count(*) = 9 FROM chosen"));
+    let state = "SELECT state || ' ' || batches_done || ' ' || rows_done FROM stream_progress";
+    assert_eq!(one::<String>(&mut client, state), "done 6 9");
+    // It counts the table's rows, whoever inserted them.
+    let verified = "SELECT matches::text || ' ' || rows_expected || ' ' || rows_found FROM stream_verify('public.chosen')";
+    assert_eq!(one::<String>(&mut client, verified), "true 9 9");
+    client.batch_execute("INSERT INTO chosen VALUES (0)").unwrap();
+    assert_eq!(one::<String>(&mut client, verified), "false 9 10");
+}
+
+#[test]
 fn a_query_runs_with_the_callers_rights_and_is_checked_before_any_work() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();

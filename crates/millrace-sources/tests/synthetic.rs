@@ -348,7 +348,11 @@ fn wrong_options_are_refused_by_name() {
         ("cdr", json!({"row": 1}), "unknown field `row`, expected one of `rows`, `seed`, "),
         ("cdr", json!({"exponent": 4.5}), "exponent must be from 0 to 4, not 4.5"),
         ("cdr", json!({"subscribers": 1}), "subscribers must be from 2 to 1000000000, not 1"),
-        ("cdr", json!({"start": "tomorrow"}), "\"tomorrow\" is not a timestamp such as 2024-01-01 00:00:00"),
+        (
+            "cdr",
+            json!({"start": "tomorrow"}),
+            "\"tomorrow\" is not a timestamp from 1678 to 2261 such as 2024-01-01 00:00:00",
+        ),
         ("cdr", json!({"rows_per_day": 1, "rows": 10_000_000}), "so many rows would end after the year 9999"),
         ("iot", json!({"devices": 0}), "devices must be from 1 to 1000000000, not 0"),
         ("iot", json!({"interval": 0}), "interval must be from 0.001 to 86400, not 0"),

@@ -119,9 +119,12 @@ impl Table for Iot {
         },
         OptionHelp {
             name: "lost",
-            about: "share of readings that never arrive, from 0 to 0.4, default 0.01",
+            about: "share of readings that never arrive, from 0 to 0.4 in steps of 1/1024, default 0.01",
         },
-        OptionHelp { name: "late", about: "share of readings that arrive late, from 0 to 0.4, default 0.02" },
+        OptionHelp {
+            name: "late",
+            about: "share of readings that arrive late, from 0 to 0.4 in steps of 1/1024, default 0.02",
+        },
         OptionHelp {
             name: "delay",
             about: "seconds that late readings are late, to the next 1024 readings, from 0 to 86400, default 60",

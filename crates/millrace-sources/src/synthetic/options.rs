@@ -52,7 +52,9 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let nanoseconds = string_to_timestamp_nanos(&text).map_err(|_| {
-            de::Error::custom(format!("\"{text}\" is not a timestamp such as 2024-01-01 00:00:00"))
+            de::Error::custom(format!(
+                "\"{text}\" is not a timestamp from 1678 to 2261 such as 2024-01-01 00:00:00"
+            ))
         })?;
         Ok(Self { microseconds: nanoseconds.div_euclid(1_000) })
     }
