@@ -328,19 +328,16 @@ mod tests {
             stacked: false,
         };
         let svg = bars.render().into_string();
-        let number = |tag: &str, name: &str| -> f64 {
-            let from = tag.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
-            tag[from..].split('"').next().unwrap().parse().unwrap()
+        let number = |tag: &str, name: &str| -> Option<f64> {
+            let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+            rest.split('"').next()?.parse().ok()
         };
-        let marks: Vec<(f64, f64, f64)> = svg
-            .split("<rect class=\"mark\"")
-            .skip(1)
-            .map(|tag| (number(tag, "x"), number(tag, "width"), number(tag, "data-value")))
-            .collect();
-        assert_eq!(marks.iter().map(|mark| mark.2).collect::<Vec<_>>(), [900.0, 300.0, 450.0]);
-        for (x, width, value) in &marks {
+        let bar = |tag: &str| Some([number(tag, "x")?, number(tag, "width")?, number(tag, "data-value")?]);
+        let marks: Vec<[f64; 3]> = svg.split("<rect class=\"mark\"").skip(1).filter_map(bar).collect();
+        assert_eq!(marks.iter().map(|mark| mark[2]).collect::<Vec<_>>(), [900.0, 300.0, 450.0]);
+        for [x, width, value] in &marks {
             assert!(
-                (width / marks[0].1 - value / 900.0).abs() < 1e-9 && *x == LEFT && *width > 100.0,
+                (width / marks[0][1] - value / 900.0).abs() < 1e-9 && *x == LEFT && *width > 100.0,
                 "{svg}"
             );
         }
