@@ -522,7 +522,7 @@ fn variants_of_ones_own_and_whose_benchmark_it_is() {
             "variant \"trap\" belongs to role \"ann\"",
         ),
         (
-            "SELECT millrace.variant_statements('trap', 'noindex', 'cdr', 'trap')",
+            "SELECT millrace.variant_statements('trap', 'noindex', 'cdr', 'trap', 1000, '{}')",
             "variant \"trap\" belongs to role \"ann\"",
         ),
     ] {
