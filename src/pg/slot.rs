@@ -91,6 +91,7 @@ pub unsafe fn read_all(slot: *mut pg_sys::TupleTableSlot) {
 ///
 /// # Safety
 /// `slot` is a slot whose values are all filled in.
+#[cfg(any(feature = "pg14", feature = "pg15"))]
 pub unsafe fn tuple_size(slot: *mut pg_sys::TupleTableSlot) -> usize {
     // SAFETY: the caller vouches for the slot.
     unsafe {
