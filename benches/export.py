@@ -10,7 +10,6 @@ SF, THREADS and TMPDIR set how often, how much, with how many threads and on whi
 
 import hashlib
 import json
-
 import os
 import re
 import shutil

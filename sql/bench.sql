@@ -37,34 +37,34 @@ COMMENT ON COLUMN millrace.variant.after_load IS
 'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
 
 INSERT INTO millrace.variant
-    (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source, about, owner)
+    (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source, about, owner,
+     after_load)
 VALUES
-    ('heap', 1, 'postgresql', 'heap', NULL, false, NULL, NULL, NULL, NULL, 'a plain table', NULL),
-    ('heap_unlogged', 2, 'postgresql', 'heap', NULL, true, NULL, NULL, NULL, NULL, 'a table without WAL', NULL),
+    ('heap', 1, 'postgresql', 'heap', NULL, false, NULL, NULL, NULL, NULL, 'a plain table', NULL, NULL),
+    ('heap_unlogged', 2, 'postgresql', 'heap', NULL, true, NULL, NULL, NULL, NULL, 'a table without WAL', NULL, NULL),
     ('heap_hourly', 3, 'postgresql', 'heap', NULL, false, 'RANGE (call_hour)',
         (SELECT array_agg(pg_catalog.format('FOR VALUES FROM (%s) TO (%s)', hour, hour + 1) ORDER BY hour)
          FROM pg_catalog.generate_series(0, 23) hour),
-        NULL, 'cdr', 'a partition for each hour of the day', NULL),
+        NULL, 'cdr', 'a partition for each hour of the day', NULL, NULL),
     ('heap_brin', 4, 'postgresql', 'heap', NULL, false, NULL, NULL,
         '{USING brin (call_timestamp), (caller_number), (callee_number), (cell_tower_id), USING brin (call_date)}',
-        'cdr', 'a table with BRIN indexes on the columns that follow the order of arrival', NULL),
-    ('ao_row', 5, 'greenplum', 'ao_row', NULL, false, NULL, NULL, NULL, NULL, 'append-optimized, by row', NULL),
+        'cdr', 'a table with BRIN indexes on the columns that follow the order of arrival', NULL, NULL),
+    ('ao_row', 5, 'greenplum', 'ao_row', NULL, false, NULL, NULL, NULL, NULL, 'append-optimized, by row', NULL, NULL),
     ('ao_column', 6, 'greenplum', 'ao_column', 'WITH (compresstype = zstd, compresslevel = 5)', false, NULL, NULL,
-        NULL, NULL, 'append-optimized, by column, compressed with zstd', NULL),
+        NULL, NULL, 'append-optimized, by column, compressed with zstd', NULL, NULL),
     ('pax', 7, 'cloudberry', 'pax',
         'WITH (compresstype = ''zstd'', compresslevel = 5,'
         ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
         ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})',
-        false, NULL, NULL, NULL, 'cdr', 'PAX with zone maps and Bloom filters', NULL),
+        false, NULL, NULL, NULL, 'cdr', 'PAX with zone maps and Bloom filters', NULL, NULL),
     ('pax_clustered', 8, 'cloudberry', 'pax',
         'WITH (compresstype = ''zstd'', compresslevel = 5,'
         ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
         ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id},'
         ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')',
-        false, NULL, NULL, NULL, 'cdr', 'PAX, clustered in Z-order by hour and cell tower', NULL);
-
--- PAX clusters no row as it comes.
-UPDATE millrace.variant SET after_load = 'CLUSTER %s' WHERE name = 'pax_clustered';
+        false, NULL, NULL, NULL, 'cdr', 'PAX, clustered in Z-order by hour and cell tower', NULL,
+        -- It clusters no row as it comes.
+        'CLUSTER %s');
 
 CREATE TABLE millrace.bench (
     name text PRIMARY KEY CHECK (name <> ''),

@@ -277,20 +277,12 @@ impl Error {
             }
             Error::RunBusy { run, pid } => Described::new(
                 Code::ERRCODE_OBJECT_IN_USE,
-                match pid {
-                    Some(pid) => format!("run \"{run}\" is being ingested by process {pid}"),
-                    None => format!("run \"{run}\" is being ingested by another session"),
-                },
+                format!("run \"{run}\" is being ingested by {}", holder(pid)),
             )
             .hint("Wait for it, or ask it to stop with stream_stop()."),
             Error::RefreshBusy { schema, stream, pid } => Described::new(
                 Code::ERRCODE_OBJECT_IN_USE,
-                match pid {
-                    Some(pid) => {
-                        format!("refresh {stream} of schema \"{schema}\" is being applied by process {pid}")
-                    }
-                    None => format!("refresh {stream} of schema \"{schema}\" is being applied by another session"),
-                },
+                format!("refresh {stream} of schema \"{schema}\" is being applied by {}", holder(pid)),
             )
             .hint("Wait for it. Another refresh set can be applied meanwhile."),
             Error::RunDiffers { run, differences } => Described::new(
@@ -430,6 +422,11 @@ fn describe_export(error: &ExportError) -> Described {
             with(Code::ERRCODE_INTERNAL_ERROR)
         }
     }
+}
+
+/// Who holds a session lock, as far as that is known.
+fn holder(pid: Option<i32>) -> String {
+    pid.map_or_else(|| "another session".to_owned(), |pid| format!("process {pid}"))
 }
 
 /// As the server's own `errcode_for_file_access`.

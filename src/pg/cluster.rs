@@ -16,8 +16,8 @@ const ROLE: &CStr = c"gp_role";
 /// The segment's number, from 0; -1 on the coordinator.
 const CONTENT_ID: &CStr = c"gp_contentid";
 
-/// Whether this is one of a cluster's processes, of Cloudberry or Greenplum, where rows reach their segments by the executor alone: whoever else writes a
-/// table or adds nodes to plans would do so on the coordinator.
+/// Whether this is one of a cluster's processes, of Cloudberry or Greenplum, where rows reach their segments by
+/// the executor alone: whoever else writes a table or adds nodes to plans would do so on the coordinator.
 pub fn is_cluster() -> bool {
     setting(ROLE).is_some()
 }
