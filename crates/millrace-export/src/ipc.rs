@@ -75,15 +75,17 @@ impl Encoding for Ipc {
         Ok(messages)
     }
 
-    fn begin(&self) -> Result<(Index, Vec<u8>), Error> {
-        let mut bytes = if self.is_file { MAGIC_PADDED.to_vec() } else { Vec::new() };
+    fn begin(&self, bytes: &mut Vec<u8>) -> Result<Index, Error> {
+        if self.is_file {
+            bytes.extend_from_slice(MAGIC_PADDED);
+        }
         let schema = IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(
             &self.schema,
             &mut DictionaryTracker::new(true),
             &self.write_options,
         );
-        write_message(&mut bytes, schema, &self.write_options)?;
-        Ok((Index { length: bytes.len(), ..Index::default() }, bytes))
+        write_message(&mut *bytes, schema, &self.write_options)?;
+        Ok(Index { length: bytes.len(), ..Index::default() })
     }
 
     fn append(&self, file: &mut Index, chunk: Messages, _: &Buffers) -> Result<Vec<u8>, Error> {
@@ -97,15 +99,15 @@ impl Encoding for Ipc {
         Ok(chunk.bytes)
     }
 
-    fn end(&self, file: Index) -> Result<(Vec<u8>, u64), Error> {
-        let mut bytes = END_OF_STREAM.to_vec();
+    fn end(&self, file: Index, bytes: &mut Vec<u8>) -> Result<u64, Error> {
+        bytes.extend_from_slice(&END_OF_STREAM);
         if self.is_file {
             let footer = self.footer(&file.blocks);
             bytes.extend_from_slice(&footer);
             bytes.extend_from_slice(&(footer.len() as i32).to_le_bytes());
             bytes.extend_from_slice(MAGIC);
         }
-        Ok((bytes, file.batches))
+        Ok(file.batches)
     }
 }
 

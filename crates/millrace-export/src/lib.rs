@@ -141,14 +141,14 @@ trait Encoding: Sync {
 
     fn encode(&self, batches: &mut Batches<'_>, buffers: &Buffers) -> Result<Self::Chunk, Error>;
 
-    /// A file and its first bytes.
-    fn begin(&self) -> Result<(Self::File, Vec<u8>), Error>;
+    /// A file; appends its first bytes.
+    fn begin(&self, bytes: &mut Vec<u8>) -> Result<Self::File, Error>;
 
     /// The chunk's bytes at this place of the file.
     fn append(&self, file: &mut Self::File, chunk: Self::Chunk, buffers: &Buffers) -> Result<Vec<u8>, Error>;
 
-    /// The last bytes, and how many row groups the file has.
-    fn end(&self, file: Self::File) -> Result<(Vec<u8>, u64), Error>;
+    /// Appends the last bytes; how many row groups the file has.
+    fn end(&self, file: Self::File, bytes: &mut Vec<u8>) -> Result<u64, Error>;
 }
 
 /// The rows of a chunk, batch by batch.

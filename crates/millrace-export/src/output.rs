@@ -43,7 +43,8 @@ pub struct Written {
 /// Buffers for chunks, used again when they are written.
 ///
 /// Large buffers that are allocated by one thread and freed by another, chunk after chunk, end up strewn over the
-/// allocator's arenas, which then grow for as long as an export takes.
+/// allocator's arenas, which then grow for as long as an export takes. All that is written is in one taken here,
+/// since each given back becomes as large as a chunk in the end.
 pub struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
     most: usize,
@@ -174,9 +175,9 @@ impl Writer {
         Writer::Here(Files::new(buffers))
     }
 
-    /// Double buffering: while one buffer is written another waits, and the next is being made.
+    /// Double buffering: while one buffer is written, the next is filled.
     pub fn on_a_thread(buffers: Arc<Buffers>) -> Result<Self, Error> {
-        let (sender, receiver) = sync_channel(1);
+        let (sender, receiver) = sync_channel(0);
         let thread = std::thread::Builder::new().spawn(move || {
             let mut files = Files::new(buffers);
             for message in receiver {

@@ -61,9 +61,9 @@ impl Encoding for Parquet {
         Ok(writers.into_iter().map(ArrowColumnWriter::close).collect::<Result<_, _>>()?)
     }
 
-    fn begin(&self) -> Result<(Self::File, Vec<u8>), Error> {
-        let file = SerializedFileWriter::new(Vec::new(), self.root.clone(), self.properties.clone())?;
-        Ok((file, Vec::new()))
+    fn begin(&self, _: &mut Vec<u8>) -> Result<Self::File, Error> {
+        // Its first bytes come with the first chunk.
+        Ok(SerializedFileWriter::new(Vec::new(), self.root.clone(), self.properties.clone())?)
     }
 
     fn append(&self, file: &mut Self::File, chunk: Self::Chunk, buffers: &Buffers) -> Result<Vec<u8>, Error> {
@@ -80,9 +80,11 @@ impl Encoding for Parquet {
         Ok(std::mem::take(file.inner_mut()))
     }
 
-    fn end(&self, file: Self::File) -> Result<(Vec<u8>, u64), Error> {
+    fn end(&self, mut file: Self::File, bytes: &mut Vec<u8>) -> Result<u64, Error> {
         let row_groups = file.flushed_row_groups().len() as u64;
-        Ok((file.into_inner()?, row_groups))
+        *file.inner_mut() = std::mem::take(bytes);
+        *bytes = file.into_inner()?;
+        Ok(row_groups)
     }
 }
 

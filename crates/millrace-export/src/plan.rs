@@ -412,7 +412,7 @@ fn bytes_per_row<F: Encoding>(table: &Planned<'_, F>) -> Result<f64, Error> {
     let mut bytes = 0;
     let buffers = Buffers::new(0);
     for piece in table.make(units, &buffers, &Progress::default())? {
-        let (mut file, _) = table.encoding.begin()?;
+        let mut file = table.encoding.begin(&mut Vec::new())?;
         bytes += table.encoding.append(&mut file, piece.chunk, &buffers)?.len();
     }
     Ok((bytes as f64 / rows as f64).max(0.01))

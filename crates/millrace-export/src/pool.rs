@@ -15,9 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Chunks made and not yet appended, for each thread.
-const AHEAD: u64 = 2;
-
 /// Runs an export as planned.
 pub fn run<F: Encoding>(
     plan: &Plan<'_, F>,
@@ -25,9 +22,10 @@ pub fn run<F: Encoding>(
     progress: &Progress,
 ) -> Result<Vec<FileReport>, Error> {
     let options = &request.options;
-    let window = AHEAD * request.threads as u64;
-    // One for each chunk that is made or waits, and those of the writer.
-    let buffers = Arc::new(Buffers::new(window as usize + 3));
+    // Each makes a chunk, and one chunk more may wait for its turn: enough while they are made equally fast.
+    let window = request.threads as u64 + 1;
+    // One for each chunk that is made or waits, and those being appended and written.
+    let buffers = Arc::new(Buffers::new(window as usize + 2));
     let writer = match options.r#async {
         Some(false) => Writer::here(buffers.clone()),
         _ => Writer::on_a_thread(buffers.clone())?,
@@ -194,7 +192,8 @@ impl<F: Encoding> Appender<'_, F> {
         }
         if number + 1 == planned.first_chunk + planned.chunks {
             for Open { number, file, rows } in std::mem::take(&mut self.open).into_values() {
-                let (bytes, row_groups) = encoding.end(file)?;
+                let mut bytes = self.buffers.take();
+                let row_groups = encoding.end(file, &mut bytes)?;
                 self.write(number, bytes)?;
                 self.writer.send(Message::End { number, rows, row_groups })?;
             }
@@ -216,7 +215,8 @@ impl<F: Encoding> Appender<'_, F> {
         let number = self.next_number;
         self.next_number += 1;
         self.writer.send(Message::Begin(number, Output::create(&path, self.placing)?))?;
-        let (file, bytes) = encoding.begin()?;
+        let mut bytes = self.buffers.take();
+        let file = encoding.begin(&mut bytes)?;
         self.write(number, bytes)?;
         Ok(Open { number, file, rows: 0 })
     }

@@ -62,26 +62,25 @@ impl Encoding for Text {
         Ok(text)
     }
 
-    fn begin(&self) -> Result<((), Vec<u8>), Error> {
-        let mut line = Vec::new();
+    fn begin(&self, line: &mut Vec<u8>) -> Result<(), Error> {
         if let (Dialect::Csv(delimiter), true) = (self.dialect, self.header) {
             for (number, field) in self.schema.fields().iter().enumerate() {
                 if number > 0 {
                     line.push(delimiter);
                 }
-                print_quoted(field.name(), delimiter, &mut line);
+                print_quoted(field.name(), delimiter, line);
             }
             line.push(b'\n');
         }
-        Ok(((), line))
+        Ok(())
     }
 
     fn append(&self, _: &mut (), chunk: Vec<u8>, _: &Buffers) -> Result<Vec<u8>, Error> {
         Ok(chunk)
     }
 
-    fn end(&self, _: ()) -> Result<(Vec<u8>, u64), Error> {
-        Ok((Vec::new(), 0))
+    fn end(&self, _: (), _: &mut Vec<u8>) -> Result<u64, Error> {
+        Ok(0)
     }
 }
 
