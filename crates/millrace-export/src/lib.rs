@@ -26,6 +26,7 @@
 
 #![deny(missing_docs, unsafe_code)]
 
+mod direct;
 mod error;
 mod ipc;
 mod options;

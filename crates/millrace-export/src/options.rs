@@ -113,7 +113,8 @@ pub struct Options {
     pub overwrite: bool,
     /// Whether files that are there already are left as they are and passed over; false.
     pub skip_existing: bool,
-    /// Whether a thread of its own writes while others generate and encode; true.
+    /// Whether a thread of its own writes while others generate and encode; true. With `fsync` and without partitions
+    /// it does so past the page cache, where the file system can.
     pub r#async: Option<bool>,
     /// Whether a file is on the disk, not just on its way, before it gets its name; true.
     pub fsync: Option<bool>,

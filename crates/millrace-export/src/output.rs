@@ -1,6 +1,7 @@
 //! Files that are there under their names when complete, or not at all.
 
 use crate::Error;
+use crate::direct::Direct;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{File, Permissions};
@@ -75,6 +76,8 @@ impl Buffers {
 pub struct Placing {
     pub overwrite: bool,
     pub fsync: bool,
+    /// Whether to write past the page cache, where the file system can.
+    pub direct: bool,
 }
 
 /// A file being written, under a name of its own that vanishes with it.
@@ -82,6 +85,8 @@ pub struct Output {
     path: PathBuf,
     temporary: NamedTempFile,
     placing: Placing,
+    /// Where it is written past the page cache.
+    direct: Option<Direct>,
     checksum: Sha256,
     bytes: u64,
     unsynced: u64,
@@ -99,10 +104,13 @@ impl Output {
             file.as_file().set_permissions(Permissions::from_mode(0o644))?;
             Ok(file)
         };
+        let temporary = temporary().map_err(|error| Error::write(path, error))?;
+        let direct = if placing.direct { Direct::new(temporary.as_file()) } else { None };
         Ok(Self {
             path: path.to_owned(),
-            temporary: temporary().map_err(|error| Error::write(path, error))?,
+            temporary,
             placing,
+            direct,
             checksum: Sha256::new(),
             bytes: 0,
             unsynced: 0,
@@ -111,7 +119,12 @@ impl Output {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.temporary.as_file().write_all(bytes).map_err(|error| Error::write(&self.path, error))?;
+        let mut file = self.temporary.as_file();
+        let written = match &mut self.direct {
+            Some(direct) => direct.write(file, bytes),
+            None => file.write_all(bytes),
+        };
+        written.map_err(|error| Error::write(&self.path, error))?;
         self.checksum.update(bytes);
         self.bytes += bytes.len() as u64;
         self.unsynced += bytes.len() as u64;
@@ -120,7 +133,7 @@ impl Output {
 
     /// Waits for the disk where much is on its way to it, so that the wait at the end is short.
     fn keep_pace(&mut self) -> Result<(), Error> {
-        if self.placing.fsync && self.unsynced >= UNSYNCED {
+        if self.placing.fsync && self.direct.is_none() && self.unsynced >= UNSYNCED {
             self.unsynced = 0;
             self.temporary.as_file().sync_data().map_err(|error| Error::write(&self.path, error))?;
         }
@@ -129,8 +142,11 @@ impl Output {
 
     /// Gives the file its name.
     fn publish(self, rows: u64, row_groups: u64) -> Result<FileReport, Error> {
-        let Self { path, temporary, placing, checksum, bytes, started, .. } = self;
+        let Self { path, temporary, placing, direct, checksum, bytes, started, .. } = self;
         let failed = |error| Error::write(&path, error);
+        if let Some(direct) = direct {
+            direct.end(temporary.as_file()).map_err(failed)?;
+        }
         if placing.fsync {
             temporary.as_file().sync_all().map_err(failed)?;
         }

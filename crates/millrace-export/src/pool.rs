@@ -26,11 +26,19 @@ pub fn run<F: Encoding>(
     let window = request.threads as u64 + 1;
     // One for each chunk that is made or waits, and those being appended and written.
     let buffers = Arc::new(Buffers::new(window as usize + 2));
-    let writer = match options.r#async {
-        Some(false) => Writer::here(buffers.clone()),
-        _ => Writer::on_a_thread(buffers.clone())?,
+    let is_async = options.r#async.unwrap_or(true);
+    let writer = match is_async {
+        false => Writer::here(buffers.clone()),
+        true => Writer::on_a_thread(buffers.clone())?,
     };
-    let placing = Placing { overwrite: options.overwrite, fsync: options.fsync.unwrap_or(true) };
+    let fsync = options.fsync.unwrap_or(true);
+    let placing = Placing {
+        overwrite: options.overwrite,
+        fsync,
+        // A thread of its own can wait for the disk at each write, which it must in the end. But not for many files
+        // in turn, of which each would have memory for its blocks.
+        direct: is_async && fsync && options.partition_by.is_none(),
+    };
     let pool = Pool {
         plan,
         progress,
