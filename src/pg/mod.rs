@@ -23,6 +23,8 @@ pub mod workers;
 
 // Cloudberry inserts and scans in ways of its own, by functions that are not quite PostgreSQL's.
 #[cfg(not(feature = "cbdb"))]
+pub mod foreign_keys;
+#[cfg(not(feature = "cbdb"))]
 #[cfg_attr(not(any(feature = "pg14", feature = "pg15")), path = "growth_by_server.rs")]
 pub mod growth;
 #[cfg(not(feature = "cbdb"))]

@@ -10,6 +10,7 @@
 use super::call::{self, scanned_call};
 use super::cluster;
 use super::compat;
+use super::foreign_keys;
 use super::process;
 use super::row::{Attribute, RowType, Stream};
 use super::slot::{clear, store_virtual};
@@ -89,6 +90,7 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
         }
         let Some(call) = scanned_call(rte) else { return };
         statistics::set_widths(rel, call);
+        foreign_keys::add(root, rel, call);
         // Plans go to Cloudberry's segments by way of text, and a plain function scan is what runs on all of them.
         if guc::enable_scan()
             && !cluster::is_cluster()

@@ -48,6 +48,11 @@ pub trait Source: Send + Sync {
         ColumnStatistics::default()
     }
 
+    /// The foreign keys of its rows.
+    fn references(&self) -> &'static [Reference] {
+        &[]
+    }
+
     /// Whether making these columns needs the text pool, which each process makes once, the parts it reads
     /// or, faster, all of it (see [`crate::tpch::build_text_pool`]).
     fn needs_text_pool(&self, _columns: &[usize]) -> bool {
@@ -59,6 +64,17 @@ pub trait Source: Send + Sync {
     ///
     /// Holds the whole range in memory: see [`Source::batches`] for a range of any length.
     fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error>;
+}
+
+/// A foreign key: columns whose values are, in each row, those of the key of another source with the same options.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference {
+    /// The columns, in the order of the key's.
+    pub columns: &'static [&'static str],
+    /// The name of the other source.
+    pub source: &'static str,
+    /// The columns of its key, whose values no two of its rows share.
+    pub key: &'static [&'static str],
 }
 
 impl dyn Source {

@@ -1,8 +1,8 @@
 //! `customer`: 150,000 rows per scale factor.
 
 use super::random::Stream;
-use super::{CUSTOMERS, Scale, Table, array, statistics};
-use crate::ColumnStatistics;
+use super::{CUSTOMERS, Scale, Table, array, refers, statistics};
+use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -24,6 +24,7 @@ pub struct Customer {
 impl Table for Customer {
     const NAME: &'static str = "customer";
     const ABOUT: &'static str = "TPC-H customers: 150,000 rows per scale factor";
+    const REFERENCES: &'static [Reference] = &[refers(&["c_nationkey"], "nation", &["n_nationkey"])];
 
     type Rows = Range<u64>;
 

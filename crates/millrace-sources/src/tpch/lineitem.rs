@@ -3,8 +3,8 @@
 use super::lines::{self, COMMIT_DAYS, Lines, MAX_LINES, RECEIPT_DAYS, SHIP_DAYS};
 use super::random::Stream;
 use super::statistics::Ends;
-use super::{PARTS, SUPPLIERS, Scale, Table, array, part, statistics, text};
-use crate::{ColumnStatistics, Distinct};
+use super::{PARTS, SUPPLIERS, Scale, Table, array, part, refers, statistics, text};
+use crate::{ColumnStatistics, Distinct, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -34,6 +34,10 @@ impl Table for LineItem {
     const NAME: &'static str = "lineitem";
     const ABOUT: &'static str = "TPC-H order lines: about 6,000,000 rows per scale factor";
     const ROWS_PER_UNIT: f64 = lines::MEAN;
+    const REFERENCES: &'static [Reference] = &[
+        refers(&["l_orderkey"], "orders", &["o_orderkey"]),
+        refers(&["l_partkey", "l_suppkey"], "partsupp", &["ps_partkey", "ps_suppkey"]),
+    ];
 
     type Rows = Lines;
 

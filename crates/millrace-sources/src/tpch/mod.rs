@@ -23,7 +23,7 @@ mod text;
 
 use crate::registry::{Definition, OptionHelp};
 use crate::source::project;
-use crate::{ColumnStatistics, Error, Source};
+use crate::{ColumnStatistics, Error, Reference, Source};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
@@ -137,11 +137,20 @@ const SUPPLIERS: u32 = 10_000;
 const CUSTOMERS: u32 = 150_000;
 const ORDERS: u32 = 1_500_000;
 
+const fn refers(
+    columns: &'static [&'static str],
+    source: &'static str,
+    key: &'static [&'static str],
+) -> Reference {
+    Reference { columns, source, key }
+}
+
 /// One table: how many units it has, and how a column is made for a range of them.
 trait Table: Send + Sync + 'static {
     const NAME: &'static str;
     const ABOUT: &'static str;
     const ROWS_PER_UNIT: f64 = 1.0;
+    const REFERENCES: &'static [Reference] = &[];
 
     /// What the columns of one batch share.
     type Rows;
@@ -189,6 +198,10 @@ impl<T: Table> Source for Tpch<T> {
 
     fn estimated_rows(&self, units: Range<u64>) -> u64 {
         self.table.estimate(units)
+    }
+
+    fn references(&self) -> &'static [Reference] {
+        T::REFERENCES
     }
 
     fn statistics(&self, column: usize, units: Range<u64>) -> ColumnStatistics {

@@ -1,8 +1,8 @@
 //! `nation`: 25 rows at every scale.
 
 use super::random::Stream;
-use super::{Scale, Table, array, statistics};
-use crate::ColumnStatistics;
+use super::{Scale, Table, array, refers, statistics};
+use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -16,6 +16,7 @@ pub struct Nation;
 impl Table for Nation {
     const NAME: &'static str = "nation";
     const ABOUT: &'static str = "TPC-H nations: 25 rows";
+    const REFERENCES: &'static [Reference] = &[refers(&["n_regionkey"], "region", &["r_regionkey"])];
 
     type Rows = Range<u64>;
 

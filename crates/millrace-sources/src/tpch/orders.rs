@@ -2,8 +2,8 @@
 
 use super::lines::{self, Lines, MAX_LINES};
 use super::random::Stream;
-use super::{CUSTOMERS, PARTS, Scale, Table, array, part, statistics};
-use crate::ColumnStatistics;
+use super::{CUSTOMERS, PARTS, Scale, Table, array, part, refers, statistics};
+use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -36,6 +36,7 @@ pub struct Orders {
 impl Table for Orders {
     const NAME: &'static str = "orders";
     const ABOUT: &'static str = "TPC-H orders: 1,500,000 rows per scale factor";
+    const REFERENCES: &'static [Reference] = &[refers(&["o_custkey"], "customer", &["c_custkey"])];
 
     type Rows = Lines;
 

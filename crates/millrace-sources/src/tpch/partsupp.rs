@@ -2,8 +2,8 @@
 
 use super::random::Stream;
 use super::statistics::Ends;
-use super::{PARTS, SUPPLIERS, Scale, Table, array, statistics, text};
-use crate::{ColumnStatistics, Distinct};
+use super::{PARTS, SUPPLIERS, Scale, Table, array, refers, statistics, text};
+use crate::{ColumnStatistics, Distinct, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -27,6 +27,10 @@ impl Table for PartSupp {
     const NAME: &'static str = "partsupp";
     const ABOUT: &'static str = "TPC-H suppliers of each part: 800,000 rows per scale factor";
     const ROWS_PER_UNIT: f64 = SUPPLIERS_PER_PART as f64;
+    const REFERENCES: &'static [Reference] = &[
+        refers(&["ps_partkey"], "part", &["p_partkey"]),
+        refers(&["ps_suppkey"], "supplier", &["s_suppkey"]),
+    ];
 
     type Rows = Range<u64>;
 

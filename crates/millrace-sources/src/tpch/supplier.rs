@@ -1,8 +1,8 @@
 //! `supplier`: 10,000 rows per scale factor.
 
 use super::random::{Draws, Stream};
-use super::{SUPPLIERS, Scale, Table, array, statistics, text};
-use crate::ColumnStatistics;
+use super::{SUPPLIERS, Scale, Table, array, refers, statistics, text};
+use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -27,6 +27,7 @@ pub struct Supplier {
 impl Table for Supplier {
     const NAME: &'static str = "supplier";
     const ABOUT: &'static str = "TPC-H suppliers: 10,000 rows per scale factor";
+    const REFERENCES: &'static [Reference] = &[refers(&["s_nationkey"], "nation", &["n_nationkey"])];
 
     type Rows = Range<u64>;
 
