@@ -160,6 +160,20 @@ fn a_foreign_key_counts_where_it_holds() {
 }
 
 #[test]
+fn keys_that_dbgen_repeats_are_left_out() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    // Of few suppliers a part may have one twice. A schema without rows repeats nothing.
+    for (sf, expected) in [(0.001, 14), (0.015, 14), (0.01, 16), (0.0, 16)] {
+        client.batch_execute(&format!("CALL tpch_load({sf}, overwrite => true)")).unwrap();
+        let keys = "SELECT count(*) FROM pg_constraint WHERE connamespace = 'tpch'::regnamespace";
+        assert_eq!(one::<i64>(&mut client, keys), expected, "{sf}");
+        let twice = "SELECT count(*) - count(DISTINCT (ps_partkey, ps_suppkey)) FROM tpch.partsupp";
+        assert_eq!(one::<i64>(&mut client, twice) > 0, expected == 14, "{sf}");
+    }
+}
+
+#[test]
 fn the_planner_is_told_the_foreign_keys_of_loaded_tables() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();
