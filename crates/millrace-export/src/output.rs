@@ -175,7 +175,7 @@ pub type Number = u64;
 
 /// What is handed to the thread that writes.
 pub enum Message {
-    Begin(Number, Output),
+    Begin(Number, Box<Output>),
     Bytes(Number, Vec<u8>),
     End { number: Number, rows: u64, row_groups: u64 },
 }
@@ -228,7 +228,7 @@ impl Writer {
 /// The files being written and those that ended.
 pub struct Files {
     buffers: Arc<Buffers>,
-    open: HashMap<Number, Output>,
+    open: HashMap<Number, Box<Output>>,
     ended: Vec<FileReport>,
 }
 

@@ -222,7 +222,8 @@ impl<F: Encoding> Appender<'_, F> {
         check_free(&path, self.placing.overwrite)?;
         let number = self.next_number;
         self.next_number += 1;
-        self.writer.send(Message::Begin(number, Output::create(&path, self.placing)?))?;
+        let output = Box::new(Output::create(&path, self.placing)?);
+        self.writer.send(Message::Begin(number, output))?;
         let mut bytes = self.buffers.take();
         let file = encoding.begin(&mut bytes)?;
         self.write(number, bytes)?;
