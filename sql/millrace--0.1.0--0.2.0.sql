@@ -542,7 +542,7 @@ COMMENT ON FUNCTION stream_export(text, text, text, integer, integer, integer, j
 'Writes any source to files in folder path on the server, as tpch_export does; options are the source''s and the export''s';
 
 -- A part's suppliers are a quarter of their number and more apart, which among few of them leads to the same one again.
--- With 228 suppliers and more it does not.
+-- Of more than 228 it does not.
 CREATE FUNCTION millrace.has_partsupp_key(sf double precision) RETURNS boolean
 LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp AS $$
     SELECT sf >= 0.03 OR (SELECT count(*) = count(DISTINCT (ps_partkey, ps_suppkey)) FROM @extschema@.tpch_partsupp(sf))

@@ -192,7 +192,7 @@ $$;
 COMMENT ON FUNCTION millrace.is_loaded(text) IS 'Whether a run has all its batches';
 
 -- A part's suppliers are a quarter of their number and more apart, which among few of them leads to the same one again.
--- With 228 suppliers and more it does not.
+-- Of more than 228 it does not.
 CREATE FUNCTION millrace.has_partsupp_key(sf double precision) RETURNS boolean
 LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp AS $$
     SELECT sf >= 0.03 OR (SELECT count(*) = count(DISTINCT (ps_partkey, ps_suppkey)) FROM @extschema@.tpch_partsupp(sf))
