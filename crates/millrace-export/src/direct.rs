@@ -5,7 +5,8 @@
 //! and a thread that waits costs nothing. The kernel takes whole blocks only, from memory that begins at one.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 
 /// What file systems and disks are content with.
 const BLOCK: usize = 4096;
@@ -17,13 +18,18 @@ const AREA: usize = 4 << 20;
 pub struct Direct {
     memory: Vec<u8>,
     filled: usize,
+    written: u64,
 }
 
 impl Direct {
     /// Turns the cache off for a file; `None` where the file system cannot do without.
     pub fn new(file: &File) -> Option<Self> {
         set(file, true).ok()?;
-        Some(Self { memory: vec![0; AREA + BLOCK], filled: 0 })
+        Some(Self::empty())
+    }
+
+    fn empty() -> Self {
+        Self { memory: vec![0; AREA + BLOCK], filled: 0, written: 0 }
     }
 
     /// Memory that begins at a block.
@@ -32,16 +38,17 @@ impl Direct {
         &mut self.memory[start..start + AREA]
     }
 
-    pub fn write(&mut self, mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, file: &File, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let start = self.filled;
+            let (start, written) = (self.filled, self.written);
             let (now, later) = bytes.split_at(bytes.len().min(AREA - start));
             self.filled += now.len();
             let area = self.area();
             area[start..start + now.len()].copy_from_slice(now);
             if start + now.len() == AREA {
-                file.write_all(area)?;
+                write_blocks(file, area, written)?;
                 self.filled = 0;
+                self.written += AREA as u64;
             }
             bytes = later;
         }
@@ -49,12 +56,23 @@ impl Direct {
     }
 
     /// Writes the rest, the last bytes through the cache.
-    pub fn end(mut self, mut file: &File) -> io::Result<()> {
-        let (filled, whole) = (self.filled, self.filled - self.filled % BLOCK);
-        let area = self.area();
-        file.write_all(&area[..whole])?;
+    pub fn end(mut self, file: &File) -> io::Result<()> {
+        let (filled, written) = (self.filled, self.written);
+        let (blocks, rest) = self.area()[..filled].split_at(filled - filled % BLOCK);
+        write_blocks(file, blocks, written)?;
         set(file, false)?;
-        file.write_all(&area[whole..filled])
+        file.write_all_at(rest, written + blocks.len() as u64)
+    }
+}
+
+/// Writes blocks at a place, through the cache where the disk wants larger ones than these.
+fn write_blocks(file: &File, blocks: &[u8], place: u64) -> io::Result<()> {
+    match file.write_all_at(blocks, place) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            set(file, false)?;
+            file.write_all_at(blocks, place)
+        }
+        written => written,
     }
 }
 
@@ -69,4 +87,45 @@ fn set(file: &File, direct: bool) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn set(_: &File, _: bool) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// So many bytes, none of which is as its neighbours.
+    fn bytes(count: usize) -> Vec<u8> {
+        (0..count).map(|number| (number % 251) as u8).collect()
+    }
+
+    #[test]
+    fn files_of_any_length_hold_what_was_written() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, AREA - 1, AREA, AREA + 1, 2 * AREA + BLOCK + 7] {
+            let file = file.reopen().unwrap();
+            file.set_len(0).unwrap();
+            // Blocks are blocks where the file system has only the cache.
+            let mut direct = Direct::new(&file).unwrap_or_else(Direct::empty);
+            let bytes = bytes(length);
+            for piece in bytes.chunks(1_000_003) {
+                direct.write(&file, piece).unwrap();
+            }
+            direct.end(&file).unwrap();
+            let mut found = vec![0; length + 1];
+            assert_eq!(file.read_at(&mut found, 0).unwrap(), length);
+            assert!(found[..length] == bytes, "{length}");
+        }
+    }
+
+    #[test]
+    fn blocks_that_the_disk_does_not_take_go_through_the_cache() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        set(file.as_file(), true).ok();
+        // Neither memory nor length are as any disk wants them.
+        let bytes = bytes(2 * BLOCK + 1);
+        write_blocks(file.as_file(), &bytes[..BLOCK], 0).unwrap();
+        write_blocks(file.as_file(), &bytes[BLOCK..], BLOCK as u64).unwrap();
+        assert!(fs::read(file.path()).unwrap() == bytes);
+    }
 }
