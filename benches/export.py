@@ -102,8 +102,7 @@ def format_table(form):
 
 def resident(command):
     """Seconds of a run, and how much memory was its own, in MiB: the median over the run after its first second, and the peak."""
-    folder = tempfile.mkdtemp(prefix="millrace.")
-    try:
+    with tempfile.TemporaryDirectory(prefix="millrace.") as folder:
         start = time.perf_counter()
         process = subprocess.Popen([str(word) for word in command(folder)], stdout=subprocess.DEVNULL)
         samples = []
@@ -114,8 +113,6 @@ def resident(command):
                 samples.append(int(found.group(1)) / 1024)
         assert process.returncode == 0, command(folder)
         return time.perf_counter() - start, statistics.median(samples), max(samples)
-    finally:
-        shutil.rmtree(folder)
 
 
 def memory_table():

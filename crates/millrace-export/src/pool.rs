@@ -27,10 +27,7 @@ pub fn run<F: Encoding>(
     // One for each chunk that is made or waits, and those being appended and written.
     let buffers = Arc::new(Buffers::new(window as usize + 2));
     let is_async = options.r#async.unwrap_or(true);
-    let writer = match is_async {
-        false => Writer::here(buffers.clone()),
-        true => Writer::on_a_thread(buffers.clone())?,
-    };
+    let writer = if is_async { Writer::on_a_thread(buffers.clone())? } else { Writer::here(buffers.clone()) };
     let fsync = options.fsync.unwrap_or(true);
     let placing = Placing {
         overwrite: options.overwrite,
