@@ -8,7 +8,7 @@ use crate::pg::cluster;
 use crate::relation::Relation;
 use crate::run::Request;
 use arrow::datatypes::DataType;
-use millrace_sources::{Distinct, Source};
+use millrace_sources::Source;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{JsonB, function_name, warning};
@@ -35,11 +35,7 @@ impl Known {
         let rows = source.estimated_rows(units.clone()) as f64;
         let statistics = source.statistics(column, units);
         let filled = rows * (1.0 - statistics.null_fraction);
-        let distinct = match statistics.distinct {
-            Distinct::Unknown => None,
-            Distinct::Number(number) => Some(number.min(filled)),
-            Distinct::Share(share) => Some(share * rows),
-        };
+        let distinct = statistics.distinct.among(rows).map(|distinct| distinct.min(filled));
         Self { filled, distinct, null_fraction: statistics.null_fraction }
     }
 

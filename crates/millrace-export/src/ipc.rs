@@ -1,6 +1,7 @@
 //! Arrow IPC: messages, each a record batch, as a stream or with an index at the end.
 
 use crate::output::Buffers;
+use crate::plan::Columns;
 use crate::{Batches, Compression, Encoding, Error, Options};
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::convert::IpcSchemaEncoder;
@@ -38,15 +39,15 @@ pub struct Index {
 }
 
 impl Ipc {
-    pub fn file(schema: SchemaRef, options: &Options) -> Result<Self, Error> {
-        Self::new(schema, options, true)
+    pub fn file(columns: &Columns<'_>, options: &Options) -> Result<Self, Error> {
+        Self::new(columns, options, true)
     }
 
-    pub fn stream(schema: SchemaRef, options: &Options) -> Result<Self, Error> {
-        Self::new(schema, options, false)
+    pub fn stream(columns: &Columns<'_>, options: &Options) -> Result<Self, Error> {
+        Self::new(columns, options, false)
     }
 
-    fn new(schema: SchemaRef, options: &Options, is_file: bool) -> Result<Self, Error> {
+    fn new(columns: &Columns<'_>, options: &Options, is_file: bool) -> Result<Self, Error> {
         let codec = match options.compression {
             Some(Compression::Zstd) => Some(CompressionType::ZSTD),
             Some(Compression::Lz4) => Some(CompressionType::LZ4_FRAME),
@@ -54,7 +55,7 @@ impl Ipc {
         };
         let write_options =
             IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?.try_with_compression(codec)?;
-        Ok(Self { schema, write_options, is_file })
+        Ok(Self { schema: columns.schema.clone(), write_options, is_file })
     }
 }
 

@@ -43,7 +43,7 @@ pub use output::{FileReport, Written};
 pub use plan::{Parts, Segment, Table};
 
 use crate::output::Buffers;
-use crate::plan::Plan;
+use crate::plan::{Columns, Plan};
 use arrow::record_batch::RecordBatch;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -111,7 +111,7 @@ pub fn export(request: &Request, progress: &Progress) -> Result<Vec<FileReport>,
     match format {
         Format::Parquet => export_as(request, progress, parquet::Parquet::new),
         Format::Csv => export_as(request, progress, text::Text::csv),
-        Format::Tbl => export_as(request, progress, |schema, _| text::Text::tbl(schema)),
+        Format::Tbl => export_as(request, progress, |columns, _| text::Text::tbl(columns)),
         Format::Arrow => export_as(request, progress, ipc::Ipc::file),
         Format::ArrowStream => export_as(request, progress, ipc::Ipc::stream),
     }
@@ -120,7 +120,7 @@ pub fn export(request: &Request, progress: &Progress) -> Result<Vec<FileReport>,
 fn export_as<F: Encoding>(
     request: &Request,
     progress: &Progress,
-    encoding: impl Fn(arrow::datatypes::SchemaRef, &Options) -> Result<F, Error>,
+    encoding: impl Fn(&Columns<'_>, &Options) -> Result<F, Error>,
 ) -> Result<Vec<FileReport>, Error> {
     let plan = Plan::new(request, encoding)?;
     let mut written = pool::run(&plan, request, progress)?.into_iter();

@@ -99,7 +99,8 @@ pub struct Options {
     pub sort_by: Vec<String>,
     /// Columns that get a bloom filter in each row group of Parquet.
     pub bloom_filters: Vec<String>,
-    /// Whether Parquet uses dictionaries where values repeat; true.
+    /// Whether Parquet has dictionaries where values repeat: in columns of whose values, in a row group, at most a fifth
+    /// differ, or nobody knows how many do; true.
     pub dictionary: Option<bool>,
     /// Whether Parquet holds the least and greatest value of each column of a row group; true.
     pub statistics: Option<bool>,

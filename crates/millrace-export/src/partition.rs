@@ -17,18 +17,13 @@ const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 pub struct Partitioning {
     pub column: usize,
     name: String,
-    others: Vec<usize>,
+    pub others: Vec<usize>,
 }
 
 impl Partitioning {
     pub fn new(column: usize, schema: &SchemaRef) -> Self {
         let others = (0..schema.fields().len()).filter(|&other| other != column).collect();
         Self { column, name: schema.field(column).name().clone(), others }
-    }
-
-    /// The other columns' schema.
-    pub fn schema(&self, schema: &SchemaRef) -> Result<SchemaRef, Error> {
-        Ok(schema.project(&self.others)?.into())
     }
 
     /// The rows of each folder, in the folders' order.

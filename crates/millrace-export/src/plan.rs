@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 const ROWS_PER_BATCH: u64 = 8192;
 
 /// A row group as large as those of other writers, and enough of them to share among threads.
-const ROWS_PER_ROW_GROUP: u64 = 131_072;
+pub const ROWS_PER_ROW_GROUP: u64 = 131_072;
 
 /// Chunks of formats without row groups: about 2 MiB.
 const ROWS_PER_CHUNK: u64 = 16_384;
@@ -119,6 +119,24 @@ pub struct Planned<'a, F> {
     units_per_chunk: u64,
 }
 
+/// The columns of a table's files.
+pub struct Columns<'a> {
+    pub schema: SchemaRef,
+    source: &'a dyn Source,
+    /// Their numbers in the source.
+    numbers: Vec<usize>,
+}
+
+impl Columns<'_> {
+    /// How many values of a column differ in so many rows in a row, as a share of them; where it is known.
+    pub fn distinct_share(&self, column: usize, rows: u64) -> Option<f64> {
+        let units = 0..units(self.source, rows).min(self.source.units());
+        let rows = self.source.estimated_rows(units.clone()) as f64;
+        let distinct = self.source.statistics(self.numbers[column], units).distinct.among(rows)?;
+        Some(distinct / rows)
+    }
+}
+
 /// What a chunk adds to one file.
 pub struct Piece<C> {
     /// The folder of the rows' partition; empty where there are no partitions.
@@ -219,7 +237,7 @@ pub struct Plan<'a, F> {
 impl<'a, F: Encoding> Plan<'a, F> {
     pub fn new(
         request: &'a Request,
-        encoding: impl Fn(SchemaRef, &Options) -> Result<F, Error>,
+        encoding: impl Fn(&Columns<'_>, &Options) -> Result<F, Error>,
     ) -> Result<Self, Error> {
         if !request.folder.is_dir() {
             return Err(Error::NoFolder(request.folder.clone()));
@@ -296,42 +314,44 @@ pub fn check_free(path: &Path, overwrite: bool) -> Result<(), Error> {
 fn plan_table<'a, F: Encoding>(
     table: &'a Table,
     request: &Request,
-    encoding: &impl Fn(SchemaRef, &Options) -> Result<F, Error>,
+    encoding: &impl Fn(&Columns<'_>, &Options) -> Result<F, Error>,
 ) -> Result<Planned<'a, F>, Error> {
     let options = &request.options;
+    let source = table.source.as_ref();
     let mut columns = columns(table, options)?;
     let partitioning = partitioning(table, options, &mut columns)?;
-    let mut schema: SchemaRef = table.source.schema().project(&columns)?.into();
-    if let Some(partitioning) = &partitioning {
-        schema = partitioning.schema(&schema)?;
-    }
+    let numbers = match &partitioning {
+        Some(partitioning) => partitioning.others.iter().map(|&column| columns[column]).collect(),
+        None => columns.clone(),
+    };
+    let of_files = Columns { schema: source.schema().project(&numbers)?.into(), source, numbers };
     for name in options.sort_by.iter().chain(&options.bloom_filters) {
-        if schema.index_of(name).is_err() {
-            return Err(no_column(table, name, &schema));
+        if of_files.schema.index_of(name).is_err() {
+            return Err(no_column(table, name, &of_files.schema));
         }
     }
     let mut planned = Planned {
-        source: table.source.as_ref(),
+        source,
         columns,
         partitioning,
-        sort_by: options.sort_by(&schema)?,
-        encoding: encoding(schema, options)?,
-        units_per_batch: units(table, ROWS_PER_BATCH),
-        units_per_chunk: units(table, ROWS_PER_CHUNK),
+        sort_by: options.sort_by(&of_files.schema)?,
+        encoding: encoding(&of_files, options)?,
+        units_per_batch: units(source, ROWS_PER_BATCH),
+        units_per_chunk: units(source, ROWS_PER_CHUNK),
     };
     if request.format == Format::Parquet {
         let rows = match options.row_group_bytes {
             Some(bytes) => (bytes as f64 / bytes_per_row(&planned)?) as u64,
             None => options.row_group_rows.unwrap_or(ROWS_PER_ROW_GROUP),
         };
-        planned.units_per_chunk = units(table, rows);
+        planned.units_per_chunk = units(source, rows);
     }
     Ok(planned)
 }
 
 /// The nearest whole number of units that make so many rows, at least one.
-fn units(table: &Table, rows: u64) -> u64 {
-    (rows as f64 / table.source.rows_per_unit()).round().max(1.0) as u64
+fn units(source: &dyn Source, rows: u64) -> u64 {
+    (rows as f64 / source.rows_per_unit()).round().max(1.0) as u64
 }
 
 fn columns(table: &Table, options: &Options) -> Result<Vec<usize>, Error> {

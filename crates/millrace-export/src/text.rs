@@ -1,6 +1,7 @@
 //! CSV and dbgen's tbl.
 
 use crate::output::Buffers;
+use crate::plan::Columns;
 use crate::{Batches, Encoding, Error, Options};
 use arrow::array::{
     Array, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
@@ -27,16 +28,22 @@ enum Dialect {
 }
 
 impl Text {
-    pub fn csv(schema: SchemaRef, options: &Options) -> Result<Self, Error> {
+    pub fn csv(columns: &Columns<'_>, options: &Options) -> Result<Self, Error> {
         let delimiter = options.delimiter.map_or(b',', |delimiter| delimiter as u8);
-        Self::new(schema, "csv", Dialect::Csv(delimiter), options.header.unwrap_or(true))
+        Self::new(columns, "csv", Dialect::Csv(delimiter), options.header.unwrap_or(true))
     }
 
-    pub fn tbl(schema: SchemaRef) -> Result<Self, Error> {
-        Self::new(schema, "tbl", Dialect::Tbl, false)
+    pub fn tbl(columns: &Columns<'_>) -> Result<Self, Error> {
+        Self::new(columns, "tbl", Dialect::Tbl, false)
     }
 
-    fn new(schema: SchemaRef, format: &'static str, dialect: Dialect, header: bool) -> Result<Self, Error> {
+    fn new(
+        columns: &Columns<'_>,
+        format: &'static str,
+        dialect: Dialect,
+        header: bool,
+    ) -> Result<Self, Error> {
+        let schema = columns.schema.clone();
         for field in schema.fields() {
             if !can_print(field.data_type()) {
                 return Err(Error::ColumnType {

@@ -205,6 +205,32 @@ fn parquet_holds_what_the_source_makes_in_row_groups_as_asked_for() {
 }
 
 #[test]
+fn parquet_has_dictionaries_where_values_repeat() {
+    // Which columns of part have none, by what differs in a row group; what nobody knows has one.
+    let without = |source, options, more: Value| {
+        let folder = TempDir::new().unwrap();
+        let table =
+            Table { source: registry::open(source, options).unwrap(), ..table("region", 1.0, Parts::Whole) };
+        let request = request(folder.path(), vec![table], Format::Parquet, 2, more);
+        let files = export(&request, &Progress::default()).unwrap();
+        let reader = SerializedFileReader::new(File::open(&files[0].path).unwrap()).unwrap();
+        let columns = reader.metadata().row_group(0).columns().to_vec();
+        let without = columns.iter().filter(|column| column.dictionary_page_offset().is_none());
+        without.map(|column| column.column_path().string()).collect::<Vec<_>>()
+    };
+    let part = |options| without("part", json!({"sf": 0.1}), options);
+    assert_eq!(part(json!({})), ["p_partkey", "p_name", "p_comment"]);
+    // Of a hundred parts a quarter differs in brand already.
+    let few =
+        ["p_partkey", "p_name", "p_brand", "p_type", "p_size", "p_container", "p_retailprice", "p_comment"];
+    assert_eq!(part(json!({"row_group_rows": 100})), few);
+    // The numbers of columns count, not those of the source, with partitions too.
+    let some = ["p_size", "p_comment", "p_mfgr", "p_partkey"];
+    assert_eq!(part(json!({"columns": some, "partition_by": "p_size"})), ["p_comment", "p_partkey"]);
+    assert_eq!(without("iot", json!({"rows": 10_000}), json!({})), ["time", "arrival"]);
+}
+
+#[test]
 fn parquet_beyond_64_row_groups_is_several_files() {
     let folder = TempDir::new().unwrap();
     let options = json!({"row_group_rows": 100, "dictionary": false});

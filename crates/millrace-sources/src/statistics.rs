@@ -37,6 +37,17 @@ pub enum Distinct {
     Share(f64),
 }
 
+impl Distinct {
+    /// How many values differ among so many rows, where it is known.
+    pub fn among(self, rows: f64) -> Option<f64> {
+        match self {
+            Distinct::Unknown => None,
+            Distinct::Number(number) => Some(number),
+            Distinct::Share(share) => Some(share * rows),
+        }
+    }
+}
+
 /// Values and how often each occurs.
 #[derive(Debug, Clone)]
 pub struct CommonValues {

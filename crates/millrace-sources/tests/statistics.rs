@@ -42,11 +42,8 @@ fn check(what: &str, made: &Made, said: &ColumnStatistics) {
     assert_eq!(said.null_fraction, made.array.null_count() as f64 / rows, "{what}: nulls");
 
     let distinct = 1.0 + made.values.windows(2).filter(|pair| pair[0] != pair[1]).count() as f64;
-    let expected = match said.distinct {
-        Distinct::Number(number) => number,
-        Distinct::Share(share) => share * rows,
-        Distinct::Unknown => panic!("{what}: distinct values are not known"),
-    };
+    let expected =
+        said.distinct.among(rows).unwrap_or_else(|| panic!("{what}: distinct values are not known"));
     let factor = expected / distinct;
     assert!((0.75..1.35).contains(&factor), "{what}: {distinct} distinct values, said to be {expected}");
 
@@ -137,13 +134,9 @@ fn columns_of_streams_are_as_they_are_said_to_be() {
                 let (distinct, nulls) = counted(&made);
                 let rows = made.values.len() as f64;
                 assert!((said.null_fraction - nulls).abs() < 3.0 / rows.sqrt(), "{what}: nulls {nulls}");
-                let expected = match said.distinct {
-                    Distinct::Number(number) => number,
-                    Distinct::Share(share) => share * rows,
-                    Distinct::Unknown => {
-                        assert!(unknown.contains(&field.name().as_str()), "{what}: not known");
-                        continue;
-                    }
+                let Some(expected) = said.distinct.among(rows) else {
+                    assert!(unknown.contains(&field.name().as_str()), "{what}: not known");
+                    continue;
                 };
                 let ratio = expected / distinct;
                 assert!(
