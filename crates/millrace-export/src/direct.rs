@@ -14,7 +14,13 @@ const BLOCK: usize = 4096;
 /// So much is written at once.
 const AREA: usize = 4 << 20;
 
+/// Whether a file can be without the cache; turns it off then.
+pub fn bypass(file: &File) -> bool {
+    set(file, true).is_ok()
+}
+
 /// What of a file is still to be written.
+#[derive(Default)]
 pub struct Direct {
     memory: Vec<u8>,
     filled: usize,
@@ -22,18 +28,11 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// Turns the cache off for a file; `None` where the file system cannot do without.
-    pub fn new(file: &File) -> Option<Self> {
-        set(file, true).ok()?;
-        Some(Self::empty())
-    }
-
-    fn empty() -> Self {
-        Self { memory: vec![0; AREA + BLOCK], filled: 0, written: 0 }
-    }
-
     /// Memory that begins at a block.
     fn area(&mut self) -> &mut [u8] {
+        if self.memory.is_empty() {
+            self.memory = vec![0; AREA + BLOCK];
+        }
         let start = self.memory.as_ptr().align_offset(BLOCK);
         &mut self.memory[start..start + AREA]
     }
@@ -55,9 +54,9 @@ impl Direct {
         Ok(())
     }
 
-    /// Writes the rest, the last bytes through the cache.
-    pub fn end(mut self, file: &File) -> io::Result<()> {
-        let (filled, written) = (self.filled, self.written);
+    /// Writes the rest, the last bytes through the cache. Then it is for another file.
+    pub fn end(&mut self, file: &File) -> io::Result<()> {
+        let (filled, written) = (std::mem::take(&mut self.filled), std::mem::take(&mut self.written));
         let (blocks, rest) = self.area()[..filled].split_at(filled - filled % BLOCK);
         write_blocks(file, blocks, written)?;
         set(file, false)?;
@@ -102,11 +101,12 @@ mod tests {
     #[test]
     fn files_of_any_length_hold_what_was_written() {
         let file = tempfile::NamedTempFile::new().unwrap();
+        let mut direct = Direct::default();
         for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, AREA - 1, AREA, AREA + 1, 2 * AREA + BLOCK + 7] {
             let file = file.reopen().unwrap();
             file.set_len(0).unwrap();
             // Blocks are blocks where the file system has only the cache.
-            let mut direct = Direct::new(&file).unwrap_or_else(Direct::empty);
+            bypass(&file);
             let bytes = bytes(length);
             for piece in bytes.chunks(1_000_003) {
                 direct.write(&file, piece).unwrap();

@@ -1,7 +1,7 @@
 //! Files that are there under their names when complete, or not at all.
 
 use crate::Error;
-use crate::direct::Direct;
+use crate::direct::{Direct, bypass};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{File, Permissions};
@@ -85,7 +85,7 @@ pub struct Output {
     path: PathBuf,
     temporary: NamedTempFile,
     placing: Placing,
-    /// Where it is written past the page cache.
+    /// Where it is written past the page cache, from its first byte on.
     direct: Option<Direct>,
     checksum: Sha256,
     bytes: u64,
@@ -105,12 +105,12 @@ impl Output {
             Ok(file)
         };
         let temporary = temporary().map_err(|error| Error::write(path, error))?;
-        let direct = if placing.direct { Direct::new(temporary.as_file()) } else { None };
+        let direct = placing.direct && bypass(temporary.as_file());
         Ok(Self {
             path: path.to_owned(),
             temporary,
-            placing,
-            direct,
+            placing: Placing { direct, ..placing },
+            direct: None,
             checksum: Sha256::new(),
             bytes: 0,
             unsynced: 0,
@@ -140,13 +140,17 @@ impl Output {
         Ok(())
     }
 
+    /// Writes the last bytes. What they were kept in is for another file then.
+    fn end(&mut self) -> Result<Option<Direct>, Error> {
+        let Some(mut direct) = self.direct.take() else { return Ok(None) };
+        direct.end(self.temporary.as_file()).map_err(|error| Error::write(&self.path, error))?;
+        Ok(Some(direct))
+    }
+
     /// Gives the file its name.
     fn publish(self, rows: u64, row_groups: u64) -> Result<FileReport, Error> {
-        let Self { path, temporary, placing, direct, checksum, bytes, started, .. } = self;
+        let Self { path, temporary, placing, checksum, bytes, started, .. } = self;
         let failed = |error| Error::write(&path, error);
-        if let Some(direct) = direct {
-            direct.end(temporary.as_file()).map_err(failed)?;
-        }
         if placing.fsync {
             temporary.as_file().sync_all().map_err(failed)?;
         }
@@ -230,16 +234,21 @@ pub struct Files {
     buffers: Arc<Buffers>,
     open: HashMap<Number, Box<Output>>,
     ended: Vec<FileReport>,
+    /// For the next file: glibc's allocator, once it is given back memory of such a size, returns less of all other.
+    direct: Option<Direct>,
 }
 
 impl Files {
     fn new(buffers: Arc<Buffers>) -> Self {
-        Self { buffers, open: HashMap::new(), ended: Vec::new() }
+        Self { buffers, open: HashMap::new(), ended: Vec::new(), direct: None }
     }
 
     fn take(&mut self, message: Message) -> Result<(), Error> {
         match message {
-            Message::Begin(number, output) => drop(self.open.insert(number, output)),
+            Message::Begin(number, mut output) => {
+                output.direct = output.placing.direct.then(|| self.direct.take().unwrap_or_default());
+                self.open.insert(number, output);
+            }
             Message::Bytes(number, bytes) => {
                 if let Some(output) = self.open.get_mut(&number) {
                     output.write(&bytes)?;
@@ -248,7 +257,8 @@ impl Files {
                 self.buffers.give_back(bytes);
             }
             Message::End { number, rows, row_groups } => {
-                if let Some(output) = self.open.remove(&number) {
+                if let Some(mut output) = self.open.remove(&number) {
+                    self.direct = output.end()?;
                     self.ended.push(output.publish(rows, row_groups)?);
                 }
             }
