@@ -49,6 +49,8 @@ pub enum Error {
     NoInsertRight(String),
     /// The caller does not own the run.
     NotOwner(String),
+    /// The run's query would run with the rights of another role than the one it belongs to.
+    OthersQuery { run: String, owner: String },
     /// No run of that name.
     UnknownRun(String),
     /// Another session holds the run.
@@ -271,6 +273,11 @@ impl Error {
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of run \"{run}\""),
             ),
+            Error::OthersQuery { run, owner } => Described::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("must be owner of run \"{run}\" to go on with its query"),
+            )
+            .hint(format!("The query would run with the caller's rights. Call as role \"{owner}\".")),
             Error::UnknownRun(run) => {
                 Described::new(Code::ERRCODE_UNDEFINED_OBJECT, format!("run \"{run}\" does not exist"))
                     .hint("View stream_progress lists the runs.")

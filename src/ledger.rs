@@ -5,7 +5,7 @@
 //! leave the caller's `search_path` alone.
 
 use crate::error::{Error, Result};
-use crate::origin::Origin;
+use crate::origin::{Origin, QUERY};
 use crate::pg::activity::Inserted;
 use crate::pg::process;
 use crate::plan;
@@ -134,6 +134,15 @@ pub fn get(name: &str) -> Result<Run> {
 pub fn check_owner(run: &Run) -> Result<()> {
     if !one("SELECT millrace.is_owner($1::pg_catalog.name)", &[run.owner.as_str().into()])?.unwrap_or(false) {
         return Err(Error::NotOwner(run.name.clone()).into());
+    }
+    Ok(())
+}
+
+/// Refuses the query of another role, even one the caller is a member of: it would run with the caller's rights.
+pub fn check_query_owner(run: &Run) -> Result<()> {
+    let is_own = "SELECT current_user OPERATOR(pg_catalog.=) $1::pg_catalog.name";
+    if run.source == QUERY && !one(is_own, &[run.owner.as_str().into()])?.unwrap_or(false) {
+        return Err(Error::OthersQuery { run: run.name.clone(), owner: run.owner.clone() }.into());
     }
     Ok(())
 }

@@ -321,6 +321,7 @@ fn reopen_run(run: Option<&str>, adopt: Option<bool>, workers: Option<i32>) -> R
     let workers = check_workers(workers)?;
     let run = ledger::get(name)?;
     ledger::check_owner(&run)?;
+    ledger::check_query_owner(&run)?;
     let mut targets = Vec::new();
     for target in &run.targets {
         let relation = Relation::look_up(current_target(target)?)?;

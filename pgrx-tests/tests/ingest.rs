@@ -404,6 +404,26 @@ fn an_ordinary_role_needs_insert_on_the_target_and_owns_its_runs() {
 }
 
 #[test]
+fn a_query_goes_on_for_its_owner_only() {
+    let cluster = Cluster::new();
+    let mut admin = cluster.connect();
+    let setup = "CREATE TABLE t (n bigint); CREATE ROLE loader LOGIN; GRANT INSERT ON t TO loader";
+    admin.batch_execute(setup).unwrap();
+    let mut loader = cluster.connect_as("loader");
+    // Its third batch fails.
+    let call = r#"CALL stream_ingest('t', 'sql', rows => 20, batch_rows => 5, run => 'mine',
+                  options => '{"query": "SELECT n / (n - 15) FROM generate_series($1, $2) n"}')"#;
+    assert_eq!(error_of(&mut loader, call).unwrap().0, "22012");
+    assert_eq!(state(&mut admin, "mine"), "interrupted");
+    let resume = "CALL stream_resume('mine')";
+    let (code, message) = error_of(&mut admin, resume).unwrap();
+    assert_eq!(code, "42501");
+    assert!(message.ends_with("Call as role \"loader\"."), "{message}");
+    admin.batch_execute("SET ROLE loader").unwrap();
+    assert_eq!(error_of(&mut admin, resume).unwrap().0, "22012");
+}
+
+#[test]
 fn row_security_and_search_path_are_the_callers() {
     let cluster = Cluster::new();
     let mut admin = cluster.connect();
