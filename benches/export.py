@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import statistics
 import subprocess
@@ -50,8 +49,7 @@ def tpchgen(folder, form, threads):
 
 def measure(command):
     """Seconds, processor time in per cent, context switches, peak memory in MiB, and bytes written of a run."""
-    folder = tempfile.mkdtemp(prefix="millrace.")
-    try:
+    with tempfile.TemporaryDirectory(prefix="millrace.") as folder:
         os.sync()
         start = time.perf_counter()
         process = subprocess.Popen([str(word) for word in command(folder)], stdout=subprocess.DEVNULL)
@@ -61,8 +59,6 @@ def measure(command):
         switches = usage.ru_nvcsw + usage.ru_nivcsw
         size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
         return seconds, 100 * (usage.ru_utime + usage.ru_stime) / seconds, switches, usage.ru_maxrss // 1024, size
-    finally:
-        shutil.rmtree(folder)
 
 
 def compare(title, contenders):

@@ -14,11 +14,6 @@ const BLOCK: usize = 4096;
 /// So much is written at once.
 const AREA: usize = 4 << 20;
 
-/// Whether a file can be without the cache; turns it off then.
-pub fn bypass(file: &File) -> bool {
-    set(file, true).is_ok()
-}
-
 /// What of a file is still to be written.
 #[derive(Default)]
 pub struct Direct {
@@ -28,6 +23,12 @@ pub struct Direct {
 }
 
 impl Direct {
+    /// Turns the cache off for a file; `None` where the file system cannot do without.
+    pub fn new(file: &File) -> Option<Self> {
+        set(file, true).ok()?;
+        Some(Self::default())
+    }
+
     /// Memory that begins at a block.
     fn area(&mut self) -> &mut [u8] {
         if self.memory.is_empty() {
@@ -106,7 +107,7 @@ mod tests {
             let file = file.reopen().unwrap();
             file.set_len(0).unwrap();
             // Blocks are blocks where the file system has only the cache.
-            bypass(&file);
+            set(&file, true).ok();
             let bytes = bytes(length);
             for piece in bytes.chunks(1_000_003) {
                 direct.write(&file, piece).unwrap();

@@ -40,14 +40,14 @@ pub struct Index {
 
 impl Ipc {
     pub fn file(columns: &Columns<'_>, options: &Options) -> Result<Self, Error> {
-        Self::new(columns, options, true)
+        Self::new(columns.schema.clone(), options, true)
     }
 
     pub fn stream(columns: &Columns<'_>, options: &Options) -> Result<Self, Error> {
-        Self::new(columns, options, false)
+        Self::new(columns.schema.clone(), options, false)
     }
 
-    fn new(columns: &Columns<'_>, options: &Options, is_file: bool) -> Result<Self, Error> {
+    fn new(schema: SchemaRef, options: &Options, is_file: bool) -> Result<Self, Error> {
         let codec = match options.compression {
             Some(Compression::Zstd) => Some(CompressionType::ZSTD),
             Some(Compression::Lz4) => Some(CompressionType::LZ4_FRAME),
@@ -55,7 +55,7 @@ impl Ipc {
         };
         let write_options =
             IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?.try_with_compression(codec)?;
-        Ok(Self { schema: columns.schema.clone(), write_options, is_file })
+        Ok(Self { schema, write_options, is_file })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files that are there under their names when complete, or not at all.
 
 use crate::Error;
-use crate::direct::{Direct, bypass};
+use crate::direct::Direct;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{File, Permissions};
@@ -85,7 +85,7 @@ pub struct Output {
     path: PathBuf,
     temporary: NamedTempFile,
     placing: Placing,
-    /// Where it is written past the page cache, from its first byte on.
+    /// Where it is written past the page cache.
     direct: Option<Direct>,
     checksum: Sha256,
     bytes: u64,
@@ -105,12 +105,12 @@ impl Output {
             Ok(file)
         };
         let temporary = temporary().map_err(|error| Error::write(path, error))?;
-        let direct = placing.direct && bypass(temporary.as_file());
+        let direct = if placing.direct { Direct::new(temporary.as_file()) } else { None };
         Ok(Self {
             path: path.to_owned(),
             temporary,
-            placing: Placing { direct, ..placing },
-            direct: None,
+            placing,
+            direct,
             checksum: Sha256::new(),
             bytes: 0,
             unsynced: 0,
@@ -246,7 +246,7 @@ impl Files {
     fn take(&mut self, message: Message) -> Result<(), Error> {
         match message {
             Message::Begin(number, mut output) => {
-                output.direct = output.placing.direct.then(|| self.direct.take().unwrap_or_default());
+                output.direct = output.direct.map(|new| self.direct.take().unwrap_or(new));
                 self.open.insert(number, output);
             }
             Message::Bytes(number, bytes) => {

@@ -1,7 +1,7 @@
 //! Apache Parquet: a chunk is a row group.
 
 use crate::output::Buffers;
-use crate::plan::{Columns, ROWS_PER_ROW_GROUP};
+use crate::plan::{Columns, row_group_rows};
 use crate::{Batches, Compression, Encoding, Error, Options};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -114,9 +114,9 @@ fn properties(files: &Columns<'_>, options: &Options) -> Result<WriterProperties
         .set_offset_index_disabled(options.page_index == Some(false))
         .set_sorting_columns((!sorting.is_empty()).then_some(sorting));
     if options.dictionary.unwrap_or(true) {
-        let rows = options.row_group_rows.unwrap_or(ROWS_PER_ROW_GROUP);
-        for (column, field) in files.schema.fields().iter().enumerate() {
-            if files.distinct_share(column, rows).is_none_or(|share| share <= MOST_DISTINCT) {
+        let shares = files.distinct_shares(row_group_rows(options));
+        for (field, share) in files.schema.fields().iter().zip(shares) {
+            if share.is_none_or(|share| share <= MOST_DISTINCT) {
                 let path = ColumnPath::from(field.name().as_str());
                 properties = properties.set_column_dictionary_enabled(path, true);
             }

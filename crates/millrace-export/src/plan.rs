@@ -19,7 +19,7 @@ const ROWS_PER_BATCH: u64 = 8192;
 const ROWS_PER_PARQUET_BATCH: u64 = 2048;
 
 /// A row group as large as those of other writers, and enough of them to share among threads.
-pub const ROWS_PER_ROW_GROUP: u64 = 131_072;
+const ROWS_PER_ROW_GROUP: u64 = 131_072;
 
 /// Chunks of formats without row groups: about 2 MiB.
 const ROWS_PER_CHUNK: u64 = 16_384;
@@ -122,6 +122,11 @@ pub struct Planned<'a, F> {
     units_per_chunk: u64,
 }
 
+/// Rows of a row group, where its bytes are not chosen.
+pub fn row_group_rows(options: &Options) -> u64 {
+    options.row_group_rows.unwrap_or(ROWS_PER_ROW_GROUP)
+}
+
 /// The columns of a table's files.
 pub struct Columns<'a> {
     pub schema: SchemaRef,
@@ -131,12 +136,12 @@ pub struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// How many values of a column differ in so many rows in a row, as a share of them; where it is known.
-    pub fn distinct_share(&self, column: usize, rows: u64) -> Option<f64> {
+    /// How many values of each column differ in so many rows that follow each other, as a share of them; where it is known.
+    pub fn distinct_shares(&self, rows: u64) -> impl Iterator<Item = Option<f64>> {
         let units = 0..units(self.source, rows).min(self.source.units());
         let rows = self.source.estimated_rows(units.clone()) as f64;
-        let distinct = self.source.statistics(self.numbers[column], units).distinct.among(rows)?;
-        Some(distinct / rows)
+        let statistics = move |&column| self.source.statistics(column, units.clone());
+        self.numbers.iter().map(statistics).map(move |known| Some(known.distinct.among(rows)? / rows))
     }
 }
 
@@ -345,7 +350,7 @@ fn plan_table<'a, F: Encoding>(
     if request.format == Format::Parquet {
         let rows = match options.row_group_bytes {
             Some(bytes) => (bytes as f64 / bytes_per_row(&planned)?) as u64,
-            None => options.row_group_rows.unwrap_or(ROWS_PER_ROW_GROUP),
+            None => row_group_rows(options),
         };
         planned.units_per_chunk = units(source, rows);
         planned.units_per_batch = units(source, ROWS_PER_PARQUET_BATCH);

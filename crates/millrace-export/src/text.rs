@@ -30,20 +30,14 @@ enum Dialect {
 impl Text {
     pub fn csv(columns: &Columns<'_>, options: &Options) -> Result<Self, Error> {
         let delimiter = options.delimiter.map_or(b',', |delimiter| delimiter as u8);
-        Self::new(columns, "csv", Dialect::Csv(delimiter), options.header.unwrap_or(true))
+        Self::new(columns.schema.clone(), "csv", Dialect::Csv(delimiter), options.header.unwrap_or(true))
     }
 
     pub fn tbl(columns: &Columns<'_>) -> Result<Self, Error> {
-        Self::new(columns, "tbl", Dialect::Tbl, false)
+        Self::new(columns.schema.clone(), "tbl", Dialect::Tbl, false)
     }
 
-    fn new(
-        columns: &Columns<'_>,
-        format: &'static str,
-        dialect: Dialect,
-        header: bool,
-    ) -> Result<Self, Error> {
-        let schema = columns.schema.clone();
+    fn new(schema: SchemaRef, format: &'static str, dialect: Dialect, header: bool) -> Result<Self, Error> {
         for field in schema.fields() {
             if !can_print(field.data_type()) {
                 return Err(Error::ColumnType {

@@ -209,8 +209,8 @@ fn parquet_has_dictionaries_where_values_repeat() {
     // Which columns of part have none, by what differs in a row group; what nobody knows has one.
     let without = |source, options, more: Value| {
         let folder = TempDir::new().unwrap();
-        let table =
-            Table { source: registry::open(source, options).unwrap(), ..table("region", 1.0, Parts::Whole) };
+        let (name, source) = (String::from(source), registry::open(source, options).unwrap());
+        let table = Table { name, source, parts: Parts::Whole, segment: None };
         let request = request(folder.path(), vec![table], Format::Parquet, 2, more);
         let files = export(&request, &Progress::default()).unwrap();
         let reader = SerializedFileReader::new(File::open(&files[0].path).unwrap()).unwrap();
