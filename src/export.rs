@@ -3,10 +3,11 @@
 //! All work is done by threads that know nothing of the server; the backend's main thread checks the request,
 //! then waits, open to interrupts, and tells how far they are.
 
-use crate::error::{Error, Result};
-use crate::generate;
-use crate::origin;
-use crate::pg::{activity::ExportReport, cluster, process};
+use crate::call::Call;
+use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::progress::ExportReport;
+use crate::pg::server::{cluster, process};
+use crate::runs::origin;
 use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
 };
@@ -44,7 +45,7 @@ fn tpch_export(
     threads: Option<i32>,
     options: Option<JsonB>,
     segments: Option<i16>,
-) -> Result<Files> {
+) -> SqlResult<Files> {
     let name = table_name.ok_or(Error::Null("table_name"))?;
     let sf = sf.ok_or(Error::Null("sf"))?;
     let names = if name == "all" { tpch::tables().collect() } else { vec![name] };
@@ -55,12 +56,12 @@ fn tpch_export(
     };
     let segment = cluster::segment(segments)?;
     let table = |name: &str| {
-        let (source, _) = generate::Request::tpch(name, Some(sf), None, None)?.open()?;
+        let (source, _) = Call::tpch(name, Some(sf), None, None)?.open()?;
         Ok(Table { name: name.to_owned(), source, parts, segment })
     };
     let tables = names.into_iter().map(table).collect::<Result<_>>()?;
     let options = object(options.ok_or(Error::Null("options"))?.0)?;
-    files(request(tables, path, format, threads, options)?)
+    Ok(files(request(tables, path, format, threads, options)?)?)
 }
 
 /// `stream_export(source, path, format, part, parts, threads, options, segments)`.
@@ -75,7 +76,7 @@ fn stream_export(
     threads: Option<i32>,
     options: Option<JsonB>,
     segments: Option<i16>,
-) -> Result<Files> {
+) -> SqlResult<Files> {
     let name = source.ok_or(Error::Null("source"))?;
     if name == origin::QUERY {
         let hint = "COPY (query) TO writes the rows of a query to a file.";
@@ -88,7 +89,7 @@ fn stream_export(
     let source = registry::open(name, Value::Object(of_source)).map_err(Error::from)?;
     let (parts, segment) = (parts_of((part, parts))?, cluster::segment(segments)?);
     let table = Table { name: name.to_owned(), source, parts, segment };
-    files(request(vec![table], path, format, threads, of_export)?)
+    Ok(files(request(vec![table], path, format, threads, of_export)?)?)
 }
 
 fn object(options: Value) -> Result<Map<String, Value>> {
@@ -98,8 +99,7 @@ fn object(options: Value) -> Result<Map<String, Value>> {
             name: "options",
             value: other.to_string(),
             hint: "Options are a JSON object, such as {\"compression\": \"zstd\"}.",
-        }
-        .into()),
+        }),
     }
 }
 
@@ -109,7 +109,7 @@ fn parts_of(given: (Option<i32>, Option<i32>)) -> Result<Parts> {
         (None, None) => Parts::Whole,
         (None, Some(parts)) => Parts::All(parts.into()),
         (Some(part), Some(parts)) => Parts::One { part: part.into(), parts: parts.into() },
-        (Some(_), None) => return Err(Error::Null("parts").into()),
+        (Some(_), None) => return Err(Error::Null("parts")),
     })
 }
 
@@ -120,7 +120,7 @@ fn request(
     threads: Option<i32>,
     options: Map<String, Value>,
 ) -> Result<Request> {
-    let format: Format = format.ok_or(Error::Null("format"))?.parse().map_err(Error::from)?;
+    let format: Format = format.ok_or(Error::Null("format"))?.parse()?;
     let threads = threads.ok_or(Error::Null("threads"))?;
     let too_few = |_| Error::from(ExportError::Threads(threads.into()));
     Ok(Request {
@@ -128,25 +128,25 @@ fn request(
         folder: folder(path.ok_or(Error::Null("path"))?)?,
         format,
         threads: usize::try_from(threads).map_err(too_few)?,
-        options: Options::from_json(json!(options)).map_err(Error::from)?,
+        options: Options::from_json(json!(options))?,
     })
 }
 
 /// The folder a path leads to, if the caller may write files on the server, and the server keeps none there.
 fn folder(path: &str) -> Result<PathBuf> {
     let query = "SELECT pg_catalog.pg_has_role('pg_write_server_files', 'USAGE')";
-    if Spi::get_one(query).map_err(Error::from)? != Some(true) {
-        return Err(Error::NoFileRight.into());
+    if Spi::get_one(query)? != Some(true) {
+        return Err(Error::NoFileRight);
     }
     if !Path::new(path).is_absolute() {
-        return Err(Error::RelativePath(path.to_owned()).into());
+        return Err(Error::RelativePath(path.to_owned()));
     }
     // Without links and "..", so that it cannot lead elsewhere.
     let Ok(folder) = std::fs::canonicalize(path) else {
-        return Err(Error::from(ExportError::NoFolder(path.into())).into());
+        return Err(Error::from(ExportError::NoFolder(path.into())));
     };
     if own_folders().iter().any(|own| folder.starts_with(own)) {
-        return Err(Error::ServerPath(path.to_owned()).into());
+        return Err(Error::ServerPath(path.to_owned()));
     }
     Ok(folder)
 }
@@ -176,7 +176,7 @@ fn files(request: Request) -> Result<Files> {
 
 /// Exports on threads, open to interrupts.
 fn run(request: Request) -> Result<Vec<FileReport>> {
-    let mut notices = Notices::new(request.estimated_rows().map_err(Error::from)?);
+    let mut notices = Notices::new(request.estimated_rows()?);
     let report = ExportReport::start();
     let progress = Arc::new(Progress::default());
     let threads = Arc::clone(&progress);
@@ -189,7 +189,7 @@ fn run(request: Request) -> Result<Vec<FileReport>> {
         },
     );
     let exported = exported.map_err(|error| Error::from(ExportError::Thread(error)))?;
-    Ok(exported.unwrap_or(Err(ExportError::Panicked)).map_err(Error::from)?)
+    Ok(exported.unwrap_or(Err(ExportError::Panicked))?)
 }
 
 /// Tells the client about once a second how far an export is.

@@ -3,106 +3,24 @@
 //! PostgreSQL fixes the columns of a call before it runs, so the row type is an argument, and the
 //! columns of the source are matched to those of the type by name.
 
-use crate::error::{Error, Result};
-use crate::origin;
-use crate::pg::row::{Row, RowType, Rows, Unmatched};
-use crate::pg::{cluster, process};
-use crate::run;
-use millrace_sources::tpch::{self, Scale};
-use millrace_sources::{Part, Source, registry};
+use crate::call::{Call, source_of_row_type};
+use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::cluster;
+use crate::pg::server::process;
+use crate::pg::values::reader::Unmatched;
+use crate::pg::values::row_type::RowType;
+use crate::pg::values::stream::{Row, Rows};
+use crate::runs::origin;
+use millrace_sources::{Source, registry, tpch};
 use pgrx::JsonB;
 use pgrx::prelude::*;
-use serde_json::{Value, json};
 use std::ops::Range;
 
-/// What a call asks for: a part of a source with its options.
-pub struct Request {
-    source: String,
-    options: Value,
-    part: Part,
-}
-
-impl Request {
-    /// A part of a TPC-H table; one of a scale factor each if `parts` is null.
-    pub fn tpch(table: &str, sf: Option<f64>, part: Option<i32>, parts: Option<i32>) -> Result<Self> {
-        if !tpch::tables().any(|known| known == table) {
-            return Err(Error::UnknownTable(table.to_owned()).into());
-        }
-        let sf = sf.ok_or(Error::Null("sf"))?;
-        // Checked first, because JSON has no NaN to refuse.
-        Scale::new(sf).map_err(Error::from)?;
-        let part = choose_part(part, parts, sf.ceil() as i64)?;
-        Ok(Self { source: table.to_owned(), options: json!({ "sf": sf }), part })
-    }
-
-    /// A part of another source, all of it if `part` is null.
-    pub fn synthetic(
-        source: &str,
-        rows: Option<i64>,
-        options: Option<JsonB>,
-        part: Option<i32>,
-        parts: Option<i32>,
-    ) -> Result<Self> {
-        let mut options = run::options_object(options.map_or_else(|| json!({}), |options| options.0))?;
-        run::add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
-        let part = choose_part(part, parts, 1)?;
-        Ok(Self { source: source.to_owned(), options: Value::Object(options), part })
-    }
-
-    /// The source's name.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// The source's options that were given, not checked yet.
-    pub fn options(&self) -> &Value {
-        &self.options
-    }
-
-    /// Which part of the source.
-    pub fn part(&self) -> Part {
-        self.part
-    }
-
-    /// Opens the source and finds the units of the part.
-    pub fn open(&self) -> Result<(Box<dyn Source>, Range<u64>)> {
-        let source = registry::open(&self.source, self.options.clone()).map_err(Error::from)?;
-        let units = self.part.units(source.units());
-        Ok((source, units))
-    }
-
-    /// The number of rows, for the planner.
-    pub fn estimated_rows(&self) -> Result<u64> {
-        let (source, units) = self.open()?;
-        Ok(source.estimated_rows(units))
-    }
-
-    /// The rows, or this process's share of them where so many segments of a cluster make them together.
-    fn rows(&self, row_type: RowType, segments: Option<i16>) -> Result<SetOfIterator<'static, Row>> {
-        let (source, units) = self.open()?;
-        let units = cluster::share_of_segment(units, segments)?;
-        Ok(SetOfIterator::new(Rows::new(row_type, &self.source, source, units, Unmatched::Refused)?))
-    }
-}
-
-/// The checked part: everything if none is asked for.
-fn choose_part(part: Option<i32>, parts: Option<i32>, default_parts: i64) -> Result<Part> {
-    Ok(match (part, parts) {
-        (None, None) => Part::WHOLE,
-        (None, Some(_)) => return Err(Error::PartsWithoutPart.into()),
-        (Some(part), parts) => {
-            Part::new(part.into(), parts.map_or(default_parts, i64::from)).map_err(Error::from)?
-        }
-    })
-}
-
-/// The source whose rows a row type holds, by the type's name: `tpch_orders`, or `orders`.
-pub fn source_of_row_type(name: &str) -> &str {
-    match name {
-        "cdr_calls" => "cdr",
-        "iot_readings" => "iot",
-        _ => ["tpch_", "cdr_"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name),
-    }
+/// The rows of a call, or this process's share of them where several segments of a cluster make them together.
+fn rows(call: &Call, row_type: RowType, segments: Option<i16>) -> Result<SetOfIterator<'static, Row>> {
+    let (source, units) = call.open()?;
+    let units = cluster::share_of_segment(units, segments)?;
+    Ok(SetOfIterator::new(Rows::new(row_type, &call.source, source, units, Unmatched::Refused)?))
 }
 
 /// `tpch_gen(table_name, sf, part, parts, row_type, segments)`; of the row type only its type matters.
@@ -115,9 +33,9 @@ fn tpch_gen_by_name(
     _row_type: Option<pgrx::AnyElement>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> Result<SetOfIterator<'static, Row>> {
+) -> SqlResult<SetOfIterator<'static, Row>> {
     let table = table_name.ok_or(Error::Null("table_name"))?;
-    Request::tpch(table, sf, part, parts)?.rows(RowType::of_call(fcinfo)?, segments)
+    Ok(rows(&Call::tpch(table, sf, part, parts)?, RowType::of_call(fcinfo)?, segments)?)
 }
 
 /// `tpch_gen(row_type, sf, part, parts, segments)`: the table is the row type's name.
@@ -129,7 +47,7 @@ fn tpch_gen_by_type(
     parts: Option<i32>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> Result<SetOfIterator<'static, Row>> {
+) -> SqlResult<SetOfIterator<'static, Row>> {
     tpch_table(sf, part, parts, segments, fcinfo)
 }
 
@@ -141,25 +59,27 @@ fn tpch_table(
     parts: Option<i32>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> Result<SetOfIterator<'static, Row>> {
+) -> SqlResult<SetOfIterator<'static, Row>> {
     let row_type = RowType::of_call(fcinfo)?;
-    Request::tpch(source_of_row_type(row_type.name()), sf, part, parts)?.rows(row_type, segments)
+    let call = Call::tpch(source_of_row_type(row_type.name()), sf, part, parts)?;
+    Ok(rows(&call, row_type, segments)?)
 }
 
 /// `cdr_gen(rows, options, part, parts, segments)` and `iot_gen(…)`: the source is the result type's.
 #[pg_extern(sql = false)]
 fn stream_gen(
-    rows: Option<i64>,
+    count: Option<i64>,
     options: Option<JsonB>,
     part: Option<i32>,
     parts: Option<i32>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> Result<SetOfIterator<'static, Row>> {
+) -> SqlResult<SetOfIterator<'static, Row>> {
     let row_type = RowType::of_call(fcinfo)?;
-    let rows = Some(rows.ok_or(Error::Null("rows"))?);
-    Request::synthetic(source_of_row_type(row_type.name()), rows, options, part, parts)?
-        .rows(row_type, segments)
+    let count = Some(count.ok_or(Error::Null("rows"))?);
+    let options = options.map(|options| options.0);
+    let call = Call::synthetic(source_of_row_type(row_type.name()), count, options, part, parts)?;
+    Ok(rows(&call, row_type, segments)?)
 }
 
 /// `cdr_cell_towers(options, segments)` and its siblings: the source is the result type's.
@@ -168,10 +88,11 @@ fn dimension_table(
     options: Option<JsonB>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> Result<SetOfIterator<'static, Row>> {
+) -> SqlResult<SetOfIterator<'static, Row>> {
     let row_type = RowType::of_call(fcinfo)?;
-    Request::synthetic(source_of_row_type(row_type.name()), None, options, None, None)?
-        .rows(row_type, segments)
+    let options = options.map(|options| options.0);
+    let call = Call::synthetic(source_of_row_type(row_type.name()), None, options, None, None)?;
+    Ok(rows(&call, row_type, segments)?)
 }
 
 /// `millrace.source_rows(source, options, first_unit, end_unit, row_type, segments)`: a range of any source,
@@ -185,7 +106,7 @@ fn source_rows(
     _row_type: Option<pgrx::AnyElement>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> Result<SetOfIterator<'static, Row>> {
+) -> SqlResult<SetOfIterator<'static, Row>> {
     if source == origin::QUERY {
         let hint = "Its rows are those that the query gives by itself.";
         return Err(Error::NotSupported { what: "making rows of a query", hint }.into());
@@ -202,11 +123,11 @@ fn source_rows(
 fn tpch_tables(
     sf: Option<f64>,
     exact: Option<bool>,
-) -> Result<TableIterator<'static, (name!(name, String), name!(rows, i64), name!(columns, Vec<String>))>> {
+) -> SqlResult<TableIterator<'static, (name!(name, String), name!(rows, i64), name!(columns, Vec<String>))>> {
     let sf = sf.ok_or(Error::Null("sf"))?;
     let exact = exact.unwrap_or_default();
     let table = |name: &str| {
-        let (source, units) = Request::tpch(name, Some(sf), None, None)?.open()?;
+        let (source, units) = Call::tpch(name, Some(sf), None, None)?.open()?;
         let rows = if exact { count(source.as_ref(), units) } else { source.estimated_rows(units) };
         Ok((name.to_owned(), rows as i64, column_names(&source.schema())))
     };

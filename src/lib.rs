@@ -1,27 +1,18 @@
 //! Benchmark data made inside the server and streamed into tables, committing batch by batch.
 //!
 //! The data comes from [`millrace_sources`]; here is what gives it a SQL surface: [`generate`] returns
-//! rows to a query, [`ingest`] writes them to tables, [`verify`] compares the two, [`export`] writes them to
-//! files, [`tpch`] is the TPC-H kit on top of them. All that touches the server's C API is in [`pg`].
+//! rows to a query, [`runs`] load them into tables, [`export`] writes them to files, [`tpch`] is the TPC-H kit on top of them. All that touches the server's C API is in [`pg`].
 
 #![deny(unsafe_code)]
-// What only the scan and bulk inserts use.
-#![cfg_attr(feature = "cbdb", allow(dead_code))]
 
+mod call;
 mod error;
 mod export;
 mod generate;
 mod guc;
-mod ingest;
-mod ledger;
-mod origin;
 mod pg;
-mod plan;
-mod relation;
-mod run;
-mod storage;
+mod runs;
 mod tpch;
-mod verify;
 
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
@@ -46,18 +37,19 @@ extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["report"
 #[allow(non_snake_case)]
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    if pg::process::is_preloading() {
+    if pg::server::process::is_preloading() {
         // Made before the postmaster forks, the text pool is shared by all backends. It must not have threads.
         millrace_sources::tpch::build_text_pool(1);
-        pg::process::note_preloaded();
+        pg::server::process::note_preloaded();
     }
     guc::register();
     #[cfg(feature = "pg_test")]
-    pg::cluster::register_for_tests();
-    pg::workers::register_release_on_abort();
+    pg::server::cluster::register_for_tests();
+    pg::workers::crew::register_work(runs::session::work);
+    pg::workers::crew::register_release_on_abort();
     #[cfg(not(feature = "cbdb"))]
-    pg::scan::register();
-    pg::statistics::register();
+    pg::planner::scan::register();
+    pg::planner::statistics::register();
 }
 
 /// What `cargo pgrx test` asks for.

@@ -1,14 +1,13 @@
 //! The TPC-H kit: queries, answers and validation, and what the procedures in `sql/tpch.sql` check first.
 
-use crate::error::{Error, Result};
-use crate::ledger::{self, one};
-use crate::pg::lock;
+use crate::error::{Error, Result, SqlResult, or_raise};
+use crate::pg::server::lock;
+use crate::runs::ledger::{self, one};
 use millrace_sources::tpch::Scale;
 use millrace_sources::tpch::answers::{self, Answer};
 use millrace_sources::tpch::queries::{self, Choice};
 use millrace_sources::{Error as SourceError, registry};
 use pgrx::pg_sys::Oid;
-use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
 use pgrx::spi::{quote_identifier, quote_qualified_identifier};
 use serde_json::json;
@@ -24,13 +23,13 @@ fn choice(seed: Option<i64>, stream: i32, sf: Option<f64>) -> Result<Choice> {
     let of_stream = seed.saturating_add(stream.into());
     if !SEEDS.contains(&seed) || !SEEDS.contains(&of_stream) {
         let hint = "A seed is from 1 to 2147483646, also with the stream's number added.";
-        return Err(Error::Argument { name: "seed", value: seed.to_string(), hint }.into());
+        return Err(Error::Argument { name: "seed", value: seed.to_string(), hint });
     }
     Ok(Choice::Drawn { seed: of_stream as u32, scale })
 }
 
 fn scale(sf: Option<f64>) -> Result<Scale> {
-    Ok(Scale::new(sf.ok_or(Error::Null("sf"))?).map_err(Error::from)?)
+    Ok(Scale::new(sf.ok_or(Error::Null("sf"))?)?)
 }
 
 /// The text of a query over the tables in a schema, or in the `search_path` if none is given.
@@ -39,13 +38,13 @@ fn text(query: usize, schema: Option<&str>, choice: Choice, decorrelated: bool) 
         Some(schema) => quote_qualified_identifier(schema, name),
         None => quote_identifier(name),
     };
-    let parameters = choice.parameters(query).map_err(Error::from)?;
-    Ok(queries::text(query, &parameters, decorrelated, table).map_err(Error::from)?)
+    let parameters = choice.parameters(query)?;
+    Ok(queries::text(query, &parameters, decorrelated, table)?)
 }
 
 fn query_number(query: Option<i32>) -> Result<usize> {
     let query = query.ok_or(Error::Null("query"))?;
-    Ok(usize::try_from(query).map_err(|_| Error::from(SourceError::Query(query.into())))?)
+    usize::try_from(query).map_err(|_| Error::from(SourceError::Query(query.into())))
 }
 
 #[pg_extern(sql = false)]
@@ -55,9 +54,9 @@ fn tpch_query(
     seed: Option<i64>,
     sf: Option<f64>,
     decorrelated: Option<bool>,
-) -> Result<String> {
+) -> SqlResult<String> {
     let decorrelated = decorrelated.ok_or(Error::Null("decorrelated"))?;
-    text(query_number(query)?, schema, choice(seed, 0, sf)?, decorrelated)
+    Ok(text(query_number(query)?, schema, choice(seed, 0, sf)?, decorrelated)?)
 }
 
 #[pg_extern(sql = false)]
@@ -68,7 +67,7 @@ fn tpch_queries(
     stream: Option<i32>,
     sf: Option<f64>,
     decorrelated: Option<bool>,
-) -> Result<TableIterator<'static, (name!(position, i32), name!(query, i32), name!(sql, String))>> {
+) -> SqlResult<TableIterator<'static, (name!(position, i32), name!(query, i32), name!(sql, String))>> {
     let decorrelated = decorrelated.ok_or(Error::Null("decorrelated"))?;
     let number = stream.unwrap_or_default();
     if number < 0 {
@@ -87,7 +86,7 @@ fn tpch_queries(
 }
 
 fn published(sf: f64) -> Result<Vec<Answer>> {
-    Ok(answers::all(sf).ok_or(Error::NoAnswers(sf))?)
+    answers::all(sf).ok_or(Error::NoAnswers(sf))
 }
 
 #[pg_extern(sql = false)]
@@ -95,7 +94,7 @@ fn published(sf: f64) -> Result<Vec<Answer>> {
 fn tpch_answers(
     query: Option<i32>,
     sf: Option<f64>,
-) -> Result<
+) -> SqlResult<
     TableIterator<
         'static,
         (name!(query, i32), name!(row, i32), name!(columns, Vec<String>), name!(answer, Vec<String>)),
@@ -119,7 +118,7 @@ fn tpch_validate(
     schema: Option<&str>,
     sf: Option<f64>,
     decorrelated: Option<bool>,
-) -> Result<
+) -> SqlResult<
     TableIterator<
         'static,
         (
@@ -139,7 +138,7 @@ fn tpch_validate(
     Ok(TableIterator::new(
         (1..)
             .zip(answers)
-            .map(move |(query, answer)| validate(query, &schema, &answer, decorrelated).unwrap_or_report()),
+            .map(move |(query, answer)| or_raise(validate(query, &schema, &answer, decorrelated))),
     ))
 }
 
@@ -164,12 +163,12 @@ fn rows_as_text(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         rows.map(|row| Ok(row.get(1)?.unwrap_or_default()))
             .collect::<std::result::Result<_, pgrx::spi::Error>>()
     });
-    Ok(rows.map_err(Error::from)?)
+    Ok(rows?)
 }
 
 /// The scale factor of the tables or views in a schema, by what grows with it and is small.
 #[pg_extern(sql = false)]
-fn scale_of(schema: &str) -> Result<f64> {
+fn scale_of(schema: &str) -> SqlResult<f64> {
     let suppliers = quote_qualified_identifier(schema, "supplier");
     let count: Option<i64> = one(&format!("SELECT count(*) FROM {suppliers}"), &[])?;
     Ok(count.unwrap_or_default() as f64 / 10_000.0)
@@ -187,7 +186,7 @@ fn lacks_index(schema: &str) -> Result<bool> {
 }
 
 #[pg_extern(sql = false)]
-fn check_schema_exists(schema: &str) -> Result<()> {
+fn check_schema_exists(schema: &str) -> SqlResult<()> {
     let exists: Option<bool> =
         one("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", &[schema.into()])?;
     if exists == Some(true) { Ok(()) } else { Err(Error::UnknownSchema(schema.to_owned()).into()) }
@@ -195,7 +194,7 @@ fn check_schema_exists(schema: &str) -> Result<()> {
 
 /// Refuses arguments of `tpch_load` that no table could be made with.
 #[pg_extern(sql = false)]
-fn check_load(sf: Option<f64>, schema: Option<&str>, storage: Option<&str>) -> Result<()> {
+fn check_load(sf: Option<f64>, schema: Option<&str>, storage: Option<&str>) -> SqlResult<()> {
     match sf.ok_or(Error::Null("sf"))? {
         0.0 => {}
         sf => drop(scale(Some(sf))?),
@@ -223,7 +222,7 @@ struct Found {
 
 /// Whether a table is there as `tpch_load` would make it; if there is another one of its name, an error.
 #[pg_extern(sql = false)]
-fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partition: bool) -> Result<bool> {
+fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partition: bool) -> SqlResult<bool> {
     let name = quote_qualified_identifier(schema, table);
     let Some(found) = find_table(&name, row_type)? else { return Ok(false) };
     let differs = |how: &'static str| Err(Error::TableDiffers { table: name.clone(), how }.into());
@@ -268,12 +267,12 @@ fn find_table(name: &str, row_type: Oid) -> Result<Option<Found>> {
             same_columns: row.get(4)?.unwrap_or_default(),
         }))
     });
-    Ok(found.map_err(Error::from)?)
+    Ok(found?)
 }
 
 /// Refuses to load a table that was loaded at another scale factor, or holds rows that no run put there.
 #[pg_extern(sql = false)]
-fn check_loadable(schema: &str, table: &str, sf: f64) -> Result<()> {
+fn check_loadable(schema: &str, table: &str, sf: f64) -> SqlResult<()> {
     let name = quote_qualified_identifier(schema, table);
     let then: Option<f64> = one(
         "SELECT (options->>'sf')::float8 FROM millrace.run WHERE name = $1 AND source = $2",
@@ -291,7 +290,7 @@ fn check_loadable(schema: &str, table: &str, sf: f64) -> Result<()> {
 
 /// The number of orders in a refresh set; refuses what no set has.
 #[pg_extern(sql = false)]
-fn refresh_orders(sf: Option<f64>, stream: Option<i32>) -> Result<i64> {
+fn refresh_orders(sf: Option<f64>, stream: Option<i32>) -> SqlResult<i64> {
     let (sf, stream) = (sf.ok_or(Error::Null("sf"))?, stream.ok_or(Error::Null("stream"))?);
     // Checked first, because JSON has no NaN to refuse.
     scale(Some(sf))?;
@@ -302,7 +301,7 @@ fn refresh_orders(sf: Option<f64>, stream: Option<i32>) -> Result<i64> {
 
 /// Takes the lock of a refresh set of a schema for this session, as a run has its own; refuses batches of no orders.
 #[pg_extern(sql = false)]
-fn open_refresh(schema: &str, stream: i32, batch_orders: Option<i32>) -> Result<()> {
+fn open_refresh(schema: &str, stream: i32, batch_orders: Option<i32>) -> SqlResult<()> {
     let batch_orders = batch_orders.ok_or(Error::Null("batch_orders"))?;
     if batch_orders < 1 {
         let hint = "A batch has at least one order.";

@@ -1,0 +1,108 @@
+//! Foreign keys between generated tables, for the planner's estimates of joins.
+//!
+//! Without them it takes the columns of a key of two for independent, and expects hundreds of rows where each order
+//! line meets its part's supplier. Tables have theirs in the catalog; those of calls are the sources' ([`Reference`]).
+
+use crate::call::Call;
+use crate::pg::planner::call::{self, scanned_call};
+use crate::pg::values::row_type::{Attribute, RowType};
+use millrace_sources::{Reference, Source};
+use pgrx::{PgList, pg_sys};
+
+/// Adds the keys between a call and those before it, either way round.
+///
+/// # Safety
+/// `rel` is a base relation in planning, the one of `call`; joins are not planned yet.
+pub unsafe fn add(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, call: *mut pg_sys::FuncExpr) {
+    // SAFETY: the caller vouches for the nodes; the array has an entry for each relation before this one.
+    unsafe {
+        let relid = (*rel).relid;
+        let Some(table) = Table::new(relid, call) else { return };
+        for other in 1..relid {
+            let rte = *(*root).simple_rte_array.add(other as usize);
+            let Some(other) = scanned_call(rte).and_then(|call| Table::new(other, call)) else { continue };
+            for key in table.keys_to(&other).chain(other.keys_to(&table)) {
+                match_to_joins(root, key);
+            }
+        }
+    }
+}
+
+/// A call that makes a table.
+struct Table {
+    relid: pg_sys::Index,
+    request: Call,
+    source: Box<dyn Source>,
+    is_whole: bool,
+    attributes: Vec<Attribute>,
+}
+
+impl Table {
+    /// `None` if an argument of the call is not known.
+    ///
+    /// # Safety
+    /// As [`call::constant_request`].
+    unsafe fn new(relid: pg_sys::Index, call: *mut pg_sys::FuncExpr) -> Option<Self> {
+        // SAFETY: the caller vouches for the call.
+        let (request, row_type) =
+            unsafe { (call::constant_request(call)?, RowType::of_type((*call).funcresulttype)) };
+        let (source, units) = request.open().ok()?;
+        let is_whole = units == (0..source.units());
+        Some(Self { relid, request, source, is_whole, attributes: row_type.attributes() })
+    }
+
+    fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// The keys by which all rows of this table have one in the other: which must be whole, and of the same scale.
+    fn keys_to(&self, other: &Table) -> impl Iterator<Item = pg_sys::ForeignKeyOptInfo> {
+        let related = other.is_whole && self.request.options == other.request.options;
+        let references = self.source.references().iter();
+        let references =
+            references.filter(move |reference| related && reference.source == other.request.source);
+        references.filter_map(|reference| self.key(reference, other))
+    }
+
+    /// What the planner would have read from the catalog.
+    fn key(&self, reference: &Reference, other: &Table) -> Option<pg_sys::ForeignKeyOptInfo> {
+        let mut key = pg_sys::ForeignKeyOptInfo {
+            type_: pg_sys::NodeTag::T_ForeignKeyOptInfo,
+            con_relid: self.relid,
+            ref_relid: other.relid,
+            nkeys: reference.columns.len() as i32,
+            ..Default::default()
+        };
+        for (index, (column, referenced)) in reference.columns.iter().zip(reference.key).enumerate() {
+            let (column, referenced) = (self.attribute(column)?, other.attribute(referenced)?);
+            key.conkey[index] = (column.index + 1) as pg_sys::AttrNumber;
+            key.confkey[index] = (referenced.index + 1) as pg_sys::AttrNumber;
+            // SAFETY: looks the type up in a cache, which keeps the entry.
+            key.conpfeqop[index] = unsafe {
+                (*pg_sys::lookup_type_cache(referenced.oid, pg_sys::TYPECACHE_EQ_OPR as i32)).eq_opr
+            };
+        }
+        Some(key)
+    }
+}
+
+/// Keeps the key if the query joins by all its columns. Those of tables have been matched by now, and a second
+/// time would be counted twice.
+///
+/// # Safety
+/// As [`add`].
+unsafe fn match_to_joins(root: *mut pg_sys::PlannerInfo, key: pg_sys::ForeignKeyOptInfo) {
+    // SAFETY: the caller vouches for the planner's state; the node is allocated as others of the planner's are.
+    unsafe {
+        let node = pg_sys::palloc(size_of_val(&key)).cast::<pg_sys::ForeignKeyOptInfo>();
+        node.write(key);
+        let mut keys = PgList::<pg_sys::ForeignKeyOptInfo>::new();
+        keys.push(node);
+        let matched_before = std::mem::replace(&mut (*root).fkey_list, keys.into_pg());
+        pg_sys::match_foreign_keys_to_quals(root);
+        let matched = (*root).fkey_list;
+        // A join's clause counts for the first key that has it, and a key of several columns needs all of them.
+        let (first, then) = if key.nkeys > 1 { (matched, matched_before) } else { (matched_before, matched) };
+        (*root).fkey_list = pg_sys::list_concat(first, then);
+    }
+}

@@ -1,0 +1,138 @@
+//! Where a reader's batches come from: made when they are asked for, or ahead by threads.
+//!
+//! Making rows and inserting them are of the same order of work. Threads that make the next batches while the
+//! backend inserts the last take the making out of the time of a load. They touch nothing of the server's,
+//! and none is more than four batches ahead.
+
+use crate::error::{Error, Result};
+use crate::guc;
+use crate::pg::server::process;
+use crate::pg::server::progress;
+use arrow::record_batch::RecordBatch;
+use millrace_sources::{Batches, Source, tpch};
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+/// Making the text pool is short work; more threads would hardly be started before it is done.
+const TEXT_POOL_THREADS: usize = 4;
+/// Rows are made in about two and a half times the time they are inserted in.
+const MOST_THREADS: usize = 3;
+/// Batches of each thread that wait to be read; one more is in the making.
+const AHEAD: usize = 3;
+
+/// How many threads make rows ahead: where they are more than the processors, they only hold up each other.
+fn threads() -> usize {
+    static PROCESSORS: LazyLock<usize> =
+        LazyLock::new(|| available_parallelism().map_or(1, NonZeroUsize::get));
+    (*PROCESSORS / process::sharing()).clamp(1, MOST_THREADS)
+}
+
+/// What becomes of a batch before it is read, in the thread that makes it.
+pub type Prepare<T> = Arc<dyn Fn(RecordBatch) -> Result<T> + Send + Sync>;
+
+/// Batches to read.
+pub enum Feed<T> {
+    /// Made when they are asked for: rows that nobody asks for are not made.
+    OnDemand(Batches, Prepare<T>),
+    /// Made by threads, which end when this is dropped; the first has the next batch.
+    Ahead(VecDeque<Maker<T>>),
+}
+
+/// What a thread makes.
+type Maker<T> = Receiver<Option<Made<T>>>;
+
+/// A batch that was made.
+pub struct Made<T> {
+    batch: Result<T>,
+    rows: usize,
+    took: Duration,
+}
+
+/// Starts a thread that makes batches and prepares them; after the last it sends `None`.
+fn make_ahead<T: Send + 'static>(mut batches: Batches, prepare: Prepare<T>) -> Result<Maker<T>> {
+    let (sender, receiver) = sync_channel(AHEAD);
+    let spawned = process::spawn(move || {
+        loop {
+            let made = make(&mut batches, &prepare);
+            let is_last = made.is_none();
+            // Nobody waits for it any more if the load was interrupted.
+            if sender.send(made).is_err() || is_last {
+                break;
+            }
+        }
+    });
+    spawned.map_err(Error::Thread)?;
+    Ok(receiver)
+}
+
+/// Makes the next batch and prepares it.
+fn make<T>(batches: &mut Batches, prepare: &Prepare<T>) -> Option<Made<T>> {
+    let start = Instant::now();
+    if needs_text_pool(batches) {
+        tpch::build_text_pool(TEXT_POOL_THREADS);
+    }
+    let made = batches.next()?;
+    let rows = made.as_ref().map_or(0, RecordBatch::num_rows);
+    let batch = made.map_err(Error::from).and_then(|batch| prepare(batch));
+    Some(Made { batch, rows, took: start.elapsed() })
+}
+
+impl<T: Send + 'static> Feed<T> {
+    /// For somebody who reads all of `units`: starts threads that make them, unless that is switched off.
+    pub fn ahead(
+        source: Box<dyn Source>,
+        units: Range<u64>,
+        columns: Vec<usize>,
+        prepare: Prepare<T>,
+    ) -> Result<Self> {
+        if !guc::generate_ahead() {
+            return Ok(Feed::OnDemand(source.full_batches(units, columns), prepare));
+        }
+        let hands = source.dealt_batches(units, columns, threads()).into_iter();
+        let threads = hands.map(|batches| make_ahead(batches, prepare.clone()));
+        Ok(Feed::Ahead(threads.collect::<Result<_>>()?))
+    }
+
+    /// Goes on with other units when those it makes on demand are at their end.
+    pub fn go_on_with(&mut self, units: Range<u64>) {
+        if let Feed::OnDemand(batches, _) = self {
+            batches.go_on_with(units);
+        }
+    }
+
+    /// The next batch, open to interrupts.
+    pub fn next(&mut self) -> Result<Option<T>> {
+        process::check_for_interrupts();
+        let start = Instant::now();
+        let made = match self {
+            Feed::OnDemand(batches, prepare) => {
+                if needs_text_pool(batches) {
+                    process::interruptibly(|| tpch::build_text_pool(TEXT_POOL_THREADS));
+                }
+                make(batches, prepare)
+            }
+            Feed::Ahead(threads) => {
+                let made = threads.front().and_then(process::receive).ok_or(Error::ThreadGone)?;
+                threads.rotate_left(1);
+                made
+            }
+        };
+        let waited = start.elapsed();
+        let Some(Made { batch, rows, took }) = made else {
+            progress::add_generated(Duration::ZERO, waited);
+            return Ok(None);
+        };
+        progress::add_generated(took, waited);
+        progress::add_rows(rows);
+        Ok(Some(batch?))
+    }
+}
+
+fn needs_text_pool(batches: &Batches) -> bool {
+    batches.wants_text_pool() && !tpch::text_pool_is_built()
+}

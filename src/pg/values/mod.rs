@@ -1,0 +1,10 @@
+//! Values: from Arrow columns to datums, rows and tuples.
+
+pub mod arena;
+pub mod convert;
+pub mod encode;
+pub mod feed;
+pub mod reader;
+pub mod row_type;
+pub mod stream;
+pub mod tuple;

@@ -1,0 +1,186 @@
+//! Reading batches row by row, as the columns of a row type that have the source's names.
+
+use super::arena::Arena;
+use super::convert::{Conversion, type_name};
+use super::encode::{Column, Layout};
+use super::row_type::{Attribute, RowType};
+use super::tuple::{FormedColumn, Former};
+use crate::error::{Error, Result};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema};
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::ops::Range;
+
+/// How one column of a row gets its value.
+pub(super) struct Field {
+    /// Position in the row.
+    index: usize,
+    name: String,
+    is_packable: bool,
+    layout: Layout,
+    conversion: Option<Conversion>,
+}
+
+impl Field {
+    /// `Err` if the column's type cannot hold the values.
+    fn new(attribute: Attribute, data_type: &DataType) -> Result<Self> {
+        let Attribute { index, name, is_packable, oid, typmod, .. } = attribute;
+        if let Some(layout) = Layout::direct(data_type, oid, typmod) {
+            return Ok(Self { index, name, is_packable, layout, conversion: None });
+        }
+        let natural = Layout::natural(data_type);
+        let conversion =
+            natural.and_then(|(layout, from)| Some((layout, Conversion::new(from, oid, typmod)?)));
+        match conversion {
+            Some((layout, conversion)) => {
+                Ok(Self { index, name, is_packable, layout, conversion: Some(conversion) })
+            }
+            None => Err(Error::ColumnType {
+                column: name,
+                to: type_name(oid, typmod),
+                from: natural.map_or("unknown", |(_, oid)| natural_name(oid)),
+            }),
+        }
+    }
+}
+
+fn natural_name(oid: Oid) -> &'static str {
+    match oid {
+        pg_sys::INT4OID => "integer",
+        pg_sys::INT8OID => "bigint",
+        pg_sys::NUMERICOID => "numeric",
+        pg_sys::FLOAT8OID => "double precision",
+        pg_sys::BOOLOID => "boolean",
+        pg_sys::DATEOID => "date",
+        pg_sys::TIMESTAMPOID => "timestamp",
+        _ => "text",
+    }
+}
+
+/// Whether columns of the row type that the source does not have are an error or null.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Unmatched {
+    Refused,
+    Null,
+}
+
+/// The fields of a row type and the source's columns that fill them, in the same order.
+pub(super) fn match_columns(
+    row_type: &RowType,
+    source: &str,
+    schema: &Schema,
+    unmatched: Unmatched,
+) -> Result<(Vec<Attribute>, Vec<usize>)> {
+    let (mut attributes, mut columns, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    for attribute in row_type.attributes() {
+        match schema.index_of(&attribute.name) {
+            Ok(column) => {
+                columns.push(column);
+                attributes.push(attribute);
+            }
+            Err(_) => missing.push(attribute.name),
+        }
+    }
+    if unmatched == Unmatched::Refused && !missing.is_empty() {
+        let (source, row) = (source.to_owned(), row_type.name.clone());
+        return Err(Error::NoSuchColumns { source, row, columns: missing });
+    }
+    Ok((attributes, columns))
+}
+
+pub(super) fn fields(attributes: Vec<Attribute>, schema: &Schema, columns: &[usize]) -> Result<Vec<Field>> {
+    let field =
+        |(attribute, &column): (Attribute, &usize)| Field::new(attribute, schema.field(column).data_type());
+    let fields = attributes.into_iter().zip(columns).map(field);
+    fields.collect::<Result<_>>()
+}
+
+/// Checks that a table's columns can hold those of the source that have the same name.
+pub fn check_table(table: &RowType, source: &str, schema: &Schema) -> Result<()> {
+    let (attributes, columns) = match_columns(table, source, schema, Unmatched::Null)?;
+    fields(attributes, schema, &columns).map(|_| ())
+}
+
+/// Reads batches row by row, as datums of columns of a row type.
+pub struct Reader {
+    fields: Vec<Field>,
+    /// Which columns of a batch the fields are.
+    places: Vec<usize>,
+    /// The columns of the batch being read, and its rows not read yet.
+    columns: Vec<Column>,
+    rows: Range<usize>,
+    /// Values of varying length of the rows read.
+    memory: Arena,
+}
+
+impl Reader {
+    /// Reads batches that have the source's columns of these numbers, those that are columns of the row type
+    /// too. Other columns of the row type are left alone. What it allocates lives as long as the current
+    /// memory context, and so must the reader.
+    pub fn new(row_type: &RowType, source: &str, schema: &Schema, columns: &[usize]) -> Result<Self> {
+        let (attributes, numbers) = match_columns(row_type, source, schema, Unmatched::Null)?;
+        let place = |number: &usize| columns.iter().position(|column| column == number);
+        let (attributes, numbers): (Vec<_>, Vec<_>) =
+            attributes.into_iter().zip(numbers).filter(|(_, number)| place(number).is_some()).unzip();
+        let places = numbers.iter().filter_map(place).collect();
+        Ok(Self::open(fields(attributes, schema, &numbers)?, places))
+    }
+
+    pub(super) fn open(fields: Vec<Field>, places: Vec<usize>) -> Self {
+        Self { fields, places, columns: Vec::new(), rows: 0..0, memory: Arena::default() }
+    }
+
+    /// Goes on with the rows of another batch.
+    pub fn take(&mut self, batch: &RecordBatch) {
+        self.rows = 0..batch.num_rows();
+        let columns = self.fields.iter().zip(&self.places);
+        let column =
+            |(field, &place): (&Field, &usize)| Column::new(&field.name, batch.column(place), field.layout);
+        self.columns = columns.filter_map(column).collect();
+    }
+
+    /// Lets go of the values of all rows read so far.
+    pub fn release(&mut self) {
+        self.memory.reset();
+    }
+
+    /// What forms tuples of `row_type` from the batches, if no value goes through the server's casts.
+    pub fn former(&self, row_type: &RowType) -> Option<Former> {
+        let fields = self.fields.iter().zip(&self.places);
+        let columns = fields.map(|(field, &place)| FormedColumn {
+            name: field.name.clone(),
+            place,
+            index: field.index,
+            layout: field.layout,
+            is_packable: field.is_packable,
+        });
+        (!self.converts()).then(|| Former::new(columns.collect(), row_type.descriptor.len()))
+    }
+
+    /// Whether some values go through the server's casts, whose results are in the memory context that is
+    /// current when they are read.
+    pub fn converts(&self) -> bool {
+        self.fields.iter().any(|field| field.conversion.is_some())
+    }
+
+    /// Writes the next row to its places in `values` and `nulls`; false at the batch's end. Values of varying
+    /// length live until they are released.
+    #[inline]
+    pub fn read(&mut self, values: &mut [Datum], nulls: &mut [bool]) -> Result<bool> {
+        let Some(row) = self.rows.next() else { return Ok(false) };
+        for (field, column) in self.fields.iter().zip(&self.columns) {
+            let mut value = column.datum(row, &mut self.memory)?;
+            if let Some(conversion) = &field.conversion {
+                value = conversion.convert(value);
+            }
+            values[field.index] = value.unwrap_or(Datum::null());
+            nulls[field.index] = value.is_none();
+        }
+        Ok(true)
+    }
+}
+
+/// The columns of a source that a row type has, too.
+pub fn columns_of(row_type: &RowType, source: &str, schema: &Schema) -> Result<Vec<usize>> {
+    Ok(match_columns(row_type, source, schema, Unmatched::Null)?.1)
+}

@@ -1,0 +1,102 @@
+//! Composite types: their columns, by name.
+
+use crate::error::{Error, Result};
+use pgrx::PgTupleDesc;
+use pgrx::pg_sys::{self, Oid};
+use std::ffi::{CStr, c_char};
+
+/// A composite type: that of a call's result, or a table's.
+pub struct RowType {
+    pub(super) descriptor: PgTupleDesc<'static>,
+    pub(super) name: String,
+}
+
+/// One column of a row type that was not dropped.
+pub struct Attribute {
+    /// Position in the row, counted from 0.
+    pub index: usize,
+    pub name: String,
+    /// Whether short values of varying length have short headers in tuples.
+    pub(super) is_packable: bool,
+    pub(in crate::pg) oid: Oid,
+    pub(in crate::pg) typmod: i32,
+    pub(in crate::pg) collation: Oid,
+}
+
+impl RowType {
+    /// The row type a call is to return. Lives as long as the current memory context.
+    pub fn of_call(fcinfo: pg_sys::FunctionCallInfo) -> Result<Self> {
+        let mut descriptor = std::ptr::null_mut();
+        // SAFETY: `fcinfo` is this call's; the descriptor is valid for the class that is checked, and is
+        // copied because the original belongs to a cache.
+        unsafe {
+            let class = pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut descriptor);
+            if class != pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE
+                || (*descriptor).tdtypeid == pg_sys::RECORDOID
+            {
+                return Err(Error::NotComposite);
+            }
+            Ok(Self {
+                name: relation_name((*descriptor).tdtypeid),
+                descriptor: PgTupleDesc::from_pg_copy(descriptor),
+            })
+        }
+    }
+
+    /// The composite type of that OID, which the caller knows to be one.
+    pub fn of_type(oid: Oid) -> Self {
+        // SAFETY: looks the type up in a cache, whose reference the copy gives back.
+        unsafe {
+            let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(oid, -1);
+            Self { name: relation_name(oid), descriptor: PgTupleDesc::from_pg_is_copy(descriptor) }
+        }
+    }
+
+    /// The row type of a table, or `None` if it was dropped. The table is kept from being dropped for the
+    /// rest of the transaction.
+    pub fn of_table(table: Oid) -> Option<Self> {
+        // SAFETY: the relation is open while its name and descriptor are copied; the lock is kept.
+        unsafe {
+            let relation = pg_sys::try_relation_open(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            if relation.is_null() {
+                return None;
+            }
+            let name = CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr());
+            let row_type = Self {
+                name: name.to_string_lossy().into_owned(),
+                descriptor: PgTupleDesc::from_pg_copy((*relation).rd_att),
+            };
+            pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+            Some(row_type)
+        }
+    }
+
+    /// The type's own name, without its schema.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its columns but for those that were dropped.
+    pub fn attributes(&self) -> Vec<Attribute> {
+        let attributes = self.descriptor.iter().enumerate().filter(|(_, attribute)| !attribute.is_dropped());
+        attributes
+            .map(|(index, attribute)| Attribute {
+                index,
+                name: attribute.name().to_owned(),
+                is_packable: attribute.attstorage != pg_sys::TYPSTORAGE_PLAIN as c_char,
+                oid: attribute.type_oid().value(),
+                typmod: attribute.type_mod(),
+                collation: attribute.attcollation,
+            })
+            .collect()
+    }
+}
+
+/// The name of a composite type's relation.
+pub(in crate::pg) fn relation_name(composite: Oid) -> String {
+    // SAFETY: looks the type up in the catalogs; the name is null or a palloc'ed C string.
+    unsafe {
+        let name = pg_sys::get_rel_name(pg_sys::get_typ_typrelid(composite));
+        if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
+    }
+}

@@ -1,0 +1,243 @@
+//! Background workers that ingest batches of a run beside the session that was called to.
+//!
+//! The session and its workers take batches from the same counter, each commits its own. The session
+//! leads: it starts them, waits for them, raises their errors, and ends them if it is ended itself. So
+//! nobody works on a run whose lock is not held.
+
+use crate::error::{Error, Failure, Result};
+use crate::pg::server::compat;
+use crate::pg::server::lock;
+use crate::pg::server::process;
+use crate::pg::workers::shared::{MAX_WORKERS, Orders, Shared, Stage};
+use pgrx::bgworkers::{
+    BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker,
+};
+use pgrx::pg_sys::{self, GucContext, GucSource, Oid};
+use pgrx::prelude::*;
+use std::cell::RefCell;
+use std::ffi::{CStr, CString};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+const NAME: &str = "millrace ingest worker";
+
+thread_local! {
+    /// The crew this session leads, from the time it holds a run's lock until it releases it.
+    static CREW: RefCell<Option<Crew>> = const { RefCell::new(None) };
+}
+
+struct Crew {
+    shared: Shared,
+    workers: Vec<Option<DynamicBackgroundWorker>>,
+}
+
+/// Starts up to so many workers; returns how many could be registered. A worker that cannot work after all
+/// is no loss but of its help.
+pub fn start(orders: &Orders, next: i64, workers: usize) -> usize {
+    dismiss();
+    let shared = Shared::create(orders, next);
+    let workers: Vec<_> =
+        (0..workers.min(MAX_WORKERS)).map_while(|number| register(&shared, number)).map(Some).collect();
+    let count = workers.len();
+    process::share_with(1 + count);
+    CREW.set(Some(Crew { shared, workers }));
+    count
+}
+
+/// `None` if no more workers can be registered.
+fn register(shared: &Shared, number: usize) -> Option<DynamicBackgroundWorker> {
+    // SAFETY: plain variables of this backend. The user is the one that was authenticated, from which the
+    // session's current one follows by its orders. The handle is to outlive the transaction.
+    unsafe {
+        let (database, user) = (pg_sys::MyDatabaseId.to_u32(), (*pg_sys::MyProc).roleId.to_u32());
+        let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+        let worker = BackgroundWorkerBuilder::new(NAME)
+            .set_type(NAME)
+            .set_library("millrace")
+            .set_function("millrace_ingest_worker")
+            .set_extra(&format!("{} {number} {database} {user}", shared.handle()))
+            .set_notify_pid(pg_sys::MyProcPid)
+            .set_restart_time(None)
+            .enable_spi_access()
+            .load_dynamic();
+        pg_sys::MemoryContextSwitchTo(before);
+        worker.ok()
+    }
+}
+
+/// Calls `f` with what the crew shares.
+fn with_shared<T>(f: impl FnOnce(&Shared) -> T) -> Option<T> {
+    CREW.with_borrow(|crew| crew.as_ref().map(|crew| f(&crew.shared)))
+}
+
+/// Takes the next batch of the run this session holds. Raises the error of a worker that failed.
+pub fn next_batch() -> Result<i64> {
+    check()?;
+    Ok(with_shared(Shared::next_batch).unwrap_or(i64::MAX))
+}
+
+/// Adds rows this session committed; returns the sum over all processes.
+pub fn add_rows(rows: i64) -> i64 {
+    with_shared(|shared| shared.add_rows(rows)).unwrap_or(rows)
+}
+
+/// Asks the workers to stop after the batch they are at.
+pub fn stop() {
+    with_shared(Shared::stop);
+}
+
+/// Waits for a moment, or until a worker ends; returns whether some are still at work. Raises the error
+/// of a worker that failed.
+pub fn wait(moment: Duration) -> Result<bool> {
+    if check()? {
+        process::nap(moment);
+    }
+    check()
+}
+
+/// Whether workers are at work.
+fn check() -> Result<bool> {
+    CREW.with_borrow_mut(|crew| {
+        let Some(crew) = crew else { return Ok(false) };
+        for number in 0..crew.workers.len() {
+            if crew.has_ended(number) {
+                crew.workers[number] = None;
+                crew.judge(number)?;
+            }
+        }
+        if let Some(failure) = crew.shared.failure() {
+            return Err(Error::Worker(failure));
+        }
+        Ok(crew.workers.iter().any(Option::is_some))
+    })
+}
+
+impl Crew {
+    fn has_ended(&self, number: usize) -> bool {
+        self.workers[number]
+            .as_ref()
+            .is_some_and(|worker| matches!(worker.pid(), Err(BackgroundWorkerStatus::Stopped)))
+    }
+
+    /// What the end of a worker means.
+    fn judge(&self, number: usize) -> Result<()> {
+        match self.shared.stage(number) {
+            Stage::Done => Ok(()),
+            Stage::Starting => {
+                warning!("a worker could not start, the others go on without it");
+                Ok(())
+            }
+            // Its error is raised instead, if it left one.
+            Stage::Working if self.shared.failure().is_some() => Ok(()),
+            Stage::Working => Err(Error::WorkerGone),
+        }
+    }
+}
+
+/// Ends the workers, if there are any, and waits until they are gone.
+pub fn dismiss() {
+    let Some(crew) = CREW.take() else { return };
+    process::share_with(1);
+    crew.shared.stop();
+    let ending: Vec<_> = crew.workers.into_iter().flatten().map(DynamicBackgroundWorker::terminate).collect();
+    for worker in ending {
+        // There is nothing to do about a postmaster that died.
+        let _ = worker.wait_for_shutdown();
+    }
+    crew.shared.detach();
+}
+
+/// Makes the end of a failed transaction end the workers and release the run's lock, in this order.
+pub fn register_release_on_abort() {
+    // SAFETY: the callback is a function of this library, which is never unloaded.
+    unsafe { pg_sys::RegisterXactCallback(Some(release_on_abort), std::ptr::null_mut()) };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn release_on_abort(event: pg_sys::XactEvent::Type, _arg: *mut std::ffi::c_void) {
+    if event == pg_sys::XactEvent::XACT_EVENT_ABORT {
+        dismiss();
+        lock::release();
+    }
+}
+
+// In the worker.
+
+/// What a worker does with its orders.
+type Work = fn(&Shared, &Orders);
+
+static WORK: OnceLock<Work> = OnceLock::new();
+
+/// Says what workers do; called when the library is loaded.
+pub fn register_work(work: Work) {
+    WORK.get_or_init(|| work);
+}
+
+/// Where a worker begins.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn millrace_ingest_worker(_argument: pg_sys::Datum) {
+    compat::terminate_on_sigterm();
+    // SAFETY: the server has set the handlers of the other signals.
+    unsafe { pg_sys::BackgroundWorkerUnblockSignals() };
+    let parts: Vec<u32> = BackgroundWorker::get_extra().split(' ').flat_map(str::parse).collect();
+    let &[handle, number, database, user] = parts.as_slice() else { return };
+    BackgroundWorker::connect_worker_to_spi_by_oid(Some(Oid::from(database)), Some(Oid::from(user)));
+    let Some((shared, orders)) = take_over(handle) else { return };
+    shared.set_stage(number as usize, Stage::Working);
+    let Some(work) = WORK.get() else { return };
+    let work = || work(&shared, &orders);
+    PgTryBuilder::new(std::panic::AssertUnwindSafe(work))
+        .catch_others(|error| {
+            shared.fail(&Failure::from(&error));
+            error.rethrow()
+        })
+        .execute();
+    shared.set_stage(number as usize, Stage::Done);
+}
+
+/// Maps the shared memory and becomes what its orders say; `None` if the session is gone.
+fn take_over(handle: u32) -> Option<(Shared, Orders)> {
+    // SAFETY: the worker is in no transaction. Settings of transactions can be set before the first snapshot only.
+    unsafe { pg_sys::StartTransactionCommand() };
+    let shared = Shared::attach(handle)?;
+    let orders = shared.orders()?;
+    process::share_with(orders.processes);
+    shared.restore_settings();
+    set(c"session_authorization", orders.session_user());
+    if let Some(role) = orders.role() {
+        set(c"role", role);
+    }
+    // SAFETY: ends what was begun.
+    unsafe { pg_sys::CommitTransactionCommand() };
+    Some((shared, orders))
+}
+
+fn set(setting: &CStr, role: Oid) {
+    // SAFETY: the name is a palloc'ed C string; a role that was dropped raises the server's error.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(role, false);
+        pg_sys::SetConfigOption(setting.as_ptr(), name, GucContext::PGC_USERSET, GucSource::PGC_S_SESSION);
+    }
+}
+
+/// Runs `f` in a transaction of its own. An error ends the worker.
+pub fn transaction<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: the worker is in no transaction; snapshot and transaction are ended in the order they were begun.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::StartTransactionCommand();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let result = f();
+        pg_sys::PopActiveSnapshot();
+        pg_sys::CommitTransactionCommand();
+        result
+    }
+}
+
+/// Shows what the worker does in `pg_stat_activity`.
+pub fn report_activity(what: &str) {
+    let what = CString::new(what).unwrap_or_default();
+    // SAFETY: copies the string to this process's own status entry.
+    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, what.as_ptr()) };
+}

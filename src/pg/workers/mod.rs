@@ -1,0 +1,4 @@
+//! Background workers that share the work of a session.
+
+pub mod crew;
+pub mod shared;

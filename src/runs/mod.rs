@@ -1,0 +1,11 @@
+//! Runs: what is loaded into which tables, batch by batch, and what of it is there.
+
+pub mod inserted;
+pub mod ledger;
+pub mod open;
+pub mod origin;
+pub mod pax;
+pub mod plan;
+pub mod session;
+pub mod target;
+pub mod verify;

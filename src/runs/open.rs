@@ -1,0 +1,356 @@
+//! Runs: who may ingest what into which tables, and whether a call begins a run or goes on with one.
+//!
+//! The procedures in `sql/ingest.sql` call these functions before their loop.
+
+use crate::call::{add_option, options_object};
+use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::cluster;
+use crate::pg::server::lock;
+use crate::pg::server::process;
+use crate::pg::workers::crew as workers;
+use crate::pg::workers::shared::MAX_WORKERS;
+use crate::runs::ledger::{self, Run, Target, one};
+use crate::runs::origin::{self, Origin};
+use crate::runs::pax as storage;
+use crate::runs::plan;
+use crate::runs::target::Relation;
+use millrace_sources::{Error as SourceError, Profile};
+use pgrx::pg_sys::Oid;
+use pgrx::prelude::*;
+use pgrx::{Array, JsonB, notice};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// The largest batch: one transaction should not run for hours.
+const MAX_BATCH_ROWS: i32 = 100_000_000;
+
+/// Refuses a statement that commits where it could not, before it has done anything.
+#[pg_extern(sql = false)]
+fn check_may_commit(statement: &str) -> SqlResult<()> {
+    process::check_writable(statement);
+    if process::in_transaction_block() {
+        return Err(Error::TransactionBlock(statement.to_owned()).into());
+    }
+    Ok(())
+}
+
+/// Options of every ingest, beside the source's own.
+#[derive(Debug, Deserialize)]
+struct Pace {
+    /// At most so many rows per second.
+    rate: Option<f64>,
+}
+
+/// The parameters of a call, checked but for the target.
+pub struct Request {
+    pub source: String,
+    pub origin: Origin,
+    pub options: Value,
+    rate: Option<f64>,
+    pub profile: Profile,
+}
+
+impl Request {
+    pub fn new(source: &str, sf: Option<f64>, rows: Option<i64>, options: Value) -> Result<Self> {
+        let mut options = options_object(options)?;
+        let rate = take_rate(&mut options)?;
+        let profile = take_profile(&mut options)?;
+        add_option(&mut options, "sf", sf.map(|sf| finite(sf).map(|sf| json!(sf))).transpose()?)?;
+        add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
+        let options = Origin::normalize(source, Value::Object(options))?;
+        let origin = Origin::open(source, &options)?;
+        Ok(Self { source: source.to_owned(), origin, options, rate, profile })
+    }
+}
+
+/// JSON has neither NaN nor infinity.
+fn finite(sf: f64) -> Result<f64> {
+    if sf.is_finite() { Ok(sf) } else { Err(Error::from(SourceError::ScaleFactor(sf))) }
+}
+
+fn take_rate(options: &mut Map<String, Value>) -> Result<Option<f64>> {
+    let Some(rate) = options.remove("rate") else { return Ok(None) };
+    match serde_json::from_value::<Pace>(json!({ "rate": rate })) {
+        Ok(Pace { rate: None }) => Ok(None),
+        Ok(Pace { rate: Some(rate) }) if rate > 0.0 => Ok(Some(rate)),
+        _ => Err(Error::Argument {
+            name: "options.rate",
+            value: rate.to_string(),
+            hint: "The rate is a number of rows per second greater than 0.",
+        }),
+    }
+}
+
+fn take_profile(options: &mut Map<String, Value>) -> Result<Profile> {
+    let Some(profile) = options.remove("profile") else { return Ok(Profile::default()) };
+    Profile::read(profile.clone()).ok_or_else(|| {
+        let hint =
+            "A profile is \"steady\", \"diurnal\", \"burst\" or a list of batch sizes, such as [1000, 5000].";
+        Error::Argument { name: "options.profile", value: profile.to_string(), hint }
+    })
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments)]
+fn open_run(
+    target: Option<Oid>,
+    source: Option<&str>,
+    sf: Option<f64>,
+    rows: Option<i64>,
+    batch_rows: Option<i32>,
+    workers: Option<i32>,
+    run: Option<&str>,
+    variants: Option<Array<Oid>>,
+    options: Option<JsonB>,
+) -> SqlResult<String> {
+    let target = target.ok_or(Error::Null("target"))?;
+    let workers = check_workers(workers)?;
+    if run == Some("") {
+        let hint = "Leave it out to have the run named after its target.";
+        return Err(Error::Argument { name: "run", value: "\"\"".to_owned(), hint }.into());
+    }
+    let relations = find_targets(target, variants)?;
+    let first = &relations[0];
+    let source = source.unwrap_or(&first.short_name);
+    let options = options.map_or_else(|| json!({}), |options| options.0);
+    let batch_rows = check_batch_rows(batch_rows)?;
+    let request = Request::new(source, sf, rows, options)?;
+    for relation in &relations {
+        relation.check_shared(workers)?;
+        storage::warn(relation, &request.origin)?;
+    }
+    match &request.origin {
+        Origin::Source(opened) => {
+            for relation in &relations {
+                relation.check(source, opened.as_ref())?;
+            }
+        }
+        Origin::Query(_) if relations.len() > 1 => {
+            let hint =
+                "A query may give other rows each time it is run: load one table, and the others from it.";
+            return Err(Error::NotSupported { what: "loading several tables from a query", hint }.into());
+        }
+        Origin::Query(_) => {}
+    }
+    let plan = plan::plan(&request.origin, batch_rows, &request.profile, &request.options);
+    let wanted = Run {
+        name: run.map_or_else(|| first.name.clone(), str::to_owned),
+        owner: String::new(),
+        source: request.source,
+        options: request.options,
+        batch_rows,
+        profile: request.profile,
+        batches: plan.batches() as i64,
+        rows_estimated: request.origin.estimated_rows() as i64,
+        named: run.is_some(),
+        targets: (1..)
+            .zip(relations)
+            .map(|(number, relation)| relation.into_target(number))
+            .collect::<Result<_>>()?,
+    };
+    Ok(begin_or_go_on(wanted, request.rate)?)
+}
+
+/// Raises the server's error if the query of source `sql` cannot fill the target. A function of its own,
+/// because the query means what it does with the caller's `search_path`.
+#[pg_extern(sql = false)]
+fn check_query(
+    target: Option<Oid>,
+    source: Option<&str>,
+    rows: Option<i64>,
+    options: Option<JsonB>,
+) -> SqlResult<()> {
+    let Some(source) = source.filter(|&source| source == origin::QUERY) else { return Ok(()) };
+    let options = options.map_or_else(|| json!({}), |options| options.0);
+    if let Origin::Query(query) = Request::new(source, None, rows, options)?.origin {
+        query.check(&Relation::find(target.ok_or(Error::Null("target"))?)?.name)?;
+    }
+    Ok(())
+}
+
+/// The relations to load, each once: the target first.
+fn find_targets(target: Oid, variants: Option<Array<Oid>>) -> Result<Vec<Relation>> {
+    let mut targets = vec![target];
+    for variant in variants.iter().flat_map(Array::iter) {
+        let variant = variant.ok_or(Error::Null("variants"))?;
+        if targets.contains(&variant) {
+            let value = Relation::find(variant)?.name;
+            return Err(Error::Argument { name: "variants", value, hint: "Name each table once." });
+        }
+        targets.push(variant);
+    }
+    targets.into_iter().map(Relation::find).collect()
+}
+
+pub fn check_batch_rows(batch_rows: Option<i32>) -> Result<i32> {
+    let rows = batch_rows.ok_or(Error::Null("batch_rows"))?;
+    if !(1..=MAX_BATCH_ROWS).contains(&rows) {
+        let hint = "A batch has from 1 to 100000000 rows.";
+        return Err(Error::Argument { name: "batch_rows", value: rows.to_string(), hint });
+    }
+    Ok(rows)
+}
+
+pub fn check_workers(workers: Option<i32>) -> Result<usize> {
+    let workers = workers.ok_or(Error::Null("workers"))?;
+    if !(1..=MAX_WORKERS as i32).contains(&workers) {
+        let hint = "From 1 to 1024 processes can ingest a run; 1 is the session alone.";
+        return Err(Error::Argument { name: "workers", value: workers.to_string(), hint });
+    }
+    if workers > 1 && cluster::is_cluster() {
+        let what = "ingesting with more than one process on a cluster";
+        let hint = "The cluster's segments are the processes that make and insert rows: use workers => 1.";
+        return Err(Error::NotSupported { what, hint });
+    }
+    Ok(workers as usize)
+}
+
+/// Takes the lock of the run `wanted` names and begins it, or finds it unfinished. An unnamed run goes
+/// on to the next number where those before it are finished.
+fn begin_or_go_on(wanted: Run, rate: Option<f64>) -> Result<String> {
+    for number in 1.. {
+        let name = if number == 1 { wanted.name.clone() } else { format!("{}#{number}", wanted.name) };
+        acquire(&name)?;
+        let Some(existing) = ledger::find(&name)? else {
+            ledger::insert(&Run { name: name.clone(), ..wanted }, rate)?;
+            return Ok(name);
+        };
+        let finished = is_finished(&existing)?;
+        if finished && !wanted.named && !existing.named {
+            lock::release();
+            continue;
+        }
+        ledger::check_owner(&existing)?;
+        check_same(&existing, &wanted)?;
+        if finished {
+            notice!("run \"{name}\" is finished, there is nothing to do");
+        } else {
+            check_all_storage(&existing)?;
+            ledger::reopen(&name, rate)?;
+        }
+        return Ok(name);
+    }
+    unreachable!("there is always another number")
+}
+
+fn acquire(run: &str) -> Result<()> {
+    if lock::try_acquire(ledger::lock_key(run)?) {
+        return Ok(());
+    }
+    Err(Error::RunBusy { run: run.to_owned(), pid: ledger::holder(run)? })
+}
+
+fn is_finished(run: &Run) -> Result<bool> {
+    let missing: Option<i64> = one("SELECT millrace.first_missing_batch($1)", &[run.name.as_str().into()])?;
+    Ok(missing.is_some_and(|batch| batch > run.batches))
+}
+
+/// Refuses to go on with a run under other parameters than it was begun with.
+fn check_same(existing: &Run, wanted: &Run) -> Result<()> {
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, then: &dyn std::fmt::Display, now: &dyn std::fmt::Display| {
+        let (then, now) = (then.to_string(), now.to_string());
+        if then != now {
+            differences.push(format!("{what}: {then} then, {now} now"));
+        }
+    };
+    let relations = |run: &Run| run.targets.iter().map(|target| target.relation).collect::<Vec<_>>();
+    if relations(existing) != relations(wanted) {
+        let names =
+            |run: &Run| run.targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>().join(", ");
+        compare("targets", &names(existing), &names(wanted));
+    }
+    compare("source", &existing.source, &wanted.source);
+    compare("options", &existing.options, &wanted.options);
+    compare("batch_rows", &existing.batch_rows, &wanted.batch_rows);
+    compare("profile", &json!(existing.profile), &json!(wanted.profile));
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::RunDiffers { run: existing.name.clone(), differences })
+}
+
+fn target_changed(run: &Run, target: &Target, how: &'static str) -> Error {
+    Error::TargetChanged { run: run.name.clone(), target: target.name.clone(), how }
+}
+
+/// A target as it is now, if it was not dropped.
+pub fn current_relation(run: &Run, target: &Target) -> Result<Relation> {
+    Relation::look_up(target.relation)?.ok_or_else(|| target_changed(run, target, "dropped"))
+}
+
+/// Refuses a target that may have lost what the run put there.
+pub fn check_storage(run: &Run, target: &Target) -> Result<()> {
+    if !target.storage.survives_in(&current_relation(run, target)?.storage()?) {
+        return Err(target_changed(run, target, "truncated, rewritten or created again"));
+    }
+    Ok(())
+}
+
+fn check_all_storage(run: &Run) -> Result<()> {
+    run.targets.iter().try_for_each(|target| check_storage(run, target))
+}
+
+#[pg_extern(sql = false)]
+fn reopen_run(run: Option<&str>, adopt: Option<bool>, workers: Option<i32>) -> SqlResult<()> {
+    let name = run.ok_or(Error::Null("run"))?;
+    let workers = check_workers(workers)?;
+    let run = ledger::get(name)?;
+    ledger::check_owner(&run)?;
+    ledger::check_query_owner(&run)?;
+    let mut targets = Vec::new();
+    for target in &run.targets {
+        let relation = Relation::look_up(current_target(target)?)?;
+        let relation = relation.ok_or_else(|| target_changed(&run, target, "dropped"))?;
+        relation.check_shared(workers)?;
+        targets.push((target, relation));
+    }
+    acquire(name)?;
+    if adopt.unwrap_or_default() {
+        for (target, relation) in targets {
+            ledger::adopt(name, target, &relation.into_target(target.number)?)?;
+        }
+    } else if is_finished(&run)? {
+        notice!("run \"{name}\" is finished, there is nothing to do");
+        return Ok(());
+    } else {
+        check_all_storage(&run)?;
+    }
+    Ok(ledger::reopen(name, one("SELECT rate FROM millrace.run WHERE name = $1", &[name.into()])?)?)
+}
+
+/// The target as it is now: by name, because a restored table has another OID, or else by OID.
+fn current_target(target: &Target) -> Result<Oid> {
+    let by_name: Option<Oid> = one("SELECT to_regclass($1)::oid", &[target.name.as_str().into()])?;
+    Ok(by_name.unwrap_or(target.relation))
+}
+
+#[pg_extern(sql = false)]
+fn close_run() {
+    workers::dismiss();
+    lock::release();
+}
+
+#[pg_extern(sql = false)]
+fn stream_stop(run: Option<&str>) -> SqlResult<bool> {
+    process::check_writable("stream_stop()");
+    let name = run.ok_or(Error::Null("run"))?;
+    ledger::check_owner(&ledger::get(name)?)?;
+    if ledger::holder(name)?.is_none() {
+        notice!("run \"{name}\" is not running");
+        return Ok(false);
+    }
+    ledger::request_stop(name)?;
+    Ok(true)
+}
+
+#[pg_extern(sql = false)]
+fn stream_drop(run: Option<&str>) -> SqlResult<()> {
+    process::check_writable("stream_drop()");
+    let name = run.ok_or(Error::Null("run"))?;
+    ledger::check_owner(&ledger::get(name)?)?;
+    acquire(name)?;
+    ledger::delete(name)?;
+    lock::release();
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Comparing what a run loaded with what it should have loaded, by content.
+//!
+//! A table's content is hashed as a multiset: the sum of its rows' hashes, which no order and no batch
+//! size changes. The expected sum is taken over the generated rows, converted to the table's types.
+
+use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::cluster;
+use crate::runs::ledger::{self, Run, Target, one};
+use crate::runs::open::current_relation;
+use crate::runs::origin::Origin;
+use crate::runs::target::Relation;
+use pgrx::JsonB;
+use pgrx::prelude::*;
+
+/// Rows and hash of some content; no hash if there are no rows.
+#[derive(Debug, PartialEq, Eq)]
+struct Content {
+    rows: i64,
+    hash: Option<i128>,
+}
+
+impl Content {
+    fn add(&mut self, other: Content) {
+        self.rows += other.rows;
+        self.hash = self.hash.into_iter().chain(other.hash).reduce(|one, more| one + more);
+    }
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn stream_verify(
+    run: Option<&str>,
+) -> SqlResult<
+    TableIterator<
+        'static,
+        (
+            name!(target, String),
+            name!(batches, i64),
+            name!(rows_expected, i64),
+            name!(rows_found, i64),
+            name!(matches, bool),
+            name!(detail, Option<String>),
+        ),
+    >,
+> {
+    let run = ledger::get(run.ok_or(Error::Null("run"))?)?;
+    let origin = Origin::open(&run.source, &run.options)?;
+    let verify = |target: &Target| {
+        let relation = current_relation(&run, target)?;
+        let batches = ledger::batches(&run, target)?;
+        let (expected, found) = match &origin {
+            Origin::Source(source) => {
+                let columns = relation.check(&run.source, source.as_ref())?.filled;
+                (expected(&run, &origin, &relation, &batches, &columns)?, found(&relation, &columns)?)
+            }
+            Origin::Query(_) => (noted(&run, target)?, counted(&relation)?),
+        };
+        let matches = found == expected;
+        let detail = match origin {
+            _ if !matches => Some(describe(&expected, &found)),
+            Origin::Query(_) => Some("by count only: a query may give other rows each time".to_owned()),
+            Origin::Source(_) => None,
+        };
+        Ok((relation.name, batches.len() as i64, expected.rows, found.rows, matches, detail))
+    };
+    Ok(TableIterator::new(run.targets.iter().map(verify).collect::<Result<Vec<_>>>()?))
+}
+
+fn describe(expected: &Content, found: &Content) -> String {
+    match found.rows - expected.rows {
+        0 => "as many rows as expected, but of other content".to_owned(),
+        more if more > 0 => format!("{more} rows more than the run's committed batches hold"),
+        fewer => format!("{} rows fewer than the run's committed batches hold", -fewer),
+    }
+}
+
+/// What is in the table.
+fn found(relation: &Relation, columns: &[String]) -> Result<Content> {
+    let hash = row_hash(columns, "t");
+    let name = &relation.name;
+    content(&format!("SELECT {hash} AS hash FROM {name} t"), &[])
+}
+
+/// What the committed batches hold.
+fn expected(
+    run: &Run,
+    origin: &Origin,
+    relation: &Relation,
+    batches: &[i64],
+    columns: &[String],
+) -> Result<Content> {
+    if cluster::is_cluster() {
+        return expected_of_each(run, origin, relation, batches, columns);
+    }
+    let plan = run.plan(origin);
+    let (mut starts, mut ends) = (Vec::new(), Vec::new());
+    for range in adjoining(batches) {
+        starts.push(plan.batch(range.0 as u64).start as i64);
+        ends.push(plan.batch(range.1 as u64).end as i64);
+    }
+    let hash = row_hash(columns, "(made.row_made)");
+    let name = &relation.name;
+    // In the select list the rows stream; in FROM they would all be stored first.
+    content(
+        &format!(
+            "SELECT {hash} AS hash
+             FROM (SELECT millrace.source_rows($1, $2, r.first_unit, r.end_unit, NULL::{name}) AS row_made
+                   FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS r (first_unit, end_unit)) made"
+        ),
+        &[run.source.as_str().into(), JsonB(run.options.clone()).into(), starts.into(), ends.into()],
+    )
+}
+
+/// As [`expected`] on a cluster, which makes rows in FROM only: stored, so a batch at a time.
+fn expected_of_each(
+    run: &Run,
+    origin: &Origin,
+    relation: &Relation,
+    batches: &[i64],
+    columns: &[String],
+) -> Result<Content> {
+    let plan = run.plan(origin);
+    let (hash, name) = (row_hash(columns, "made"), &relation.name);
+    let query = format!("SELECT {hash} AS hash FROM millrace.source_rows($1, $2, $3, $4, NULL::{name}) made");
+    let mut whole = Content { rows: 0, hash: None };
+    for &batch in batches {
+        let units = plan.batch(batch as u64);
+        let (first, end) = (units.start as i64, units.end as i64);
+        let options = JsonB(run.options.clone());
+        whole.add(content(&query, &[run.source.as_str().into(), options.into(), first.into(), end.into()])?);
+    }
+    Ok(whole)
+}
+
+/// How many rows the committed batches had.
+fn noted(run: &Run, target: &Target) -> Result<Content> {
+    let rows = one(
+        "SELECT pg_catalog.sum(rows)::bigint FROM millrace.batches()
+         WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2",
+        &[run.name.as_str().into(), target.number.into()],
+    )?;
+    Ok(Content { rows: rows.unwrap_or_default(), hash: None })
+}
+
+/// How many rows are in the table.
+fn counted(relation: &Relation) -> Result<Content> {
+    let rows = one(&format!("SELECT pg_catalog.count(*) FROM {}", relation.name), &[])?;
+    Ok(Content { rows: rows.unwrap_or_default(), hash: None })
+}
+
+/// The first and last of each stretch of adjoining numbers.
+fn adjoining(numbers: &[i64]) -> Vec<(i64, i64)> {
+    let mut ranges: Vec<(i64, i64)> = Vec::new();
+    for &number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    ranges
+}
+
+/// The hash of the columns the run fills, of a row called `row`.
+fn row_hash(columns: &[String], row: &str) -> String {
+    let values: Vec<_> = columns.iter().map(|column| format!("{row}.{column}")).collect();
+    format!("pg_catalog.hash_record_extended(ROW({}), 0)", values.join(", "))
+}
+
+/// Rows and hash of a query that gives a hash for each row.
+fn content(hashes: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<Content> {
+    let content = Spi::connect(|client| {
+        let query = format!(
+            "SELECT pg_catalog.count(*), pg_catalog.sum(hash)::pg_catalog.text FROM ({hashes}) hashed"
+        );
+        let row = client.select(query.as_str(), Some(1), arguments)?.first();
+        let hash = row.get::<String>(2)?.and_then(|hash| hash.parse().ok());
+        Ok::<_, pgrx::spi::Error>(Content { rows: row.get(1)?.unwrap_or_default(), hash })
+    });
+    Ok(content?)
+}
