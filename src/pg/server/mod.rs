@@ -1,11 +1,15 @@
 //! The ground floor: the backend, its locks, slots and settings, and what differs between versions.
 
+pub mod cancel;
 pub mod cluster;
 pub mod compat;
+pub mod invalidation;
 pub mod lock;
 pub mod process;
 pub mod progress;
 #[cfg(not(feature = "cbdb"))]
 pub mod raw;
+pub mod role;
 pub mod slot;
+pub mod transaction;
 pub mod wal;

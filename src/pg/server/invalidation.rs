@@ -1,0 +1,72 @@
+//! Hearing that a relation changed, instead of looking it up again and again.
+//!
+//! The server tells every backend of each change of a relation before the backend can lock that relation again, or at
+//! the latest when its next transaction begins. A message of one's own is sent in the same way.
+
+use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::prelude::*;
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+unsafe extern "C-unwind" {
+    fn CacheRegisterRelcacheCallback(callback: unsafe extern "C-unwind" fn(Datum, Oid), argument: Datum);
+    fn CacheInvalidateRelcacheByRelid(relation: Oid);
+}
+
+thread_local! {
+    static WATCHES: RefCell<Vec<Weak<Watch>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Relations that somebody has an eye on.
+pub struct Watch {
+    relations: Vec<Oid>,
+    changed: Cell<bool>,
+}
+
+impl Watch {
+    /// Begins to watch; they count as changed at first.
+    pub fn new(relations: Vec<Oid>) -> Rc<Self> {
+        register();
+        let watch = Rc::new(Self { relations, changed: Cell::new(true) });
+        WATCHES.with_borrow_mut(|watches| {
+            watches.retain(|other| other.strong_count() > 0);
+            watches.push(Rc::downgrade(&watch));
+        });
+        watch
+    }
+
+    /// Whether one of them changed since this was asked last.
+    pub fn take_changed(&self) -> bool {
+        self.changed.replace(false)
+    }
+}
+
+/// Tells all backends, when the transaction commits, that a relation changed.
+pub fn announce(relation: Oid) {
+    // SAFETY: queues a message for any relation that exists; an error leaves nothing behind here.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| CacheInvalidateRelcacheByRelid(relation)) };
+}
+
+/// The server keeps the callbacks of a process to its end, and not many of them: one is enough.
+fn register() {
+    thread_local!(static REGISTERED: Cell<bool> = const { Cell::new(false) });
+    if !REGISTERED.replace(true) {
+        // SAFETY: the callback is a function of this library, which is never unloaded.
+        unsafe {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| CacheRegisterRelcacheCallback(invalidated, Datum::from(0)))
+        };
+    }
+}
+
+/// Called by the server, in the middle of anything: it only sets flags. No relation stands for all.
+#[pg_guard]
+unsafe extern "C-unwind" fn invalidated(_argument: Datum, relation: Oid) {
+    WATCHES.with_borrow(|watches| {
+        for watch in watches.iter().filter_map(Weak::upgrade) {
+            if relation == Oid::INVALID || watch.relations.contains(&relation) {
+                watch.changed.set(true);
+            }
+        }
+    });
+}
