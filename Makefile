@@ -30,7 +30,7 @@ install: $(if $(PGRX_FORK),,bootstrap) stage ## installs into the server that PG
 
 stage: $(PGRX_HOME)/config.toml ## builds what is to be installed below $(STAGE)
 	$(if $(PGRX_FORK),scripts/stage-cloudberry $(PGRX_FORK) $(STAGE),cargo pgrx package --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES))
-	cp sql/millrace--*.sql $(STAGE)$(shell $(PG_CONFIG) --sharedir)/extension
+	cp release/*/millrace--*.sql $(STAGE)$(shell $(PG_CONFIG) --sharedir)/extension
 
 package: bootstrap         ## .deb and .tar.gz for each major version with headers here, in target/package
 	scripts/package target/package

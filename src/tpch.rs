@@ -1,4 +1,4 @@
-//! The TPC-H kit: queries, answers and validation, and what the procedures in `sql/tpch.sql` check first.
+//! The TPC-H kit: queries, answers and validation, and what the procedures in `sql/tpch` check first.
 
 use crate::error::{Error, Result};
 use crate::ledger::{self, one};
