@@ -1,15 +1,15 @@
 -- Whether a benchmark holds what it should.
 
-CREATE FUNCTION millrace.text_bytes_per_row(run text) RETURNS numeric
+CREATE FUNCTION millrace.bench_text_bytes_per_row(run text) RETURNS numeric
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
     bytes numeric;
 BEGIN
-    EXECUTE format('SELECT avg(octet_length(s::text)) FROM %s s', millrace.sample(run)) INTO bytes;
+    EXECUTE format('SELECT avg(octet_length(s::text)) FROM %s s', millrace.bench_sample(run)) INTO bytes;
     RETURN bytes;
 END
 $$;
-COMMENT ON FUNCTION millrace.text_bytes_per_row(text) IS 'Mean length of a row of a benchmark''s run as text, from a sample';
+COMMENT ON FUNCTION millrace.bench_text_bytes_per_row(text) IS 'Mean length of a row of a benchmark''s run as text, from a sample';
 
 CREATE FUNCTION stream_gates(
     run text,
@@ -21,13 +21,13 @@ CREATE FUNCTION stream_gates(
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    bench millrace.bench := millrace.get_bench(run);
+    bench millrace.bench := millrace.bench_get(run);
 BEGIN
     RETURN QUERY
     WITH loaded AS (
         SELECT target, b.phase, b.run, b.position, b.variant, r.batches, r.insert_rows_per_second, r.ratio, r.size_bytes,
                w.batches AS batches_wanted,
-               millrace.text_bytes_per_row(b.run) * r.rows / nullif(r.table_bytes, 0) AS compression
+               millrace.bench_text_bytes_per_row(b.run) * r.rows / nullif(r.table_bytes, 0) AS compression
         FROM @extschema@.stream_bench_tables b
         JOIN millrace.run w ON w.name = b.run
         JOIN @extschema@.stream_report(bench.name) r USING (target)

@@ -23,7 +23,7 @@ COMMENT ON COLUMN millrace.variant.engine IS
 'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
 COMMENT ON COLUMN millrace.variant.access_method IS 'Table access method, for USING; null for the server''s default';
 COMMENT ON COLUMN millrace.variant.create_suffix IS
-'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions. {minmax_columns: a, b} and {bloomfilter_columns: a, b} stand for the PAX option of this name with those of the columns that it suits, going by stream_columns() for the benchmark''s rows; where it suits none, they go, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions, but for DISTRIBUTED, which follows in the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} stand for the PAX option of this name with those of the columns that it suits, going by stream_columns() for the benchmark''s rows; where it suits none, they go, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
 COMMENT ON COLUMN millrace.variant.unlogged IS 'Whether the table, or its partitions, are unlogged';
 COMMENT ON COLUMN millrace.variant.partition_by IS 'What follows PARTITION BY; null for a table without partitions';
 COMMENT ON COLUMN millrace.variant.partitions IS 'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';

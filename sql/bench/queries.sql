@@ -1,15 +1,15 @@
 -- The queries that a benchmark times.
 
-CREATE FUNCTION millrace.sample(run text) RETURNS text
+CREATE FUNCTION millrace.bench_sample(run text) RETURNS text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT format('millrace.source_rows(%L, %L, %s, %s, NULL::%s)', r.source, r.options,
-                  r.rows_estimated / 2, r.rows_estimated / 2 + 10000, millrace.row_type(r.source))
-    FROM millrace.run r WHERE r.name = sample.run
+                  r.rows_estimated / 2, r.rows_estimated / 2 + 10000, millrace.bench_row_type(r.source))
+    FROM millrace.run r WHERE r.name = bench_sample.run
 $$;
-COMMENT ON FUNCTION millrace.sample(text) IS
+COMMENT ON FUNCTION millrace.bench_sample(text) IS
 'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';
 
-CREATE FUNCTION millrace.queries(
+CREATE FUNCTION millrace.bench_queries(
     source text, OUT number integer, OUT query text, OUT statement text, OUT arguments text
 ) RETURNS SETOF record
 LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -45,12 +45,12 @@ LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp AS $$
         ('iot', 'ARRAY[date_trunc(''minute'', min("time"))::text, (date_trunc(''minute'', min("time")) + interval ''1 minute'')::text,'
                 ' mode() WITHIN GROUP (ORDER BY device)::text]')
     ) AS a (source, arguments) USING (source)
-    WHERE source = queries.source
+    WHERE source = bench_queries.source
 $$;
-COMMENT ON FUNCTION millrace.queries(text) IS
+COMMENT ON FUNCTION millrace.bench_queries(text) IS
 'The queries that a benchmark of a source times: texts for format(), whose first argument is the table; the others come from a sample of the source';
 
-CREATE FUNCTION millrace.run_next_query(run text) RETURNS boolean
+CREATE FUNCTION millrace.bench_run_next_query(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
     due record;
@@ -65,8 +65,8 @@ BEGIN
     SELECT t.target, t.name, t.relation, q.query, q.statement, q.arguments, a.attempt INTO due
     FROM millrace.run r
     JOIN millrace.target t ON t.run = r.name,
-    millrace.queries(r.source) q, generate_series(1, 3) AS a (attempt)
-    WHERE r.name = run_next_query.run AND NOT EXISTS (
+    millrace.bench_queries(r.source) q, generate_series(1, 3) AS a (attempt)
+    WHERE r.name = bench_run_next_query.run AND NOT EXISTS (
         SELECT FROM millrace.bench_query d
         WHERE (d.run, d.target, d.query, d.attempt) = (r.name, t.target, q.query, a.attempt))
     ORDER BY q.number, a.attempt, t.target
@@ -74,8 +74,8 @@ BEGIN
     IF due.query IS NULL THEN
         RETURN false;
     END IF;
-    EXECUTE format('SELECT %s FROM %s', due.arguments, millrace.sample(run)) INTO arguments;
-    statement := format(due.statement, VARIADIC millrace.target_table(due.name, due.relation)::text || arguments);
+    EXECUTE format('SELECT %s FROM %s', due.arguments, millrace.bench_sample(run)) INTO arguments;
+    statement := format(due.statement, VARIADIC millrace.bench_target_table(due.name, due.relation)::text || arguments);
     started := clock_timestamp();
     EXECUTE format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q', statement) INTO rows, hash;
     finished := clock_timestamp();
@@ -85,5 +85,5 @@ BEGIN
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION millrace.run_next_query(text) IS
+COMMENT ON FUNCTION millrace.bench_run_next_query(text) IS
 'Runs and times the next query of a benchmark''s run that is not there yet; false if there is none';

@@ -1,12 +1,12 @@
 -- The statements that make a variant's tables.
 
-CREATE FUNCTION millrace.row_type(source text) RETURNS text
+CREATE FUNCTION millrace.bench_row_type(source text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT CASE source WHEN 'cdr' THEN '@extschema@.cdr_calls' WHEN 'iot' THEN '@extschema@.iot_readings' END
 $$;
-COMMENT ON FUNCTION millrace.row_type(text) IS 'The row type of a source that stream_bench can load; null for others';
+COMMENT ON FUNCTION millrace.bench_row_type(text) IS 'The row type of a source that stream_bench can load; null for others';
 
-CREATE FUNCTION millrace.index_set(source text) RETURNS text[]
+CREATE FUNCTION millrace.bench_index_set(source text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT CASE source
         WHEN 'cdr' THEN
@@ -14,9 +14,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $
         WHEN 'iot' THEN ARRAY['("time")', '(device)', '(metric, "time")', '(arrival)', '(quality)']
     END
 $$;
-COMMENT ON FUNCTION millrace.index_set(text) IS 'The five indexes that each table of phase index has, unless its variant says otherwise';
+COMMENT ON FUNCTION millrace.bench_index_set(text) IS 'The five indexes that each table of phase index has, unless its variant says otherwise';
 
-CREATE FUNCTION millrace.fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
+CREATE FUNCTION millrace.bench_fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
     found text[];
@@ -36,33 +36,31 @@ BEGIN
     RETURN create_suffix;
 END
 $$;
-COMMENT ON FUNCTION millrace.fill_columns(text, text, bigint, jsonb) IS
-'A variant''s create_suffix with the columns that suit a source''s rows in place of {minmax_columns: …} and {bloomfilter_columns: …}';
+COMMENT ON FUNCTION millrace.bench_fill_columns(text, text, bigint, jsonb) IS
+'A variant''s create_suffix with the columns that suit a source''s rows in place of {minmax_columns: ...} and {bloomfilter_columns: ...}';
 
-CREATE FUNCTION millrace.variant_statements(
+CREATE FUNCTION millrace.bench_variant_statements(
     variant text, phase text, source text, schema text, rows bigint, options jsonb
 ) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
-    v millrace.variant := millrace.get_variant(variant);
+    v millrace.variant := millrace.bench_get_variant(variant);
     table_name text := format('%I.%I', schema, variant || '_' || phase);
-    create_table text;
-    storage text;
-    distribution text := '';
+    create_table text := CASE WHEN v.unlogged THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
+    create_suffix text := coalesce(millrace.bench_fill_columns(v.create_suffix, source, rows, options), '');
+    own_distribution text := coalesce(
+        (regexp_match(create_suffix, '\m(DISTRIBUTED\s+(RANDOMLY|REPLICATED|BY\s*\([^)]*\)))', 'i'))[1], '');
+    -- By default rows stay on the segment that makes them. A partition lies as its table does, and takes no such clause.
+    distribution text := coalesce(' ' || nullif(own_distribution, ''), millrace.distribution());
+    storage text := coalesce(' USING ' || quote_ident(v.access_method), '')
+        || coalesce(' ' || nullif(btrim(replace(create_suffix, own_distribution, '')), ''), '');
 BEGIN
-    create_table := CASE WHEN v.unlogged THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
-    storage := coalesce(' USING ' || quote_ident(v.access_method), '')
-        || coalesce(' ' || millrace.fill_columns(v.create_suffix, source, rows, options), '');
-    -- Rows stay on the segment that makes them. Partitions lie as their table does.
-    IF storage !~* 'distributed' THEN
-        distribution := millrace.distribution();
-    END IF;
     IF v.partition_by IS NULL THEN
         RETURN NEXT format('%s %s (LIKE %s)%s%s',
-            create_table, table_name, millrace.row_type(source), storage, distribution);
+            create_table, table_name, millrace.bench_row_type(source), storage, distribution);
     ELSE
         RETURN NEXT format('CREATE TABLE %s (LIKE %s) PARTITION BY %s%s',
-            table_name, millrace.row_type(source), v.partition_by, distribution);
+            table_name, millrace.bench_row_type(source), v.partition_by, distribution);
         RETURN QUERY
             SELECT format('%s %I.%I PARTITION OF %s %s%s', create_table, schema,
                 format('%s_%s_%s', variant, phase, to_char(number - 1, 'FM900')), table_name, bounds, storage)
@@ -71,16 +69,17 @@ BEGIN
     IF phase = 'index' THEN
         RETURN QUERY
             SELECT format('CREATE INDEX ON %s %s', table_name, definition)
-            FROM unnest(coalesce(v.index_set, millrace.index_set(source))) WITH ORDINALITY AS i (definition, number)
+            FROM unnest(coalesce(v.index_set, millrace.bench_index_set(source))) WITH ORDINALITY AS i (definition, number)
             ORDER BY number;
     END IF;
 END
 $$;
-COMMENT ON FUNCTION millrace.variant_statements(text, text, text, text, bigint, jsonb) IS
+COMMENT ON FUNCTION millrace.bench_variant_statements(text, text, text, text, bigint, jsonb) IS
 'The statements that make a variant''s table for so many rows of a source with these options, in phase noindex or index';
 
-CREATE FUNCTION millrace.create_tables(bench millrace.bench, phase text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+-- Without the notice that Cloudberry sends for each partition.
+CREATE FUNCTION millrace.bench_create_tables(bench millrace.bench, phase text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET client_min_messages TO warning AS $$
 DECLARE
     variant text;
     statement text;
@@ -93,7 +92,7 @@ BEGIN
         WHERE v.bench = bench.name AND v.skipped IS NULL ORDER BY v.position
     LOOP
         FOR statement IN
-            SELECT s FROM millrace.variant_statements(
+            SELECT s FROM millrace.bench_variant_statements(
                 variant, phase, bench.source, bench.schema, bench.rows, bench.options) s
         LOOP
             EXECUTE statement;
@@ -101,9 +100,9 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION millrace.create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';
+COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';
 
-CREATE FUNCTION millrace.target_table(name text, relation oid) RETURNS regclass
+CREATE FUNCTION millrace.bench_target_table(name text, relation oid) RETURNS regclass
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 BEGIN
     IF to_regclass(name) IS DISTINCT FROM relation THEN
@@ -114,5 +113,5 @@ BEGIN
     RETURN relation::regclass;
 END
 $$;
-COMMENT ON FUNCTION millrace.target_table(text, oid) IS
+COMMENT ON FUNCTION millrace.bench_target_table(text, oid) IS
 'The table that a row of millrace.target names, whose text is quoted, or an error if it is not that table any more';
