@@ -223,7 +223,7 @@ struct Found {
 
 /// Whether a table is there as `tpch_load` would make it; if there is another one of its name, an error.
 #[pg_extern(sql = false)]
-fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partition: bool) -> Result<bool> {
+fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partitioned: bool) -> Result<bool> {
     let name = quote_qualified_identifier(schema, table);
     let Some(found) = find_table(&name, row_type)? else { return Ok(false) };
     let differs = |how: &'static str| Err(Error::TableDiffers { table: name.clone(), how }.into());
@@ -233,8 +233,8 @@ fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partition:
     if !found.same_columns {
         return differs("has other columns");
     }
-    if found.partitioned != partition {
-        return differs(if partition { "is not partitioned" } else { "is partitioned" });
+    if found.partitioned != partitioned {
+        return differs(if partitioned { "is not partitioned" } else { "is partitioned" });
     }
     if found.storage.as_deref().is_some_and(|found| found != storage) {
         return differs("has another storage");

@@ -1,14 +1,14 @@
 -- The refresh functions of TPC-H.
 
-CREATE FUNCTION millrace.refresh_orders(sf double precision, stream integer) RETURNS bigint
+CREATE FUNCTION millrace.tpch_refresh_orders(sf double precision, stream integer) RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
-COMMENT ON FUNCTION millrace.refresh_orders(double precision, integer) IS
+COMMENT ON FUNCTION millrace.tpch_refresh_orders(double precision, integer) IS
 'The number of orders in a refresh set';
 
 CREATE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT * FROM millrace.source_rows('orders_refresh', jsonb_build_object('sf', sf, 'stream', stream),
-        0, millrace.refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
+        0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 COMMENT ON FUNCTION tpch_orders_refresh(integer, double precision) IS
 'Orders that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
@@ -16,7 +16,7 @@ COMMENT ON FUNCTION tpch_orders_refresh(integer, double precision) IS
 CREATE FUNCTION tpch_lineitem_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_lineitem
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT * FROM millrace.source_rows('lineitem_refresh', jsonb_build_object('sf', sf, 'stream', stream),
-        0, millrace.refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
+        0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
 $$;
 COMMENT ON FUNCTION tpch_lineitem_refresh(integer, double precision) IS
 'Order lines that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
@@ -25,21 +25,21 @@ CREATE FUNCTION tpch_orders_delete(stream integer, sf double precision DEFAULT 1
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT o_orderkey
     FROM millrace.source_rows('orders_delete', jsonb_build_object('sf', sf, 'stream', stream),
-        0, millrace.refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
+        0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 COMMENT ON FUNCTION tpch_orders_delete(integer, double precision) IS
 'Keys of the orders that refresh function RF2 deletes, as dbgen -U makes them: set number stream, from 1 to 999';
 
-CREATE FUNCTION millrace.column_list(row_type regtype, prefix text) RETURNS text
+CREATE FUNCTION millrace.tpch_column_list(row_type regtype, prefix text) RETURNS text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT string_agg(prefix || attname, ', ' ORDER BY attnum)
     FROM pg_attribute WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = row_type) AND attnum > 0
 $$;
-COMMENT ON FUNCTION millrace.column_list(regtype, text) IS 'The columns of a row type, ready for a statement';
+COMMENT ON FUNCTION millrace.tpch_column_list(regtype, text) IS 'The columns of a row type, ready for a statement';
 
 -- Orders that are there are left alone, with their lines: they came together. So the tables themselves say
 -- how far a refresh is.
-CREATE FUNCTION millrace.refresh_insert(
+CREATE FUNCTION millrace.tpch_refresh_insert(
     schema text, options jsonb, first_order bigint, end_order bigint, OUT orders bigint, OUT lines bigint
 )
 LANGUAGE plpgsql VOLATILE AS $$
@@ -58,7 +58,7 @@ BEGIN
          )
          SELECT pg_catalog.array_agg(o_orderkey) FROM new_order',
         schema,
-        millrace.column_list('@extschema@.tpch_orders', ''), millrace.column_list('@extschema@.tpch_orders', 'r.'))
+        millrace.tpch_column_list('@extschema@.tpch_orders', ''), millrace.tpch_column_list('@extschema@.tpch_orders', 'r.'))
     INTO keys USING options, first_order, end_order;
     EXECUTE pg_catalog.format(
         'INSERT INTO %I.lineitem (%s)
@@ -66,17 +66,17 @@ BEGIN
          FROM millrace.source_rows(''lineitem_refresh'', $1, $2, $3, NULL::@extschema@.tpch_lineitem) r
          JOIN pg_catalog.unnest($4) AS o (o_orderkey) ON o.o_orderkey OPERATOR(pg_catalog.=) r.l_orderkey',
         schema,
-        millrace.column_list('@extschema@.tpch_lineitem', ''),
-        millrace.column_list('@extschema@.tpch_lineitem', 'r.'))
+        millrace.tpch_column_list('@extschema@.tpch_lineitem', ''),
+        millrace.tpch_column_list('@extschema@.tpch_lineitem', 'r.'))
     USING options, first_order, end_order, keys;
     GET DIAGNOSTICS lines = ROW_COUNT;
     orders := COALESCE(pg_catalog.cardinality(keys), 0);
 END
 $$;
-COMMENT ON FUNCTION millrace.refresh_insert(text, jsonb, bigint, bigint) IS
+COMMENT ON FUNCTION millrace.tpch_refresh_insert(text, jsonb, bigint, bigint) IS
 'Inserts a range of the new orders of a refresh set with their lines, those that are not there';
 
-CREATE FUNCTION millrace.refresh_delete(
+CREATE FUNCTION millrace.tpch_refresh_delete(
     schema text, options jsonb, first_order bigint, end_order bigint, OUT orders bigint, OUT lines bigint
 )
 LANGUAGE plpgsql VOLATILE AS $$
@@ -92,26 +92,26 @@ BEGIN
     GET DIAGNOSTICS orders = ROW_COUNT;
 END
 $$;
-COMMENT ON FUNCTION millrace.refresh_delete(text, jsonb, bigint, bigint) IS
+COMMENT ON FUNCTION millrace.tpch_refresh_delete(text, jsonb, bigint, bigint) IS
 'Deletes a range of the old orders of a refresh set with their lines';
 
-CREATE FUNCTION millrace.check_refresh(schema text, stream integer, sf double precision) RETURNS double precision
+CREATE FUNCTION millrace.tpch_check_refresh(schema text, stream integer, sf double precision) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM millrace.check_load(COALESCE(sf, 1), schema, 'heap');
-    PERFORM millrace.check_schema_exists(schema);
-    sf := COALESCE(sf, millrace.scale_of(schema));
-    PERFORM millrace.refresh_orders(sf, stream);
+    PERFORM millrace.tpch_check_load(COALESCE(sf, 1), schema, 'heap');
+    PERFORM millrace.tpch_check_schema(schema);
+    sf := COALESCE(sf, millrace.tpch_scale_of(schema));
+    PERFORM millrace.tpch_refresh_orders(sf, stream);
     RETURN sf;
 END
 $$;
-COMMENT ON FUNCTION millrace.check_refresh(text, integer, double precision) IS
+COMMENT ON FUNCTION millrace.tpch_check_refresh(text, integer, double precision) IS
 'Refuses wrong arguments of tpch_refresh; returns the scale factor';
 
-CREATE FUNCTION millrace.open_refresh(schema text, stream integer, batch_orders integer) RETURNS void
+CREATE FUNCTION millrace.tpch_open_refresh(schema text, stream integer, batch_orders integer) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'open_refresh_wrapper';
-COMMENT ON FUNCTION millrace.open_refresh(text, integer, integer) IS
+COMMENT ON FUNCTION millrace.tpch_open_refresh(text, integer, integer) IS
 'Takes the lock of a refresh set of a schema for this session; refuses batches of no orders';
 
 CREATE PROCEDURE tpch_refresh(
@@ -130,18 +130,18 @@ DECLARE
 BEGIN
     PERFORM millrace.check_may_commit('CALL tpch_refresh');
     COMMIT;
-    sf := millrace.check_refresh(schema, stream, sf);
-    PERFORM millrace.open_refresh(schema, stream, batch_orders);
-    orders := millrace.refresh_orders(sf, stream);
+    sf := millrace.tpch_check_refresh(schema, stream, sf);
+    PERFORM millrace.tpch_open_refresh(schema, stream, batch_orders);
+    orders := millrace.tpch_refresh_orders(sf, stream);
     options := pg_catalog.jsonb_build_object('sf', sf, 'stream', stream);
     FOR rf IN 1 .. 2 LOOP
         CONTINUE WHEN (ARRAY[rf1, rf2])[rf] IS NOT TRUE;
         FOR first_order IN 0 .. orders OPERATOR(pg_catalog.-) 1 BY batch_orders LOOP
             end_order := LEAST(first_order OPERATOR(pg_catalog.+) batch_orders::bigint, orders);
             IF rf OPERATOR(pg_catalog.=) 1 THEN
-                SELECT * INTO batch FROM millrace.refresh_insert(schema, options, first_order, end_order);
+                SELECT * INTO batch FROM millrace.tpch_refresh_insert(schema, options, first_order, end_order);
             ELSE
-                SELECT * INTO batch FROM millrace.refresh_delete(schema, options, first_order, end_order);
+                SELECT * INTO batch FROM millrace.tpch_refresh_delete(schema, options, first_order, end_order);
             END IF;
             COMMIT;
             orders_done[rf] := orders_done[rf] OPERATOR(pg_catalog.+) batch.orders;

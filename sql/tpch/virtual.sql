@@ -5,7 +5,7 @@ LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
     name text;
 BEGIN
-    PERFORM millrace.check_load(sf, schema, 'heap');
+    PERFORM millrace.tpch_check_load(sf, schema, 'heap');
     IF to_regnamespace(quote_ident(schema)) IS NULL THEN
         EXECUTE format('CREATE SCHEMA %I', schema);
     END IF;
