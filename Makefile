@@ -13,7 +13,7 @@ export PGRX_HOME = $(CURDIR)/target/pgrx
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: demo test test-pure test-server test-cluster test-client test-docs install stage package bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions fmt bootstrap clean
+.PHONY: demo test test-pure test-server test-cluster test-client test-docs install stage package upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions fmt bootstrap clean
 
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
@@ -30,11 +30,14 @@ install: $(if $(PGRX_FORK),,bootstrap) stage ## installs into the server that PG
 
 stage: $(PGRX_HOME)/config.toml ## builds what is to be installed below $(STAGE)
 	$(if $(PGRX_FORK),scripts/stage-cloudberry $(PGRX_FORK) $(STAGE),cargo pgrx package --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES))
-	cp sql/millrace--*.sql $(STAGE)$(shell $(PG_CONFIG) --sharedir)/extension
+	cp release/*/millrace--*.sql $(STAGE)$(shell $(PG_CONFIG) --sharedir)/extension
 
 package: bootstrap         ## .deb and .tar.gz for each major version with headers here, in target/package
 	scripts/package target/package
 	scripts/try-package target/package/*
+
+upgrade-script:            ## writes the upgrade script from the last released version
+	scripts/upgrade-script
 
 # Without it cargo would build pgrx anew each time.
 $(PGRX_HOME)/config.toml:

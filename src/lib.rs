@@ -21,17 +21,27 @@ use pgrx::prelude::*;
 
 pgrx::pg_module_magic!();
 
+// In this order, which scripts/upgrade-script reads here as well.
 extension_sql_file!("../sql/types.sql", name = "types");
 extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["types"]);
 extension_sql_file!("../sql/generate.sql", name = "generate", requires = ["engine"]);
 extension_sql_file!("../sql/export.sql", name = "export", requires = ["generate"]);
-extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["types"]);
-extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate", "ledger"]);
-extension_sql_file!("../sql/tpch.sql", name = "tpch", requires = ["ingest"]);
-extension_sql_file!("../sql/bench.sql", name = "bench", requires = ["ingest"]);
-extension_sql_file!("../sql/report.sql", name = "report", requires = ["bench", "tpch"]);
+extension_sql_file!("../sql/runs/ledger.sql", name = "runs_ledger", requires = ["export"]);
+extension_sql_file!("../sql/bench/ledger.sql", name = "bench_ledger", requires = ["runs_ledger"]);
+extension_sql_file!("../sql/runs/views.sql", name = "runs_views", requires = ["bench_ledger"]);
+extension_sql_file!("../sql/runs/procedures.sql", name = "runs_procedures", requires = ["runs_views"]);
+extension_sql_file!("../sql/tpch/queries.sql", name = "tpch_queries", requires = ["runs_procedures"]);
+extension_sql_file!("../sql/tpch/load.sql", name = "tpch_load", requires = ["tpch_queries"]);
+extension_sql_file!("../sql/tpch/refresh.sql", name = "tpch_refresh", requires = ["tpch_load"]);
+extension_sql_file!("../sql/tpch/virtual.sql", name = "tpch_virtual", requires = ["tpch_refresh"]);
+extension_sql_file!("../sql/bench/variants.sql", name = "bench_variants", requires = ["tpch_virtual"]);
+extension_sql_file!("../sql/bench/tables.sql", name = "bench_tables", requires = ["bench_variants"]);
+extension_sql_file!("../sql/bench/queries.sql", name = "bench_queries", requires = ["bench_tables"]);
+extension_sql_file!("../sql/bench/procedures.sql", name = "bench_procedures", requires = ["bench_queries"]);
+extension_sql_file!("../sql/bench/views.sql", name = "bench_views", requires = ["bench_procedures"]);
+extension_sql_file!("../sql/bench/gates.sql", name = "bench_gates", requires = ["bench_views"]);
 // Last, because it tells Cloudberry where all functions run and all tables lie.
-extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["report", "export"], finalize);
+extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["bench_gates"], finalize);
 
 /// Called when the library is loaded, by the postmaster if it is in `shared_preload_libraries`.
 #[allow(non_snake_case)]

@@ -1,4 +1,4 @@
-//! The TPC-H kit: queries, answers and validation, and what the procedures in `sql/tpch.sql` check first.
+//! The TPC-H kit: queries, answers and validation, and what the procedures in `sql/tpch` check first.
 
 use crate::error::{Error, Result, SqlResult, or_raise};
 use crate::pg::server::lock;
@@ -222,7 +222,7 @@ struct Found {
 
 /// Whether a table is there as `tpch_load` would make it; if there is another one of its name, an error.
 #[pg_extern(sql = false)]
-fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partition: bool) -> SqlResult<bool> {
+fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partitioned: bool) -> SqlResult<bool> {
     let name = quote_qualified_identifier(schema, table);
     let Some(found) = find_table(&name, row_type)? else { return Ok(false) };
     let differs = |how: &'static str| Err(Error::TableDiffers { table: name.clone(), how }.into());
@@ -232,8 +232,8 @@ fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partition:
     if !found.same_columns {
         return differs("has other columns");
     }
-    if found.partitioned != partition {
-        return differs(if partition { "is not partitioned" } else { "is partitioned" });
+    if found.partitioned != partitioned {
+        return differs(if partitioned { "is not partitioned" } else { "is partitioned" });
     }
     if found.storage.as_deref().is_some_and(|found| found != storage) {
         return differs("has another storage");

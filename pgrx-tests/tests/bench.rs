@@ -518,11 +518,11 @@ fn variants_of_ones_own_and_whose_benchmark_it_is() {
     for (statement, message) in [
         ("CALL stream_bench(run => 'trap', schema => 'trap')", "must be owner of benchmark \"trap\""),
         (
-            "SELECT millrace.open_phase('trap', 'noindex', 1, '{}')",
+            "SELECT millrace.bench_open_phase('trap', 'noindex', 1, '{}')",
             "variant \"trap\" belongs to role \"ann\"",
         ),
         (
-            "SELECT millrace.variant_statements('trap', 'noindex', 'cdr', 'trap', 1000, '{}')",
+            "SELECT millrace.bench_variant_statements('trap', 'noindex', 'cdr', 'trap', 1000, '{}')",
             "variant \"trap\" belongs to role \"ann\"",
         ),
     ] {
@@ -534,8 +534,8 @@ fn variants_of_ones_own_and_whose_benchmark_it_is() {
         ann.execute("UPDATE millrace.target SET name = $1", &[&name]).unwrap();
         ann.batch_execute("DELETE FROM millrace.bench_query; DELETE FROM millrace.bench_analyze").unwrap();
         for statement in [
-            "SELECT millrace.analyze_targets('bench/noindex', 1)",
-            "SELECT millrace.run_next_query('bench/noindex')",
+            "SELECT millrace.bench_analyze_targets('bench/noindex', 1)",
+            "SELECT millrace.bench_run_next_query('bench/noindex')",
         ] {
             let (code, text) = error_of(&mut admin, statement).unwrap();
             assert!(["42602", "42601", "55000"].contains(&code.as_str()), "{statement}: {code} {text}");

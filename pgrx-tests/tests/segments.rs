@@ -20,7 +20,7 @@ const LARGEST: usize = 7;
 
 /// The statements of a variant for the rows of a benchmark.
 const VARIANT_STATEMENTS: &str =
-    "millrace.variant_statements(name, 'noindex', bench.source, 'bench', bench.rows, bench.options)";
+    "millrace.bench_variant_statements(name, 'noindex', bench.source, 'bench', bench.rows, bench.options)";
 
 /// The catalog of segments, which only the coordinator has rows of.
 const CATALOG: &str = "
@@ -405,7 +405,7 @@ fn the_tpch_kit_works_on_segments(simulation: &Simulation) {
     simulation.resize(3);
     let mut coordinator = simulation.coordinator.connect();
     coordinator.batch_execute(DISPATCH_TABLES).unwrap();
-    coordinator.batch_execute("CALL tpch_load(0.01, storage => 'ao_column', partition => true)").unwrap();
+    coordinator.batch_execute("CALL tpch_load(0.01, storage => 'ao_column', partitioned => true)").unwrap();
     for table in texts(&mut coordinator, "SELECT name FROM tpch_tables()") {
         let whole = content(&mut coordinator, &format!("tpch_{table}_here(0.01)"));
         assert_eq!(content(&mut coordinator, &format!("tpch.{table}")), whole, "{table}");
@@ -534,7 +534,8 @@ fn the_engine_is_known_by_its_role_and_version() {
          AS $$ SELECT millrace.engine_of(current_setting('gp_role'), '{CLOUDBERRY}') $$"
     );
     client.batch_execute(&stand_in).unwrap();
-    let skipped = "SELECT coalesce(string_agg(name || ': ' || millrace.why_skipped(v, 'cdr'), ', '), 'none')
+    let skipped =
+        "SELECT coalesce(string_agg(name || ': ' || millrace.bench_why_skipped(v, 'cdr'), ', '), 'none')
                    FROM millrace.variant v";
     assert_eq!(one::<String>(&mut client, skipped), "none");
     client.batch_execute("DROP ACCESS METHOD pax CASCADE").unwrap();
@@ -601,7 +602,7 @@ fn pax_variants_name_the_columns_that_suit_their_rows() {
         ("/* {minmax: call_id} */", "/* {minmax: call_id} */"),
     ];
     for (text, filled) in texts {
-        let fill = format!("SELECT millrace.fill_columns('{text}', 'cdr', 1000, '{{}}')");
+        let fill = format!("SELECT millrace.bench_fill_columns('{text}', 'cdr', 1000, '{{}}')");
         assert_eq!(one::<String>(&mut client, &fill), filled);
     }
 }
@@ -637,11 +638,11 @@ fn the_engine_is_told_where_functions_run_and_tables_lie() {
     // TPC-H's tables, and one that is partitioned.
     found.extend(texts(
         &mut client,
-        "SELECT millrace.table_statements('tpch', name, 'heap', false) FROM tpch_tables()",
+        "SELECT millrace.tpch_table_statements('tpch', name, 'heap', false) FROM tpch_tables()",
     ));
     found.extend(texts(
         &mut client,
-        "SELECT millrace.table_statements('tpch', 'lineitem', 'ao_column', true)",
+        "SELECT millrace.tpch_table_statements('tpch', 'lineitem', 'ao_column', true)",
     ));
     client.batch_execute("RESET gp_role").unwrap();
     let found = found.join(";\n") + ";\n";

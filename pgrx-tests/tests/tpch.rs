@@ -60,7 +60,7 @@ fn loaded_tables_give_the_published_answers() {
 
     for storage in ["heap", "unlogged"] {
         let call = format!(
-            "CALL tpch_load(0.01, 'by year', '{storage}', indexes => true, partition => true, overwrite => true)"
+            "CALL tpch_load(0.01, 'by year', '{storage}', indexes => true, partitioned => true, overwrite => true)"
         );
         client.batch_execute(&call).unwrap();
         assert_loaded(&mut client, "\"by year\"", 0.01);
@@ -679,7 +679,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         "\"loaded.region\" exists and has another storage",
     ),
     (
-        "CALL tpch_load(0.01, 'loaded', partition => true)",
+        "CALL tpch_load(0.01, 'loaded', partitioned => true)",
         "42P07",
         "\"loaded.orders\" exists and is not partitioned",
     ),

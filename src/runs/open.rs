@@ -1,6 +1,6 @@
 //! Runs: who may ingest what into which tables, and whether a call begins a run or goes on with one.
 //!
-//! The procedures in `sql/ingest.sql` call these functions before their loop.
+//! The procedures in `sql/runs/procedures.sql` call these functions before their loop.
 
 use crate::call::{add_option, options_object};
 use crate::error::{Error, Result, SqlResult};

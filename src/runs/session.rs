@@ -1,6 +1,6 @@
 //! Ingesting: the batches of a run, one transaction each, by this session and its workers.
 //!
-//! The loop itself is the procedure `millrace.ingest` in `sql/ingest.sql`, because only a procedure can commit;
+//! The loop itself is the procedure `millrace.ingest` in `sql/runs/procedures.sql`, because only a procedure can commit;
 //! workers have theirs here.
 
 use crate::error::{Result, SqlResult, or_raise};

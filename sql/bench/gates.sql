@@ -1,67 +1,15 @@
--- What runs and benchmarks came to.
+-- Whether a benchmark holds what it should.
 
-CREATE FUNCTION stream_report(
-    run text,
-    OUT target text, OUT batches bigint, OUT rows bigint, OUT seconds numeric,
-    OUT rows_per_second bigint, OUT rows_per_second_min bigint, OUT rows_per_second_p50 bigint,
-    OUT rows_per_second_p95 bigint, OUT rows_per_second_max bigint,
-    OUT insert_rows_per_second bigint, OUT ratio numeric,
-    OUT generate_seconds numeric, OUT insert_seconds numeric, OUT commit_seconds numeric, OUT analyze_seconds numeric,
-    OUT after_load_seconds numeric,
-    OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric,
-    OUT table_bytes bigint
-) RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
-    WITH timed AS (
-        SELECT b.*, (b.elapsed_ms + coalesce(b.commit_ms, 0)) / 1000 AS seconds FROM millrace.batches() b
-    ), summary AS (
-        SELECT t.run, t.target, t.name, t.leaves, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
-               sum(b.seconds) AS seconds,
-               array_agg(b.rows / b.seconds) AS speeds,
-               sum(b.rows) / (nullif(sum(b.insert_ms), 0) / 1000) AS insert_speed,
-               sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commit_ms) / 1000 AS commit,
-               sum(b.wal_bytes)::bigint AS wal
-        FROM millrace.target t LEFT JOIN timed b USING (run, target)
-        WHERE t.run = stream_report.run
-           OR t.run IN (SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run)
-        GROUP BY t.run, t.target
-    )
-    SELECT s.name, s.batches, s.rows, round(s.seconds::numeric, 3),
-           round(s.rows / s.seconds)::bigint, speed.min, speed.p50, speed.p95, speed.max,
-           round(s.insert_speed)::bigint,
-           round((s.insert_speed / first_value(s.insert_speed) OVER (PARTITION BY s.run ORDER BY s.target))::numeric, 3),
-           round(s.generate::numeric, 3), round(s.insert::numeric, 3), round(s.commit::numeric, 3),
-           (SELECT round(sum(a.ms)::numeric / 1000, 3) FROM millrace.bench_analyze a WHERE (a.run, a.target) = (s.run, s.target)),
-           (SELECT round(b.after_load_ms::numeric / 1000, 3) FROM millrace.bench_table b WHERE (b.run, b.target) = (s.run, s.target)),
-           s.wal, round(s.wal::numeric / nullif(s.rows, 0), 1),
-           size.total, round(size.total::numeric / nullif(s.rows, 0), 1), size.heap
-    FROM summary s,
-    LATERAL (
-        SELECT round(min(rate))::bigint AS min, round(max(rate))::bigint AS max,
-               round(percentile_cont(0.5) WITHIN GROUP (ORDER BY rate))::bigint AS p50,
-               round(percentile_cont(0.95) WITHIN GROUP (ORDER BY rate))::bigint AS p95
-        FROM unnest(s.speeds) AS u (rate)
-    ) speed,
-    LATERAL (
-        SELECT sum(pg_total_relation_size(c.oid))::bigint AS total, sum(pg_table_size(c.oid))::bigint AS heap
-        FROM unnest(s.leaves) leaf JOIN pg_class c ON c.oid = leaf
-    ) size
-    -- Phase noindex comes before phase index.
-    ORDER BY s.run DESC, s.target
-$$;
-COMMENT ON FUNCTION stream_report(text) IS
-'Summary of a run, or of all phases of a benchmark, one row per target: rows per second, of one process where workers help, over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
-
-CREATE FUNCTION millrace.text_bytes_per_row(run text) RETURNS numeric
+CREATE FUNCTION millrace.bench_text_bytes_per_row(run text) RETURNS numeric
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
     bytes numeric;
 BEGIN
-    EXECUTE format('SELECT avg(octet_length(s::text)) FROM %s s', millrace.sample(run)) INTO bytes;
+    EXECUTE format('SELECT avg(octet_length(s::text)) FROM %s s', millrace.bench_sample(run)) INTO bytes;
     RETURN bytes;
 END
 $$;
-COMMENT ON FUNCTION millrace.text_bytes_per_row(text) IS 'Mean length of a row of a benchmark''s run as text, from a sample';
+COMMENT ON FUNCTION millrace.bench_text_bytes_per_row(text) IS 'Mean length of a row of a benchmark''s run as text, from a sample';
 
 CREATE FUNCTION stream_gates(
     run text,
@@ -73,13 +21,13 @@ CREATE FUNCTION stream_gates(
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    bench millrace.bench := millrace.get_bench(run);
+    bench millrace.bench := millrace.bench_get(run);
 BEGIN
     RETURN QUERY
     WITH loaded AS (
         SELECT target, b.phase, b.run, b.position, b.variant, r.batches, r.insert_rows_per_second, r.ratio, r.size_bytes,
                w.batches AS batches_wanted,
-               millrace.text_bytes_per_row(b.run) * r.rows / nullif(r.table_bytes, 0) AS compression
+               millrace.bench_text_bytes_per_row(b.run) * r.rows / nullif(r.table_bytes, 0) AS compression
         FROM @extschema@.stream_bench_tables b
         JOIN millrace.run w ON w.name = b.run
         JOIN @extschema@.stream_report(bench.name) r USING (target)

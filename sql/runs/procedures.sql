@@ -166,7 +166,7 @@ BEGIN
     END IF;
     IF first_batch <= batches AND first_batch > analyze_every THEN
         -- What the call before committed, but did not come to analyze.
-        PERFORM millrace.analyze_targets(run, (first_batch - 1) / analyze_every * analyze_every);
+        PERFORM millrace.bench_analyze_targets(run, (first_batch - 1) / analyze_every * analyze_every);
         COMMIT;
     END IF;
     started := pg_catalog.clock_timestamp();
@@ -196,7 +196,7 @@ BEGIN
             -- After the last batch it is the benchmark's own step.
             IF batch <= batches AND (batch - 1) / analyze_every > (committed - 1) / analyze_every THEN
                 paused := pg_catalog.clock_timestamp();
-                PERFORM millrace.analyze_targets(run, (batch - 1) / analyze_every * analyze_every);
+                PERFORM millrace.bench_analyze_targets(run, (batch - 1) / analyze_every * analyze_every);
                 COMMIT;
                 -- Not the ingest's time.
                 started := started + (pg_catalog.clock_timestamp() - paused);

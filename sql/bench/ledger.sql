@@ -1,0 +1,173 @@
+-- The streaming benchmark: the same rows into tables stored in different ways, without indexes and with them.
+-- Its phases are runs like any other (sql/runs).
+
+CREATE TABLE millrace.variant (
+    name text PRIMARY KEY CHECK (octet_length(name) BETWEEN 1 AND 40),
+    position integer NOT NULL DEFAULT 1000,
+    engine text NOT NULL DEFAULT 'postgresql' CHECK (engine IN ('postgresql', 'greenplum', 'cloudberry')),
+    access_method text,
+    create_suffix text,
+    unlogged boolean NOT NULL DEFAULT false,
+    partition_by text,
+    partitions text[] CHECK ((partitions IS NULL) = (partition_by IS NULL) AND cardinality(partitions) BETWEEN 1 AND 1000),
+    index_set text[],
+    source text CHECK (source IN ('cdr', 'iot')),
+    about text NOT NULL DEFAULT '',
+    owner name DEFAULT current_user,
+    after_load text
+);
+COMMENT ON TABLE millrace.variant IS 'Ways to store a table that stream_bench compares; add rows for your own';
+COMMENT ON COLUMN millrace.variant.name IS 'The variant''s name, with which its tables'' names begin; at most 40 bytes';
+COMMENT ON COLUMN millrace.variant.position IS 'The order in which they are loaded; the first that the server has is the baseline';
+COMMENT ON COLUMN millrace.variant.engine IS
+'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
+COMMENT ON COLUMN millrace.variant.access_method IS 'Table access method, for USING; null for the server''s default';
+COMMENT ON COLUMN millrace.variant.create_suffix IS
+'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions, but for DISTRIBUTED, which follows in the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} stand for the PAX option of this name with those of the columns that it suits, going by stream_columns() for the benchmark''s rows; where it suits none, they go, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+COMMENT ON COLUMN millrace.variant.unlogged IS 'Whether the table, or its partitions, are unlogged';
+COMMENT ON COLUMN millrace.variant.partition_by IS 'What follows PARTITION BY; null for a table without partitions';
+COMMENT ON COLUMN millrace.variant.partitions IS 'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';
+COMMENT ON COLUMN millrace.variant.index_set IS
+'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Names of your own are to be qualified';
+COMMENT ON COLUMN millrace.variant.source IS 'The source whose columns it names; null if it can hold any';
+COMMENT ON COLUMN millrace.variant.about IS 'What it is';
+COMMENT ON COLUMN millrace.variant.owner IS
+'The role that added it, who alone can use it, because its texts become statements; null if it came with the extension';
+COMMENT ON COLUMN millrace.variant.after_load IS
+'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
+
+CREATE TABLE millrace.bench (
+    name text PRIMARY KEY CHECK (name <> ''),
+    owner name NOT NULL DEFAULT current_user,
+    source text NOT NULL,
+    rows bigint NOT NULL,
+    batch_rows integer NOT NULL,
+    options jsonb NOT NULL,
+    schema text NOT NULL,
+    analyze_every integer CHECK (analyze_every > 0),
+    created timestamptz NOT NULL
+);
+COMMENT ON TABLE millrace.bench IS 'One row per benchmark of stream_bench: what it loads, which never changes';
+COMMENT ON COLUMN millrace.bench.name IS 'The benchmark''s name; its phases are the runs name/noindex and name/index';
+COMMENT ON COLUMN millrace.bench.owner IS 'The role that began it';
+COMMENT ON COLUMN millrace.bench.source IS 'What it loads: cdr or iot';
+COMMENT ON COLUMN millrace.bench.rows IS 'Rows per table';
+COMMENT ON COLUMN millrace.bench.batch_rows IS 'Rows per batch, as asked for';
+COMMENT ON COLUMN millrace.bench.options IS 'The source''s options and the profile, without the rate';
+COMMENT ON COLUMN millrace.bench.schema IS 'The schema of its tables';
+COMMENT ON COLUMN millrace.bench.analyze_every IS 'After how many batches the tables are analyzed; null for only at the end of a phase';
+COMMENT ON COLUMN millrace.bench.created IS 'When it was begun';
+
+CREATE TABLE millrace.bench_variant (
+    bench text NOT NULL REFERENCES millrace.bench ON DELETE CASCADE,
+    position integer NOT NULL,
+    variant text NOT NULL,
+    skipped text,
+    PRIMARY KEY (bench, variant)
+);
+COMMENT ON TABLE millrace.bench_variant IS 'The variants a benchmark compares, and those it skips';
+COMMENT ON COLUMN millrace.bench_variant.bench IS 'The benchmark';
+COMMENT ON COLUMN millrace.bench_variant.position IS 'Their order; the first that is not skipped is the baseline';
+COMMENT ON COLUMN millrace.bench_variant.variant IS 'The variant''s name';
+COMMENT ON COLUMN millrace.bench_variant.skipped IS 'Why it is skipped; null if it is not';
+
+-- What hangs on a target goes when its run is dropped, by src/ledger.rs: Cloudberry has foreign keys but does not act
+-- on them.
+CREATE TABLE millrace.bench_table (
+    bench text NOT NULL REFERENCES millrace.bench ON DELETE CASCADE,
+    phase text NOT NULL,
+    variant text NOT NULL,
+    run text NOT NULL,
+    target integer NOT NULL,
+    definition text NOT NULL,
+    after_load_ms double precision,
+    PRIMARY KEY (run, target),
+    FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
+);
+COMMENT ON TABLE millrace.bench_table IS 'The tables a benchmark made, one for each variant and phase';
+COMMENT ON COLUMN millrace.bench_table.bench IS 'The benchmark';
+COMMENT ON COLUMN millrace.bench_table.phase IS 'noindex or index';
+COMMENT ON COLUMN millrace.bench_table.variant IS 'The variant''s name';
+COMMENT ON COLUMN millrace.bench_table.run IS 'The run that loads it';
+COMMENT ON COLUMN millrace.bench_table.target IS 'Number of the target in the run, from 1';
+COMMENT ON COLUMN millrace.bench_table.definition IS 'The statements that made it, a line each';
+COMMENT ON COLUMN millrace.bench_table.after_load_ms IS
+'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
+
+CREATE TABLE millrace.bench_analyze (
+    run text NOT NULL,
+    target integer NOT NULL,
+    batch bigint NOT NULL,
+    ms double precision NOT NULL,
+    finished timestamptz NOT NULL,
+    PRIMARY KEY (run, target, batch),
+    FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
+);
+COMMENT ON TABLE millrace.bench_analyze IS 'Each ANALYZE of a benchmark''s tables';
+COMMENT ON COLUMN millrace.bench_analyze.run IS 'The run that loads the table';
+COMMENT ON COLUMN millrace.bench_analyze.target IS 'Number of the target in the run, from 1';
+COMMENT ON COLUMN millrace.bench_analyze.batch IS 'The batch it came after';
+COMMENT ON COLUMN millrace.bench_analyze.ms IS 'Milliseconds it took';
+COMMENT ON COLUMN millrace.bench_analyze.finished IS 'When it was done';
+
+CREATE TABLE millrace.bench_query (
+    run text NOT NULL,
+    target integer NOT NULL,
+    query text NOT NULL,
+    attempt integer NOT NULL,
+    ms double precision NOT NULL,
+    rows bigint NOT NULL,
+    hash numeric,
+    statement text NOT NULL,
+    finished timestamptz NOT NULL,
+    PRIMARY KEY (run, target, query, attempt),
+    FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
+);
+COMMENT ON TABLE millrace.bench_query IS 'Each query that a benchmark timed';
+COMMENT ON COLUMN millrace.bench_query.run IS 'The run that loaded the table';
+COMMENT ON COLUMN millrace.bench_query.target IS 'Number of the target in the run, from 1';
+COMMENT ON COLUMN millrace.bench_query.query IS 'The query''s name';
+COMMENT ON COLUMN millrace.bench_query.attempt IS 'How often it was run on this table by then; the first is the cold one';
+COMMENT ON COLUMN millrace.bench_query.ms IS 'Milliseconds it took';
+COMMENT ON COLUMN millrace.bench_query.rows IS 'Rows of its result';
+COMMENT ON COLUMN millrace.bench_query.hash IS 'Sum of the hashes of its result''s rows';
+COMMENT ON COLUMN millrace.bench_query.statement IS 'What was run';
+COMMENT ON COLUMN millrace.bench_query.finished IS 'When it was done';
+
+SELECT pg_catalog.pg_extension_config_dump('millrace.variant', 'WHERE owner IS NOT NULL');
+SELECT pg_catalog.pg_extension_config_dump('millrace.bench', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.bench_variant', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.bench_table', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.bench_analyze', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.bench_query', '');
+
+CREATE FUNCTION millrace.owns_bench(bench text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM millrace.bench b WHERE b.name = owns_bench.bench AND millrace.is_owner(b.owner))
+$$;
+COMMENT ON FUNCTION millrace.owns_bench(text) IS 'Whether the caller is a member of the role that owns the benchmark';
+
+-- As for the ledger: callers write themselves, and each only what is theirs.
+DO $$
+DECLARE
+    protected record;
+BEGIN
+    FOR protected IN
+        SELECT * FROM (VALUES
+            ('millrace.variant', 'millrace.is_owner(owner)', 'A variant belongs to the role that added it'),
+            ('millrace.bench', 'millrace.is_owner(owner)', 'A benchmark belongs to the role that began it'),
+            ('millrace.bench_variant', 'millrace.owns_bench(bench)', 'As the benchmark it belongs to'),
+            ('millrace.bench_table', 'millrace.owns_bench(bench)', 'As the benchmark it belongs to'),
+            ('millrace.bench_analyze', 'millrace.owns_run(run)', 'As the run it belongs to'),
+            ('millrace.bench_query', 'millrace.owns_run(run)', 'As the run it belongs to')
+        ) AS p (name, condition, reason)
+    LOOP
+        EXECUTE pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO PUBLIC', protected.name);
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', protected.name);
+        EXECUTE pg_catalog.format('CREATE POLICY seen_by_all ON %s FOR SELECT USING (true)', protected.name);
+        EXECUTE pg_catalog.format('CREATE POLICY changed_by_owner ON %s USING (%s)', protected.name, protected.condition);
+        EXECUTE pg_catalog.format('COMMENT ON POLICY seen_by_all ON %s IS %L', protected.name, 'Results are no secret');
+        EXECUTE pg_catalog.format('COMMENT ON POLICY changed_by_owner ON %s IS %L', protected.name, protected.reason);
+    END LOOP;
+END
+$$;

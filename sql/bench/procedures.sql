@@ -1,0 +1,265 @@
+-- Beginning, running and dropping a benchmark.
+
+CREATE FUNCTION millrace.bench_refuse_argument(name text, value text, hint text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp AS $$
+BEGIN
+    IF value IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = format('argument "%s" must not be null', name);
+    END IF;
+    RAISE invalid_parameter_value
+        USING MESSAGE = format('invalid value for argument "%s": %s', name, value), HINT = hint;
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument out of its range, or null';
+
+CREATE FUNCTION millrace.bench_get(run text) RETURNS millrace.bench
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    found millrace.bench;
+BEGIN
+    IF run IS NULL THEN
+        PERFORM millrace.bench_refuse_argument('run', NULL, NULL);
+    END IF;
+    SELECT * INTO found FROM millrace.bench b WHERE b.name = run;
+    IF found.name IS NULL THEN
+        RAISE undefined_object USING MESSAGE = format('benchmark "%s" does not exist', run),
+            HINT = 'Table millrace.bench lists them; CALL stream_bench() begins one.';
+    END IF;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_get(text) IS 'The benchmark of that name, or an error';
+
+CREATE FUNCTION millrace.bench_check_owner(bench millrace.bench) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT millrace.is_owner(bench.owner) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', bench.name);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_check_owner(millrace.bench) IS 'Refuses a benchmark of a role that the caller is not a member of';
+
+CREATE FUNCTION millrace.bench_open(
+    source text, rows bigint, batch_rows integer, variants text[], phase text, schema text, options jsonb,
+    analyze_every integer, run text
+) RETURNS text[]
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    wanted millrace.bench;
+    existing millrace.bench;
+    begun boolean;
+    differences text;
+BEGIN
+    IF millrace.bench_row_type(source) IS NULL THEN
+        PERFORM millrace.bench_refuse_argument('source', source, 'A benchmark loads cdr or iot.');
+    ELSIF rows IS NULL OR rows < 1 THEN
+        PERFORM millrace.bench_refuse_argument('rows', rows::text, 'The tables have at least one row.');
+    ELSIF batch_rows IS NULL THEN
+        PERFORM millrace.bench_refuse_argument('batch_rows', NULL, NULL);
+    ELSIF phase IS NULL OR phase NOT IN ('noindex', 'index', 'both') THEN
+        PERFORM millrace.bench_refuse_argument('phase', phase, 'A phase is noindex, index, or both.');
+    ELSIF coalesce(schema, '') = '' THEN
+        PERFORM millrace.bench_refuse_argument('schema', schema, 'Name the schema for the tables.');
+    ELSIF options IS NULL OR jsonb_typeof(options) <> 'object' THEN
+        PERFORM millrace.bench_refuse_argument('options', options::text, 'Options are a JSON object, such as {"seed": 1}.');
+    ELSIF analyze_every < 1 THEN
+        PERFORM millrace.bench_refuse_argument('analyze_every', analyze_every::text, 'It is a number of batches, at least 1.');
+    ELSIF coalesce(run, '') = '' THEN
+        PERFORM millrace.bench_refuse_argument('run', run, 'Name the benchmark.');
+    END IF;
+    wanted := (run, current_user, source, rows, batch_rows, options - 'rate', schema, analyze_every, now());
+    INSERT INTO millrace.bench SELECT wanted.* ON CONFLICT DO NOTHING;
+    begun := FOUND;
+    existing := millrace.bench_get(run);
+    IF existing.owner <> current_user THEN
+        -- Its tables and variants were chosen by its owner, and would be used with the caller's rights.
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', run),
+            HINT = format('Call as role "%s", or give another run name.', existing.owner);
+    ELSIF begun THEN
+        PERFORM millrace.bench_choose_variants(run, source, variants);
+    ELSE
+        SELECT string_agg(format('%s: %s then, %s now', key, coalesce(e.value, 'null'), coalesce(w.value, 'null')), E'\n')
+        INTO differences
+        FROM jsonb_each_text(to_jsonb(existing) || jsonb_build_object('variants', (
+                 SELECT jsonb_agg(b.variant ORDER BY b.position) FROM millrace.bench_variant b WHERE b.bench = run))) e
+        JOIN jsonb_each_text(to_jsonb(wanted) || jsonb_build_object('variants', variants)) w USING (key)
+        WHERE e.value IS DISTINCT FROM w.value AND key NOT IN ('owner', 'created')
+          AND (key <> 'variants' OR variants IS NOT NULL);
+        IF differences IS NOT NULL THEN
+            RAISE invalid_parameter_value
+                USING MESSAGE = format('benchmark "%s" was begun with other parameters', run), DETAIL = differences,
+                      HINT = 'Forget it with stream_bench_drop(), or give another run name.';
+        END IF;
+    END IF;
+    RETURN CASE phase WHEN 'both' THEN '{noindex,index}'::text[] ELSE ARRAY[phase] END;
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_open(text, bigint, integer, text[], text, text, jsonb, integer, text) IS
+'Checks the arguments of stream_bench, and begins a benchmark or finds it; returns its phases';
+
+CREATE FUNCTION millrace.bench_open_phase(run text, phase text, workers integer, options jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    bench millrace.bench := millrace.bench_get(run);
+    begun boolean := NOT EXISTS (
+        SELECT FROM millrace.bench_table t WHERE t.bench = bench_open_phase.run AND t.phase = bench_open_phase.phase);
+    variants text[];
+    tables regclass[];
+    opened text;
+    definition text;
+BEGIN
+    IF bench.source = 'cdr' AND NOT bench.options ? 'rows_per_day' THEN
+        -- Then the rows are a day's, however many they are.
+        bench.options := bench.options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
+    END IF;
+    IF begun THEN
+        PERFORM millrace.bench_create_tables(bench, phase);
+    END IF;
+    SELECT array_agg(v.variant ORDER BY v.position),
+           array_agg(format('%I.%I', bench.schema, v.variant || '_' || bench_open_phase.phase)::regclass ORDER BY v.position)
+    INTO variants, tables
+    FROM millrace.bench_variant v WHERE v.bench = bench.name AND v.skipped IS NULL;
+    opened := millrace.open_run(tables[1], bench.source, NULL, bench.rows, bench.batch_rows, workers,
+                                run || '/' || phase, tables[2:], options || bench.options);
+    IF begun THEN
+        -- On a cluster what runs on the coordinator alone cannot be part of a statement that writes on all segments.
+        FOR place IN 1 .. cardinality(variants) LOOP
+            definition := array_to_string(ARRAY(
+                SELECT s FROM millrace.bench_variant_statements(
+                    variants[place], phase, bench.source, bench.schema, bench.rows, bench.options) s), E';\n');
+            INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
+            VALUES (bench.name, phase, variants[place], opened, place, definition);
+        END LOOP;
+    END IF;
+    RETURN opened;
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_open_phase(text, text, integer, jsonb) IS
+'Makes the tables of a benchmark''s phase if they are not there, and begins its run or goes on with it; returns the run''s name';
+
+CREATE FUNCTION millrace.bench_analyze_targets(run text, batch bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    due record;
+    started timestamptz;
+    finished timestamptz;
+BEGIN
+    FOR due IN
+        SELECT t.target, t.name, t.relation FROM millrace.target t
+        WHERE t.run = bench_analyze_targets.run AND NOT EXISTS (
+            SELECT FROM millrace.bench_analyze d
+            WHERE (d.run, d.target) = (t.run, t.target) AND d.batch >= bench_analyze_targets.batch)
+        ORDER BY t.target
+    LOOP
+        started := clock_timestamp();
+        EXECUTE format('ANALYZE %s', millrace.bench_target_table(due.name, due.relation));
+        finished := clock_timestamp();
+        INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished)
+        VALUES (run, due.target, batch, 1000 * date_part('epoch', finished - started), finished);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
+'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted for this batch or a later one';
+
+CREATE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    due record;
+    statement text;
+    started timestamptz;
+    finished timestamptz;
+BEGIN
+    SELECT b.target, b.variant, t.name, t.relation INTO due
+    FROM millrace.bench_table b
+    JOIN millrace.target t USING (run, target)
+    JOIN millrace.variant v ON v.name = b.variant
+    WHERE b.run = bench_run_next_after_load.run AND b.after_load_ms IS NULL AND v.after_load IS NOT NULL
+    ORDER BY b.target
+    LIMIT 1;
+    IF due.variant IS NULL THEN
+        RETURN false;
+    END IF;
+    statement := format((millrace.bench_get_variant(due.variant)).after_load, millrace.bench_target_table(due.name, due.relation));
+    started := clock_timestamp();
+    EXECUTE statement;
+    finished := clock_timestamp();
+    UPDATE millrace.bench_table b
+    SET after_load_ms = 1000 * date_part('epoch', finished - started), definition = b.definition || E';\n' || statement
+    WHERE b.run = bench_run_next_after_load.run AND b.target = due.target;
+    -- What rewrote the table is no reason to refuse it from now on.
+    PERFORM millrace.reopen_run(run, true, 1);
+    PERFORM millrace.close_run();
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_run_next_after_load(text) IS
+'Runs and times what a variant wants done after the load, on the next table of a benchmark''s run where it was not; false if there is none';
+
+CREATE PROCEDURE stream_bench(
+    source text DEFAULT 'cdr',
+    rows bigint DEFAULT 1000000,
+    batch_rows integer DEFAULT 100000,
+    variants text[] DEFAULT NULL,
+    phase text DEFAULT 'both',
+    schema text DEFAULT 'bench',
+    workers integer DEFAULT 1,
+    options jsonb DEFAULT '{}',
+    analyze_every integer DEFAULT NULL,
+    run text DEFAULT 'bench'
+) LANGUAGE plpgsql AS $$
+DECLARE
+    phases text[];
+    opened text;
+    batches bigint;
+BEGIN
+    PERFORM millrace.check_may_commit('CALL stream_bench');
+    COMMIT;
+    phases := millrace.bench_open(source, rows, batch_rows, variants, phase, schema, options, analyze_every, run);
+    FOREACH phase IN ARRAY phases LOOP
+        opened := millrace.bench_open_phase(run, phase, workers, options);
+        CALL millrace.ingest(opened, workers, analyze_every);
+        SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
+        -- Stopped, as somebody asked: the same call goes on.
+        EXIT WHEN batches IS NULL OR millrace.first_missing_batch(opened) <= batches;
+        WHILE millrace.bench_run_next_after_load(opened) LOOP
+            COMMIT;
+        END LOOP;
+        PERFORM millrace.bench_analyze_targets(opened, batches);
+        COMMIT;
+        WHILE millrace.bench_run_next_query(opened) LOOP
+            COMMIT;
+        END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text) IS
+'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. Cancelled or crashed, the same call goes on where it stopped';
+
+CREATE FUNCTION stream_bench_drop(run text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    bench millrace.bench := millrace.bench_get(run);
+    bench_table record;
+BEGIN
+    PERFORM millrace.bench_check_owner(bench);
+    FOR bench_table IN
+        SELECT t.run, to_regclass(t.target) AS "table", t.position
+        FROM @extschema@.stream_bench_tables t WHERE t.bench = bench.name
+    LOOP
+        IF bench_table.position = 1 THEN
+            PERFORM @extschema@.stream_drop(bench_table.run);
+        END IF;
+        -- Names can be changed by who owns the benchmark: no table of anybody else goes.
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND pg_get_userbyid(c.relowner) = bench.owner) THEN
+            EXECUTE format('DROP TABLE %s', bench_table."table");
+        END IF;
+    END LOOP;
+    -- The benchmark comes last, because whose its other rows are follows from it.
+    DELETE FROM millrace.bench_table t WHERE t.bench = bench.name;
+    DELETE FROM millrace.bench_variant v WHERE v.bench = bench.name;
+    DELETE FROM millrace.bench b WHERE b.name = bench.name;
+END
+$$;
+COMMENT ON FUNCTION stream_bench_drop(text) IS 'Forgets a benchmark that is not running, and drops its tables; their schema stays';

@@ -1,0 +1,136 @@
+-- Views and reports of runs.
+
+CREATE VIEW stream_batches AS
+SELECT b.run, b.batch, t.name AS target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes,
+       b.worker, b.path, b.finished
+FROM millrace.batches() b JOIN millrace.target t USING (run, target);
+COMMENT ON VIEW stream_batches IS 'The ledger: every committed batch of every run, one row per target';
+COMMENT ON COLUMN stream_batches.run IS 'The run';
+COMMENT ON COLUMN stream_batches.batch IS 'Number of the batch in the run, from 1';
+COMMENT ON COLUMN stream_batches.target IS 'The table, by the name it had when the run began';
+COMMENT ON COLUMN stream_batches.rows IS 'Rows inserted';
+COMMENT ON COLUMN stream_batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
+COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
+COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
+COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
+COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
+COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
+COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or executor';
+COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
+
+CREATE VIEW stream_progress AS
+WITH batch AS (
+    -- A batch is done when all targets have it. The rows were waited for once.
+    SELECT b.run, b.batch, max(b.rows) AS rows, max(b.finished) AS finished,
+           sum(b.insert_ms) + max(b.elapsed_ms - b.insert_ms) + coalesce(max(b.commit_ms), 0) AS took_ms
+    FROM millrace.batches() b
+    JOIN (SELECT run, count(*) AS targets FROM millrace.target GROUP BY run) t USING (run)
+    GROUP BY b.run, b.batch, t.targets HAVING count(*) = t.targets
+), done AS (
+    -- Time goes on in parallel where workers help, and pauses between calls do not count: a batch adds the time
+    -- since the one before, but not more than it took.
+    SELECT run, count(*) AS batches, sum(rows) AS rows, max(finished) AS finished,
+           sum(least(took_ms, 1000 * date_part('epoch', finished - before))) AS busy_ms
+    FROM (SELECT *, lag(finished) OVER (PARTITION BY run ORDER BY finished) AS before FROM batch) gap
+    GROUP BY run
+), progress AS (
+    SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
+           coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0)::bigint AS rows_done, d.finished,
+           least(d.rows / nullif(d.busy_ms / 1000, 0), r.rate) AS rows_per_second,
+           l.pid
+    FROM millrace.run r
+    LEFT JOIN done d ON d.run = r.name
+    LEFT JOIN millrace.running() l ON l.key = millrace.lock_key(r.name)
+)
+SELECT p.name AS run,
+       p.source,
+       (SELECT array_agg(t.name ORDER BY t.target) FROM millrace.target t WHERE t.run = p.name) AS targets,
+       p.options,
+       CASE WHEN p.batches_done = p.batches THEN 'done'
+            WHEN p.pid IS NOT NULL THEN 'running'
+            ELSE 'interrupted' END AS state,
+       p.batches_done,
+       p.batches,
+       p.rows_done,
+       CASE WHEN p.batches_done = p.batches THEN p.rows_done ELSE p.rows_estimated END AS rows_total,
+       round(100.0 * p.batches_done / p.batches, 1) AS percent,
+       round(p.rows_per_second) AS rows_per_second,
+       CASE WHEN p.batches_done < p.batches THEN
+           make_interval(secs => round(greatest(p.rows_estimated - p.rows_done, 0) / p.rows_per_second))
+       END AS eta,
+       p.pid,
+       p.owner,
+       p.created AS started,
+       p.finished AS last_batch
+FROM progress p;
+COMMENT ON VIEW stream_progress IS 'State of every run; derived from the ledger and the locks held, never stored';
+COMMENT ON COLUMN stream_progress.run IS 'The run';
+COMMENT ON COLUMN stream_progress.source IS 'What it loads';
+COMMENT ON COLUMN stream_progress.targets IS 'The tables it loads, by the names they had when it began';
+COMMENT ON COLUMN stream_progress.options IS 'The source''s options';
+COMMENT ON COLUMN stream_progress.state IS 'done: all batches are there; running: a session ingests it; interrupted: neither, call again to go on';
+COMMENT ON COLUMN stream_progress.batches_done IS 'Batches committed';
+COMMENT ON COLUMN stream_progress.batches IS 'Batches in all';
+COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
+COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done';
+COMMENT ON COLUMN stream_progress.percent IS 'Share of batches committed';
+COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, or the rate asked for';
+COMMENT ON COLUMN stream_progress.eta IS 'Time the rest takes at that speed';
+COMMENT ON COLUMN stream_progress.pid IS 'Process that ingests it; null if none does';
+COMMENT ON COLUMN stream_progress.owner IS 'The role that began it';
+COMMENT ON COLUMN stream_progress.started IS 'When it was begun';
+COMMENT ON COLUMN stream_progress.last_batch IS 'When its last batch was inserted';
+
+GRANT SELECT ON stream_batches, stream_progress TO PUBLIC;
+
+CREATE FUNCTION stream_report(
+    run text,
+    OUT target text, OUT batches bigint, OUT rows bigint, OUT seconds numeric,
+    OUT rows_per_second bigint, OUT rows_per_second_min bigint, OUT rows_per_second_p50 bigint,
+    OUT rows_per_second_p95 bigint, OUT rows_per_second_max bigint,
+    OUT insert_rows_per_second bigint, OUT ratio numeric,
+    OUT generate_seconds numeric, OUT insert_seconds numeric, OUT commit_seconds numeric, OUT analyze_seconds numeric,
+    OUT after_load_seconds numeric,
+    OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric,
+    OUT table_bytes bigint
+) RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+    WITH timed AS (
+        SELECT b.*, (b.elapsed_ms + coalesce(b.commit_ms, 0)) / 1000 AS seconds FROM millrace.batches() b
+    ), summary AS (
+        SELECT t.run, t.target, t.name, t.leaves, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
+               sum(b.seconds) AS seconds,
+               array_agg(b.rows / b.seconds) AS speeds,
+               sum(b.rows) / (nullif(sum(b.insert_ms), 0) / 1000) AS insert_speed,
+               sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commit_ms) / 1000 AS commit,
+               sum(b.wal_bytes)::bigint AS wal
+        FROM millrace.target t LEFT JOIN timed b USING (run, target)
+        WHERE t.run = stream_report.run
+           OR t.run IN (SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run)
+        GROUP BY t.run, t.target
+    )
+    SELECT s.name, s.batches, s.rows, round(s.seconds::numeric, 3),
+           round(s.rows / s.seconds)::bigint, speed.min, speed.p50, speed.p95, speed.max,
+           round(s.insert_speed)::bigint,
+           round((s.insert_speed / first_value(s.insert_speed) OVER (PARTITION BY s.run ORDER BY s.target))::numeric, 3),
+           round(s.generate::numeric, 3), round(s.insert::numeric, 3), round(s.commit::numeric, 3),
+           (SELECT round(sum(a.ms)::numeric / 1000, 3) FROM millrace.bench_analyze a WHERE (a.run, a.target) = (s.run, s.target)),
+           (SELECT round(b.after_load_ms::numeric / 1000, 3) FROM millrace.bench_table b WHERE (b.run, b.target) = (s.run, s.target)),
+           s.wal, round(s.wal::numeric / nullif(s.rows, 0), 1),
+           size.total, round(size.total::numeric / nullif(s.rows, 0), 1), size.heap
+    FROM summary s,
+    LATERAL (
+        SELECT round(min(rate))::bigint AS min, round(max(rate))::bigint AS max,
+               round(percentile_cont(0.5) WITHIN GROUP (ORDER BY rate))::bigint AS p50,
+               round(percentile_cont(0.95) WITHIN GROUP (ORDER BY rate))::bigint AS p95
+        FROM unnest(s.speeds) AS u (rate)
+    ) speed,
+    LATERAL (
+        SELECT sum(pg_total_relation_size(c.oid))::bigint AS total, sum(pg_table_size(c.oid))::bigint AS heap
+        FROM unnest(s.leaves) leaf JOIN pg_class c ON c.oid = leaf
+    ) size
+    -- Phase noindex comes before phase index.
+    ORDER BY s.run DESC, s.target
+$$;
+COMMENT ON FUNCTION stream_report(text) IS
+'Summary of a run, or of all phases of a benchmark, one row per target: rows per second, of one process where workers help, over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
