@@ -31,3 +31,10 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION millrace.distribution(text) IS
 'The end of CREATE TABLE that has each row stay on the segment that makes it, or go by the column key; empty on PostgreSQL';
+
+CREATE FUNCTION millrace.qualified_name(schema text, name text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+    SELECT format('%I.%I', schema, name)
+$$;
+COMMENT ON FUNCTION millrace.qualified_name(text, text) IS
+'A name as runs are called after it, whatever the caller''s quote_all_identifiers';

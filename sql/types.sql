@@ -5,6 +5,14 @@ CREATE SCHEMA millrace;
 COMMENT ON SCHEMA millrace IS 'Ledger and internals of extension millrace';
 GRANT USAGE ON SCHEMA millrace TO PUBLIC;
 
+CREATE TYPE millrace.role_then AS (
+    role oid,
+    name name,
+    cluster bigint
+);
+COMMENT ON TYPE millrace.role_then IS
+'A role as it was: its OID, which holds in the cluster of that system identifier, and its name, by which a dump finds it in another';
+
 CREATE TYPE tpch_region AS (
     r_regionkey integer,
     r_name char(25),

@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod bench;
 mod call;
 mod error;
 mod export;
@@ -56,10 +57,16 @@ pub extern "C-unwind" fn _PG_init() {
     #[cfg(feature = "pg_test")]
     pg::server::cluster::register_for_tests();
     pg::workers::crew::register_work(runs::session::work);
-    pg::workers::crew::register_release_on_abort();
+    pg::server::transaction::on_abort(transaction_failed);
     #[cfg(not(feature = "cbdb"))]
     pg::planner::scan::register();
     pg::planner::statistics::register();
+}
+
+/// What this session keeps from transaction to transaction does not outlive one that fails.
+fn transaction_failed() {
+    runs::session::abandon();
+    tpch::abandon_refresh();
 }
 
 /// What `cargo pgrx test` asks for.

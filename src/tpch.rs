@@ -1,16 +1,18 @@
 //! The TPC-H kit: queries, answers and validation, and what the procedures in `sql/tpch` check first.
 
 use crate::error::{Error, Result, SqlResult, or_raise};
-use crate::pg::server::lock;
+use crate::pg::server::lock::SessionLock;
 use crate::runs::ledger::{self, one};
-use millrace_sources::tpch::Scale;
 use millrace_sources::tpch::answers::{self, Answer};
 use millrace_sources::tpch::queries::{self, Choice};
+use millrace_sources::tpch::{self, Scale};
 use millrace_sources::{Error as SourceError, registry};
+use pgrx::JsonB;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use pgrx::spi::{quote_identifier, quote_qualified_identifier};
 use serde_json::json;
+use std::cell::RefCell;
 use std::time::Instant;
 
 /// qgen's seeds: a generator modulo 2^31 - 1 has no other states.
@@ -288,6 +290,37 @@ fn check_loadable(schema: &str, table: &str, sf: f64) -> SqlResult<()> {
     }
 }
 
+#[pg_extern(sql = false)]
+fn tpch_note_load(run: &str, load: &str, overwriting: Option<JsonB>) -> SqlResult<()> {
+    ledger::check_owner(&ledger::get(run)?)?;
+    ledger::write(
+        "UPDATE millrace.run SET load = $2, overwriting = COALESCE($3, overwriting)
+         WHERE name OPERATOR(pg_catalog.=) $1",
+        &[run.into(), load.into(), overwriting.into()],
+    )?;
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+fn tpch_note_loaded(load: &str) -> SqlResult<()> {
+    for table in tpch::tables() {
+        let run = qualified(load, table)?;
+        let Some(found) = ledger::find(&run)? else { continue };
+        ledger::check_owner(&found)?;
+        ledger::write(
+            "UPDATE millrace.run SET overwriting = NULL
+             WHERE name OPERATOR(pg_catalog.=) $1 AND overwriting IS NOT NULL",
+            &[run.as_str().into()],
+        )?;
+    }
+    Ok(())
+}
+
+/// The name of a table, which is that of its run.
+fn qualified(schema: &str, table: &str) -> Result<String> {
+    one("SELECT millrace.qualified_name($1, $2)", &[schema.into(), table.into()])?.ok_or(Error::BrokenLedger)
+}
+
 /// The number of orders in a refresh set; refuses what no set has.
 #[pg_extern(sql = false)]
 fn refresh_orders(sf: Option<f64>, stream: Option<i32>) -> SqlResult<i64> {
@@ -299,17 +332,38 @@ fn refresh_orders(sf: Option<f64>, stream: Option<i32>) -> SqlResult<i64> {
     Ok(source.units() as i64)
 }
 
+thread_local! {
+    /// The lock of the refresh set that this session applies, held from batch to batch.
+    static REFRESH: RefCell<Option<SessionLock>> = const { RefCell::new(None) };
+}
+
 /// Takes the lock of a refresh set of a schema for this session, as a run has its own; refuses batches of no orders.
 #[pg_extern(sql = false)]
-fn open_refresh(schema: &str, stream: i32, batch_orders: Option<i32>) -> SqlResult<()> {
+fn open_refresh(schema: Option<&str>, stream: Option<i32>, batch_orders: Option<i32>) -> SqlResult<()> {
+    let schema = schema.ok_or(Error::Null("schema"))?;
+    let stream = stream.ok_or(Error::Null("stream"))?;
     let batch_orders = batch_orders.ok_or(Error::Null("batch_orders"))?;
     if batch_orders < 1 {
         let hint = "A batch has at least one order.";
         return Err(Error::Argument { name: "batch_orders", value: batch_orders.to_string(), hint }.into());
     }
     let name = format!("refresh {stream} of {schema}");
-    if lock::try_acquire(ledger::lock_key(&name)?) {
-        return Ok(());
+    match SessionLock::try_acquire(ledger::lock_key(&name)?) {
+        Some(lock) => REFRESH.set(Some(lock)),
+        None => {
+            let pid = ledger::holder(&name)?;
+            return Err(Error::RefreshBusy { schema: schema.to_owned(), stream, pid }.into());
+        }
     }
-    Err(Error::RefreshBusy { schema: schema.to_owned(), stream, pid: ledger::holder(&name)? }.into())
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+fn close_refresh() {
+    abandon_refresh();
+}
+
+/// Releases the refresh set that this session applies, if it does.
+pub fn abandon_refresh() {
+    REFRESH.set(None);
 }

@@ -13,10 +13,11 @@ CREATE TABLE millrace.variant (
     index_set text[],
     source text CHECK (source IN ('cdr', 'iot')),
     about text NOT NULL DEFAULT '',
-    owner name DEFAULT current_user,
+    owner millrace.role_then NOT NULL DEFAULT millrace.role_now(),
     after_load text
 );
-COMMENT ON TABLE millrace.variant IS 'Ways to store a table that stream_bench compares; add rows for your own';
+COMMENT ON TABLE millrace.variant IS
+'Ways to store a table, of one''s own, that stream_bench compares beside those of the extension (view millrace.variants)';
 COMMENT ON COLUMN millrace.variant.name IS 'The variant''s name, with which its tables'' names begin; at most 40 bytes';
 COMMENT ON COLUMN millrace.variant.position IS 'The order in which they are loaded; the first that the server has is the baseline';
 COMMENT ON COLUMN millrace.variant.engine IS
@@ -32,13 +33,13 @@ COMMENT ON COLUMN millrace.variant.index_set IS
 COMMENT ON COLUMN millrace.variant.source IS 'The source whose columns it names; null if it can hold any';
 COMMENT ON COLUMN millrace.variant.about IS 'What it is';
 COMMENT ON COLUMN millrace.variant.owner IS
-'The role that added it, who alone can use it, because its texts become statements; null if it came with the extension';
+'The role that added it, who alone can use it, because its texts become statements';
 COMMENT ON COLUMN millrace.variant.after_load IS
 'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
 
 CREATE TABLE millrace.bench (
     name text PRIMARY KEY CHECK (name <> ''),
-    owner name NOT NULL DEFAULT current_user,
+    owner millrace.role_then NOT NULL,
     source text NOT NULL,
     rows bigint NOT NULL,
     batch_rows integer NOT NULL,
@@ -59,7 +60,7 @@ COMMENT ON COLUMN millrace.bench.analyze_every IS 'After how many batches the ta
 COMMENT ON COLUMN millrace.bench.created IS 'When it was begun';
 
 CREATE TABLE millrace.bench_variant (
-    bench text NOT NULL REFERENCES millrace.bench ON DELETE CASCADE,
+    bench text NOT NULL,
     position integer NOT NULL,
     variant text NOT NULL,
     skipped text,
@@ -71,18 +72,16 @@ COMMENT ON COLUMN millrace.bench_variant.position IS 'Their order; the first tha
 COMMENT ON COLUMN millrace.bench_variant.variant IS 'The variant''s name';
 COMMENT ON COLUMN millrace.bench_variant.skipped IS 'Why it is skipped; null if it is not';
 
--- What hangs on a target goes when its run is dropped, by src/ledger.rs: Cloudberry has foreign keys but does not act
--- on them.
+-- What hangs on a target goes when its run is dropped, by src/runs/ledger.rs.
 CREATE TABLE millrace.bench_table (
-    bench text NOT NULL REFERENCES millrace.bench ON DELETE CASCADE,
+    bench text NOT NULL,
     phase text NOT NULL,
     variant text NOT NULL,
     run text NOT NULL,
     target integer NOT NULL,
     definition text NOT NULL,
     after_load_ms double precision,
-    PRIMARY KEY (run, target),
-    FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
+    PRIMARY KEY (run, target)
 );
 COMMENT ON TABLE millrace.bench_table IS 'The tables a benchmark made, one for each variant and phase';
 COMMENT ON COLUMN millrace.bench_table.bench IS 'The benchmark';
@@ -100,8 +99,7 @@ CREATE TABLE millrace.bench_analyze (
     batch bigint NOT NULL,
     ms double precision NOT NULL,
     finished timestamptz NOT NULL,
-    PRIMARY KEY (run, target, batch),
-    FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
+    PRIMARY KEY (run, target, batch)
 );
 COMMENT ON TABLE millrace.bench_analyze IS 'Each ANALYZE of a benchmark''s tables';
 COMMENT ON COLUMN millrace.bench_analyze.run IS 'The run that loads the table';
@@ -120,8 +118,7 @@ CREATE TABLE millrace.bench_query (
     hash numeric,
     statement text NOT NULL,
     finished timestamptz NOT NULL,
-    PRIMARY KEY (run, target, query, attempt),
-    FOREIGN KEY (run, target) REFERENCES millrace.target ON DELETE CASCADE
+    PRIMARY KEY (run, target, query, attempt)
 );
 COMMENT ON TABLE millrace.bench_query IS 'Each query that a benchmark timed';
 COMMENT ON COLUMN millrace.bench_query.run IS 'The run that loaded the table';
@@ -134,40 +131,59 @@ COMMENT ON COLUMN millrace.bench_query.hash IS 'Sum of the hashes of its result'
 COMMENT ON COLUMN millrace.bench_query.statement IS 'What was run';
 COMMENT ON COLUMN millrace.bench_query.finished IS 'When it was done';
 
-SELECT pg_catalog.pg_extension_config_dump('millrace.variant', 'WHERE owner IS NOT NULL');
+SELECT pg_catalog.pg_extension_config_dump('millrace.variant', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_variant', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_table', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_analyze', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_query', '');
 
-CREATE FUNCTION millrace.owns_bench(bench text) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM millrace.bench b WHERE b.name = owns_bench.bench AND millrace.is_owner(b.owner))
-$$;
-COMMENT ON FUNCTION millrace.owns_bench(text) IS 'Whether the caller is a member of the role that owns the benchmark';
+-- As for runs: all may read, and what is written is written by C functions that check the caller's rights (src/bench.rs).
+-- One can add variants, which belong to whoever adds them, and drop one's own with stream_variant_drop().
+GRANT SELECT ON millrace.variant, millrace.bench, millrace.bench_variant, millrace.bench_table, millrace.bench_analyze,
+    millrace.bench_query TO PUBLIC;
+GRANT INSERT (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source,
+    about, after_load) ON millrace.variant TO PUBLIC;
 
--- As for the ledger: callers write themselves, and each only what is theirs.
-DO $$
-DECLARE
-    protected record;
-BEGIN
-    FOR protected IN
-        SELECT * FROM (VALUES
-            ('millrace.variant', 'millrace.is_owner(owner)', 'A variant belongs to the role that added it'),
-            ('millrace.bench', 'millrace.is_owner(owner)', 'A benchmark belongs to the role that began it'),
-            ('millrace.bench_variant', 'millrace.owns_bench(bench)', 'As the benchmark it belongs to'),
-            ('millrace.bench_table', 'millrace.owns_bench(bench)', 'As the benchmark it belongs to'),
-            ('millrace.bench_analyze', 'millrace.owns_run(run)', 'As the run it belongs to'),
-            ('millrace.bench_query', 'millrace.owns_run(run)', 'As the run it belongs to')
-        ) AS p (name, condition, reason)
-    LOOP
-        EXECUTE pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO PUBLIC', protected.name);
-        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', protected.name);
-        EXECUTE pg_catalog.format('CREATE POLICY seen_by_all ON %s FOR SELECT USING (true)', protected.name);
-        EXECUTE pg_catalog.format('CREATE POLICY changed_by_owner ON %s USING (%s)', protected.name, protected.condition);
-        EXECUTE pg_catalog.format('COMMENT ON POLICY seen_by_all ON %s IS %L', protected.name, 'Results are no secret');
-        EXECUTE pg_catalog.format('COMMENT ON POLICY changed_by_owner ON %s IS %L', protected.name, protected.reason);
-    END LOOP;
-END
-$$;
+CREATE FUNCTION millrace.bench_insert(
+    name text, source text, rows bigint, batch_rows integer, options jsonb, schema text, analyze_every integer
+) RETURNS boolean
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_insert_wrapper';
+COMMENT ON FUNCTION millrace.bench_insert(text, text, bigint, integer, jsonb, text, integer) IS
+'Notes a new benchmark of the caller''s; false if there is one of that name';
+
+CREATE FUNCTION millrace.bench_note_variant(bench text, place integer, variant text, skipped text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_variant_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_variant(text, integer, text, text) IS
+'Notes a variant of a benchmark of the caller''s';
+
+CREATE FUNCTION millrace.bench_note_table(
+    bench text, phase text, variant text, run text, target integer, definition text
+) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_table_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_table(text, text, text, text, integer, text) IS
+'Notes a table of a benchmark of the caller''s';
+
+CREATE FUNCTION millrace.bench_note_analyze(
+    run text, target integer, batch bigint, ms double precision, finished timestamptz
+) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_analyze_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_analyze(text, integer, bigint, double precision, timestamptz) IS
+'Notes an ANALYZE of a table of a run of the caller''s';
+
+CREATE FUNCTION millrace.bench_note_after_load(run text, target integer, ms double precision, statement text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_after_load_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_after_load(text, integer, double precision, text) IS
+'Notes what was done after the load to a table of a benchmark of the caller''s';
+
+CREATE FUNCTION millrace.bench_note_query(
+    run text, target integer, query text, attempt integer, ms double precision, rows bigint, hash numeric, statement text,
+    finished timestamptz
+) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_query_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_query(text, integer, text, integer, double precision, bigint, numeric, text, timestamptz) IS
+'Notes a query that was timed on a table of a run of the caller''s';
+
+CREATE FUNCTION millrace.bench_delete(bench text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_delete_wrapper';
+COMMENT ON FUNCTION millrace.bench_delete(text) IS 'Forgets a benchmark of the caller''s, whose runs are dropped';

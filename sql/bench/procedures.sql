@@ -1,7 +1,7 @@
 -- Beginning, running and dropping a benchmark.
 
 CREATE FUNCTION millrace.bench_refuse_argument(name text, value text, hint text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 BEGIN
     IF value IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = format('argument "%s" must not be null', name);
@@ -13,7 +13,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument out of its range, or null';
 
 CREATE FUNCTION millrace.bench_get(run text) RETURNS millrace.bench
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     found millrace.bench;
 BEGIN
@@ -31,9 +31,9 @@ $$;
 COMMENT ON FUNCTION millrace.bench_get(text) IS 'The benchmark of that name, or an error';
 
 CREATE FUNCTION millrace.bench_check_owner(bench millrace.bench) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 BEGIN
-    IF NOT millrace.is_owner(bench.owner) THEN
+    IF NOT millrace.may_act_for(millrace.role_of(bench.owner)) THEN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', bench.name);
     END IF;
 END
@@ -44,7 +44,7 @@ CREATE FUNCTION millrace.bench_open(
     source text, rows bigint, batch_rows integer, variants text[], phase text, schema text, options jsonb,
     analyze_every integer, run text
 ) RETURNS text[]
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     wanted millrace.bench;
     existing millrace.bench;
@@ -68,14 +68,14 @@ BEGIN
     ELSIF coalesce(run, '') = '' THEN
         PERFORM millrace.bench_refuse_argument('run', run, 'Name the benchmark.');
     END IF;
-    wanted := (run, current_user, source, rows, batch_rows, options - 'rate', schema, analyze_every, now());
-    INSERT INTO millrace.bench SELECT wanted.* ON CONFLICT DO NOTHING;
-    begun := FOUND;
+    wanted := (run, NULL, source, rows, batch_rows, options - '{rate,synchronous_commit}'::text[], schema, analyze_every,
+               now());
+    begun := millrace.bench_insert(run, source, rows, batch_rows, wanted.options, schema, analyze_every);
     existing := millrace.bench_get(run);
-    IF existing.owner <> current_user THEN
+    IF millrace.role_of(existing.owner) IS DISTINCT FROM (SELECT oid FROM pg_roles WHERE rolname = current_user) THEN
         -- Its tables and variants were chosen by its owner, and would be used with the caller's rights.
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', run),
-            HINT = format('Call as role "%s", or give another run name.', existing.owner);
+            HINT = format('Call as role "%s", or give another run name.', millrace.role_name(existing.owner));
     ELSIF begun THEN
         PERFORM millrace.bench_choose_variants(run, source, variants);
     ELSE
@@ -99,7 +99,7 @@ COMMENT ON FUNCTION millrace.bench_open(text, bigint, integer, text[], text, tex
 'Checks the arguments of stream_bench, and begins a benchmark or finds it; returns its phases';
 
 CREATE FUNCTION millrace.bench_open_phase(run text, phase text, workers integer, options jsonb) RETURNS text
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
     begun boolean := NOT EXISTS (
@@ -128,8 +128,7 @@ BEGIN
             definition := array_to_string(ARRAY(
                 SELECT s FROM millrace.bench_variant_statements(
                     variants[place], phase, bench.source, bench.schema, bench.rows, bench.options) s), E';\n');
-            INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
-            VALUES (bench.name, phase, variants[place], opened, place, definition);
+            PERFORM millrace.bench_note_table(bench.name, phase, variants[place], opened, place, definition);
         END LOOP;
     END IF;
     RETURN opened;
@@ -139,7 +138,7 @@ COMMENT ON FUNCTION millrace.bench_open_phase(text, text, integer, jsonb) IS
 'Makes the tables of a benchmark''s phase if they are not there, and begins its run or goes on with it; returns the run''s name';
 
 CREATE FUNCTION millrace.bench_analyze_targets(run text, batch bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     due record;
     started timestamptz;
@@ -155,8 +154,8 @@ BEGIN
         started := clock_timestamp();
         EXECUTE format('ANALYZE %s', millrace.bench_target_table(due.name, due.relation));
         finished := clock_timestamp();
-        INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished)
-        VALUES (run, due.target, batch, 1000 * date_part('epoch', finished - started), finished);
+        PERFORM millrace.bench_note_analyze(
+            run, due.target, batch, 1000 * date_part('epoch', finished - started), finished);
     END LOOP;
 END
 $$;
@@ -164,7 +163,7 @@ COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
 'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted for this batch or a later one';
 
 CREATE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     due record;
     statement text;
@@ -174,7 +173,7 @@ BEGIN
     SELECT b.target, b.variant, t.name, t.relation INTO due
     FROM millrace.bench_table b
     JOIN millrace.target t USING (run, target)
-    JOIN millrace.variant v ON v.name = b.variant
+    JOIN millrace.bench_usable_variants() v ON v.name = b.variant
     WHERE b.run = bench_run_next_after_load.run AND b.after_load_ms IS NULL AND v.after_load IS NOT NULL
     ORDER BY b.target
     LIMIT 1;
@@ -185,12 +184,9 @@ BEGIN
     started := clock_timestamp();
     EXECUTE statement;
     finished := clock_timestamp();
-    UPDATE millrace.bench_table b
-    SET after_load_ms = 1000 * date_part('epoch', finished - started), definition = b.definition || E';\n' || statement
-    WHERE b.run = bench_run_next_after_load.run AND b.target = due.target;
+    PERFORM millrace.bench_note_after_load(run, due.target, 1000 * date_part('epoch', finished - started), statement);
     -- What rewrote the table is no reason to refuse it from now on.
     PERFORM millrace.reopen_run(run, true, 1);
-    PERFORM millrace.close_run();
     RETURN true;
 END
 $$;
@@ -216,29 +212,30 @@ DECLARE
 BEGIN
     PERFORM millrace.check_may_commit('CALL stream_bench');
     COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     phases := millrace.bench_open(source, rows, batch_rows, variants, phase, schema, options, analyze_every, run);
     FOREACH phase IN ARRAY phases LOOP
         opened := millrace.bench_open_phase(run, phase, workers, options);
         CALL millrace.ingest(opened, workers, analyze_every);
         SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
-        -- Stopped, as somebody asked: the same call goes on.
-        EXIT WHEN batches IS NULL OR millrace.first_missing_batch(opened) <= batches;
+        -- Stopped, as somebody asked: the same call resumes.
+        EXIT WHEN millrace.is_finished(opened) IS NOT TRUE;
         WHILE millrace.bench_run_next_after_load(opened) LOOP
-            COMMIT;
+            COMMIT AND CHAIN;
         END LOOP;
         PERFORM millrace.bench_analyze_targets(opened, batches);
-        COMMIT;
+        COMMIT AND CHAIN;
         WHILE millrace.bench_run_next_query(opened) LOOP
-            COMMIT;
+            COMMIT AND CHAIN;
         END LOOP;
     END LOOP;
 END
 $$;
 COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text) IS
-'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. Cancelled or crashed, the same call goes on where it stopped';
+'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. Run the same call again to resume after a cancel or a crash';
 
 CREATE FUNCTION stream_bench_drop(run text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
     bench_table record;
@@ -252,14 +249,11 @@ BEGIN
             PERFORM @extschema@.stream_drop(bench_table.run);
         END IF;
         -- Names can be changed by who owns the benchmark: no table of anybody else goes.
-        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND pg_get_userbyid(c.relowner) = bench.owner) THEN
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND c.relowner = millrace.role_of(bench.owner)) THEN
             EXECUTE format('DROP TABLE %s', bench_table."table");
         END IF;
     END LOOP;
-    -- The benchmark comes last, because whose its other rows are follows from it.
-    DELETE FROM millrace.bench_table t WHERE t.bench = bench.name;
-    DELETE FROM millrace.bench_variant v WHERE v.bench = bench.name;
-    DELETE FROM millrace.bench b WHERE b.name = bench.name;
+    PERFORM millrace.bench_delete(bench.name);
 END
 $$;
 COMMENT ON FUNCTION stream_bench_drop(text) IS 'Forgets a benchmark that is not running, and drops its tables; their schema stays';

@@ -1,7 +1,7 @@
 -- The queries that a benchmark times.
 
 CREATE FUNCTION millrace.bench_sample(run text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT format('millrace.source_rows(%L, %L, %s, %s, NULL::%s)', r.source, r.options,
                   r.rows_estimated / 2, r.rows_estimated / 2 + 10000, millrace.bench_row_type(r.source))
     FROM millrace.run r WHERE r.name = bench_sample.run
@@ -12,7 +12,7 @@ COMMENT ON FUNCTION millrace.bench_sample(text) IS
 CREATE FUNCTION millrace.bench_queries(
     source text, OUT number integer, OUT query text, OUT statement text, OUT arguments text
 ) RETURNS SETOF record
-LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT q.number, q.query, q.statement, a.arguments
     FROM (VALUES
         ('cdr', 1, 'time range',
@@ -51,7 +51,7 @@ COMMENT ON FUNCTION millrace.bench_queries(text) IS
 'The queries that a benchmark of a source times: texts for format(), whose first argument is the table; the others come from a sample of the source';
 
 CREATE FUNCTION millrace.bench_run_next_query(run text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     due record;
     arguments text[];
@@ -79,9 +79,9 @@ BEGIN
     started := clock_timestamp();
     EXECUTE format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q', statement) INTO rows, hash;
     finished := clock_timestamp();
-    INSERT INTO millrace.bench_query (run, target, query, attempt, ms, rows, hash, statement, finished)
-    VALUES (run, due.target, due.query, due.attempt, 1000 * date_part('epoch', finished - started), rows, hash, statement,
-            finished);
+    PERFORM millrace.bench_note_query(
+        run, due.target, due.query, due.attempt, 1000 * date_part('epoch', finished - started), rows, hash, statement,
+        finished);
     RETURN true;
 END
 $$;

@@ -1,13 +1,13 @@
 -- The statements that make a variant's tables.
 
 CREATE FUNCTION millrace.bench_row_type(source text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT CASE source WHEN 'cdr' THEN '@extschema@.cdr_calls' WHEN 'iot' THEN '@extschema@.iot_readings' END
 $$;
 COMMENT ON FUNCTION millrace.bench_row_type(text) IS 'The row type of a source that stream_bench can load; null for others';
 
 CREATE FUNCTION millrace.bench_index_set(source text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT CASE source
         WHEN 'cdr' THEN
             ARRAY['(call_timestamp)', '(caller_number)', '(callee_number)', '(cell_tower_id)', '(call_date)']
@@ -17,7 +17,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_index_set(text) IS 'The five indexes that each table of phase index has, unless its variant says otherwise';
 
 CREATE FUNCTION millrace.bench_fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     found text[];
     columns text;
@@ -42,7 +42,7 @@ COMMENT ON FUNCTION millrace.bench_fill_columns(text, text, bigint, jsonb) IS
 CREATE FUNCTION millrace.bench_variant_statements(
     variant text, phase text, source text, schema text, rows bigint, options jsonb
 ) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     v millrace.variant := millrace.bench_get_variant(variant);
     table_name text := format('%I.%I', schema, variant || '_' || phase);
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION millrace.bench_variant_statements(text, text, text, text, bi
 
 -- Without the notice that Cloudberry sends for each partition.
 CREATE FUNCTION millrace.bench_create_tables(bench millrace.bench, phase text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET client_min_messages TO warning AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET client_min_messages TO warning AS $$
 DECLARE
     variant text;
     statement text;
@@ -103,7 +103,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';
 
 CREATE FUNCTION millrace.bench_target_table(name text, relation oid) RETURNS regclass
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 BEGIN
     IF to_regclass(name) IS DISTINCT FROM relation THEN
         RAISE object_not_in_prerequisite_state

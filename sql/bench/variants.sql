@@ -1,64 +1,113 @@
 -- The variants that come with the extension, and which of them a benchmark compares.
 
--- Owner null: they came with the extension.
-INSERT INTO millrace.variant (name, position, access_method, about, owner)
-VALUES ('heap', 1, 'heap', 'a plain table', NULL);
+-- Not rows of a table, which a publication of all tables would carry to where they are already.
+CREATE FUNCTION millrace.bench_builtin_variants() RETURNS SETOF millrace.variant
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+    SELECT v.* FROM jsonb_populate_recordset(
+        '("",0,postgresql,,,f,,,,,"",,)'::millrace.variant,
+        jsonb_build_array(
+            jsonb_build_object(
+                'name', 'heap', 'position', 1, 'access_method', 'heap', 'about', 'a plain table'),
+            jsonb_build_object(
+                'name', 'heap_unlogged', 'position', 2, 'access_method', 'heap', 'unlogged', true,
+                'about', 'a table without WAL'),
+            jsonb_build_object(
+                'name', 'heap_hourly', 'position', 3, 'access_method', 'heap', 'partition_by', 'RANGE (call_hour)',
+                'partitions', (SELECT jsonb_agg(format('FOR VALUES FROM (%s) TO (%s)', hour, hour + 1) ORDER BY hour)
+                               FROM generate_series(0, 23) AS hour),
+                'source', 'cdr', 'about', 'a partition for each hour of the day'),
+            jsonb_build_object(
+                'name', 'heap_brin', 'position', 4, 'access_method', 'heap',
+                'index_set', jsonb_build_array(
+                    'USING brin (call_timestamp)', '(caller_number)', '(callee_number)', '(cell_tower_id)',
+                    'USING brin (call_date)'),
+                'source', 'cdr', 'about', 'a table with BRIN indexes on the columns that follow the order of arrival'),
+            jsonb_build_object(
+                'name', 'ao_row', 'position', 5, 'engine', 'greenplum', 'access_method', 'ao_row',
+                'about', 'append-optimized, by row'),
+            jsonb_build_object(
+                'name', 'ao_column', 'position', 6, 'engine', 'greenplum', 'access_method', 'ao_column',
+                'create_suffix', 'WITH (compresstype = zstd, compresslevel = 5)',
+                'about', 'append-optimized, by column, compressed with zstd'),
+            jsonb_build_object(
+                'name', 'pax', 'position', 7, 'engine', 'cloudberry', 'access_method', 'pax',
+                'create_suffix', 'WITH (compresstype = ''zstd'', compresslevel = 5,'
+                    ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
+                    ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})',
+                'source', 'cdr', 'about', 'PAX with zone maps and Bloom filters'),
+            -- Rows are clustered by CLUSTER alone, not as they come.
+            jsonb_build_object(
+                'name', 'pax_clustered', 'position', 8, 'engine', 'cloudberry', 'access_method', 'pax',
+                'create_suffix', 'WITH (compresstype = ''zstd'', compresslevel = 5,'
+                    ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
+                    ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id},'
+                    ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')',
+                'after_load', 'CLUSTER %s', 'source', 'cdr',
+                'about', 'PAX, clustered in Z-order by hour and cell tower')
+        )) v
+$$;
+COMMENT ON FUNCTION millrace.bench_builtin_variants() IS 'The variants that come with the extension; their owner is null';
 
-INSERT INTO millrace.variant (name, position, access_method, unlogged, about, owner)
-VALUES ('heap_unlogged', 2, 'heap', true, 'a table without WAL', NULL);
+CREATE VIEW millrace.variants AS
+SELECT * FROM millrace.variant
+UNION ALL
+SELECT b.* FROM millrace.bench_builtin_variants() b;
+COMMENT ON VIEW millrace.variants IS 'All variants: those that come with the extension, without an owner, and those that were added';
+GRANT SELECT ON millrace.variants TO PUBLIC;
+DO $$
+DECLARE
+    name name;
+BEGIN
+    FOR name IN SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = 'millrace.variants'::regclass AND attnum > 0 LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN millrace.variants.%I IS %L', name, pg_catalog.col_description(
+            'millrace.variant'::regclass,
+            (SELECT attnum FROM pg_catalog.pg_attribute a
+             WHERE a.attrelid = 'millrace.variant'::regclass AND a.attname = name)));
+    END LOOP;
+END
+$$;
 
-INSERT INTO millrace.variant (name, position, access_method, partition_by, partitions, source, about, owner)
-SELECT 'heap_hourly', 3, 'heap', 'RANGE (call_hour)',
-       pg_catalog.array_agg(pg_catalog.format('FOR VALUES FROM (%s) TO (%s)', hour, hour + 1) ORDER BY hour),
-       'cdr', 'a partition for each hour of the day', NULL
-FROM pg_catalog.generate_series(0, 23) AS hour;
+-- Their texts become statements that run with the caller's rights, so nobody else's will do; one's own hides the
+-- extension's of its name.
+CREATE FUNCTION millrace.bench_usable_variants() RETURNS SETOF millrace.variant
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+    SELECT DISTINCT ON (v.name)
+           v.name, v.position, v.engine, v.access_method, v.create_suffix, v.unlogged, v.partition_by, v.partitions,
+           v.index_set, v.source, v.about, v.owner, v.after_load
+    FROM millrace.variants v
+    WHERE v.owner IS NULL
+       OR millrace.role_of(v.owner) = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+    ORDER BY v.name, v.owner IS NULL
+$$;
+COMMENT ON FUNCTION millrace.bench_usable_variants() IS 'The variants that the caller can use: the extension''s and one''s own';
 
-INSERT INTO millrace.variant (name, position, access_method, index_set, source, about, owner)
-VALUES ('heap_brin', 4, 'heap',
-        '{USING brin (call_timestamp), (caller_number), (callee_number), (cell_tower_id), USING brin (call_date)}',
-        'cdr', 'a table with BRIN indexes on the columns that follow the order of arrival', NULL);
+CREATE FUNCTION stream_variant_drop(name text) RETURNS boolean
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'stream_variant_drop_wrapper';
+COMMENT ON FUNCTION stream_variant_drop(text) IS
+'Drops a variant that the caller added with INSERT INTO millrace.variant; false if there is none of that name';
 
-INSERT INTO millrace.variant (name, position, engine, access_method, about, owner)
-VALUES ('ao_row', 5, 'greenplum', 'ao_row', 'append-optimized, by row', NULL);
-
-INSERT INTO millrace.variant (name, position, engine, access_method, create_suffix, about, owner)
-VALUES ('ao_column', 6, 'greenplum', 'ao_column', 'WITH (compresstype = zstd, compresslevel = 5)',
-        'append-optimized, by column, compressed with zstd', NULL);
-
-INSERT INTO millrace.variant (name, position, engine, access_method, create_suffix, source, about, owner)
-VALUES ('pax', 7, 'cloudberry', 'pax',
-        'WITH (compresstype = ''zstd'', compresslevel = 5,'
-        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
-        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})',
-        'cdr', 'PAX with zone maps and Bloom filters', NULL);
-
--- Rows are clustered by CLUSTER alone, not as they come.
-INSERT INTO millrace.variant (name, position, engine, access_method, create_suffix, after_load, source, about, owner)
-VALUES ('pax_clustered', 8, 'cloudberry', 'pax',
-        'WITH (compresstype = ''zstd'', compresslevel = 5,'
-        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
-        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id},'
-        ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')',
-        'CLUSTER %s', 'cdr', 'PAX, clustered in Z-order by hour and cell tower', NULL);
-
-CREATE FUNCTION millrace.bench_why_skipped(variant millrace.variant, source text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+CREATE FUNCTION millrace.bench_why_skipped(
+    engine text, access_method text, variant_source text, source text
+) RETURNS text
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT CASE
-        WHEN array_position(engines, variant.engine) > array_position(engines, millrace.engine()) THEN
-            format('it needs %s', CASE variant.engine WHEN 'greenplum' THEN 'Greenplum or Cloudberry' ELSE 'Cloudberry' END)
-        WHEN NOT EXISTS (SELECT FROM pg_am WHERE amtype = 't' AND amname = coalesce(variant.access_method, amname)) THEN
-            format('access method "%s" does not exist', variant.access_method)
-        WHEN variant.source <> bench_why_skipped.source THEN
-            format('it is for source "%s"', variant.source)
+        WHEN array_position(engines, engine) > array_position(engines, millrace.engine()) THEN
+            format('it needs %s', CASE engine WHEN 'greenplum' THEN 'Greenplum or Cloudberry' ELSE 'Cloudberry' END)
+        WHEN NOT EXISTS (SELECT FROM pg_am WHERE amtype = 't' AND amname = coalesce(access_method, amname)) THEN
+            format('access method "%s" does not exist', access_method)
+        WHEN variant_source <> source THEN
+            format('it is for source "%s"', variant_source)
     END
     FROM (SELECT '{postgresql,greenplum,cloudberry}'::text[]) AS e (engines)
 $$;
-COMMENT ON FUNCTION millrace.bench_why_skipped(millrace.variant, text) IS
-'Why this server cannot have a variant with a source''s rows; null if it can';
+COMMENT ON FUNCTION millrace.bench_why_skipped(text, text, text, text) IS
+'Why this server cannot have a variant of this engine, access method and source with a source''s rows; null if it can';
 
 CREATE VIEW stream_variants AS
-SELECT v.name, v.engine, v.access_method, v.source, v.about, v.owner, millrace.bench_why_skipped(v, NULL) AS skipped
-FROM millrace.variant v
+SELECT v.name, v.engine, v.access_method, v.source, v.about,
+       CASE WHEN v.owner IS NOT NULL THEN millrace.role_name(v.owner) END AS owner,
+       millrace.bench_why_skipped(v.engine, v.access_method, v.source, NULL) AS skipped
+FROM millrace.variants v
 ORDER BY v.position, v.name;
 COMMENT ON VIEW stream_variants IS 'The variants that stream_bench can compare, in its order';
 COMMENT ON COLUMN stream_variants.name IS 'The variant''s name';
@@ -72,17 +121,21 @@ COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot have it; nu
 GRANT SELECT ON stream_variants TO PUBLIC;
 
 CREATE FUNCTION millrace.bench_get_variant(name text) RETURNS millrace.variant
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     found millrace.variant;
+    other record;
 BEGIN
-    SELECT * INTO found FROM millrace.variant v WHERE v.name = bench_get_variant.name;
+    SELECT * INTO found FROM millrace.bench_usable_variants() v WHERE v.name = bench_get_variant.name;
     IF found.name IS NULL THEN
-        RAISE undefined_object USING MESSAGE = format('variant "%s" does not exist', bench_get_variant.name),
-            HINT = 'View stream_variants lists them.';
-    ELSIF found.owner <> current_user THEN
+        SELECT v.name, millrace.role_name(v.owner) AS owner INTO other FROM millrace.variant v
+        WHERE v.name = bench_get_variant.name;
+        IF other.name IS NULL THEN
+            RAISE undefined_object USING MESSAGE = format('variant "%s" does not exist', bench_get_variant.name),
+                HINT = 'View stream_variants lists them.';
+        END IF;
         RAISE insufficient_privilege
-            USING MESSAGE = format('variant "%s" belongs to role "%s"', found.name, found.owner),
+            USING MESSAGE = format('variant "%s" belongs to role "%s"', other.name, other.owner),
                   HINT = 'Its texts become statements that run with the caller''s rights, so only its owner can use it.';
     END IF;
     RETURN found;
@@ -92,17 +145,21 @@ COMMENT ON FUNCTION millrace.bench_get_variant(text) IS
 'The variant of that name, for its texts to be used; an error if it does not exist or is another role''s';
 
 CREATE FUNCTION millrace.bench_choose_variants(run text, source text, variants text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
+    chosen record;
     wanted text;
     reason text;
 BEGIN
-    -- Their texts become statements that run with the caller's rights, so nobody else's will do.
-    INSERT INTO millrace.bench_variant (bench, position, variant, skipped)
-    SELECT run, row_number() OVER (ORDER BY array_position(variants, v.name), v.position, v.name),
-           v.name, millrace.bench_why_skipped(v, bench_choose_variants.source)
-    FROM millrace.variant v
-    WHERE coalesce(v.owner, current_user) = current_user AND (variants IS NULL OR v.name = ANY (variants));
+    FOR chosen IN
+        SELECT row_number() OVER (ORDER BY array_position(variants, v.name), v.position, v.name)::integer AS place,
+               v.name, millrace.bench_why_skipped(
+                   v.engine, v.access_method, v.source, bench_choose_variants.source) AS skipped
+        FROM millrace.bench_usable_variants() v
+        WHERE variants IS NULL OR v.name = ANY (variants)
+    LOOP
+        PERFORM millrace.bench_note_variant(run, chosen.place, chosen.name, chosen.skipped);
+    END LOOP;
     FOREACH wanted IN ARRAY coalesce(variants, '{}') LOOP
         IF wanted IS NULL THEN
             PERFORM millrace.bench_refuse_argument('variants', NULL, NULL);

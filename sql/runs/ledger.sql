@@ -4,7 +4,7 @@
 
 CREATE TABLE millrace.run (
     name text PRIMARY KEY CHECK (name <> ''),
-    owner name NOT NULL DEFAULT current_user,
+    owner millrace.role_then NOT NULL,
     source text NOT NULL,
     options jsonb NOT NULL,
     batch_rows integer NOT NULL CHECK (batch_rows > 0),
@@ -16,7 +16,10 @@ CREATE TABLE millrace.run (
     load text,
     stop_requested boolean NOT NULL DEFAULT false,
     created timestamptz NOT NULL,
-    overwriting jsonb
+    overwriting jsonb,
+    settings jsonb NOT NULL DEFAULT '{}',
+    synchronous_commit boolean NOT NULL DEFAULT true,
+    finished timestamptz
 );
 COMMENT ON TABLE millrace.run IS 'One row per run of stream_ingest: what it loads, which never changes';
 COMMENT ON COLUMN millrace.run.name IS 'The run''s name: as given, or made from the target''s';
@@ -32,16 +35,22 @@ COMMENT ON COLUMN millrace.run.rate IS 'At most so many rows per second; null fo
 COMMENT ON COLUMN millrace.run.load IS 'The schema that tpch_load loads with this and other runs; null for a run on its own';
 COMMENT ON COLUMN millrace.run.stop_requested IS 'Whether the session ingesting it was asked to stop; cleared when a session begins';
 COMMENT ON COLUMN millrace.run.created IS 'When it was begun';
+COMMENT ON COLUMN millrace.run.settings IS 'Settings under which its values are converted; empty where none depends on them';
+COMMENT ON COLUMN millrace.run.synchronous_commit IS
+'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. Of the last call';
+COMMENT ON COLUMN millrace.run.finished IS
+'When it was noted that all its batches are there; null before, and to be counted where a crash empties a target';
 COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that has come to its end; else null';
 
 CREATE TABLE millrace.target (
-    run text NOT NULL REFERENCES millrace.run ON DELETE CASCADE,
+    run text NOT NULL,
     target integer NOT NULL,
     name text NOT NULL,
     relation oid NOT NULL,
     unlogged boolean NOT NULL,
     leaves oid[] NOT NULL,
     filenodes oid[] NOT NULL,
+    columns text[],
     PRIMARY KEY (run, target)
 );
 COMMENT ON TABLE millrace.target IS 'The tables a run loads';
@@ -50,11 +59,12 @@ COMMENT ON COLUMN millrace.target.target IS 'Number of the table in the run, fro
 COMMENT ON COLUMN millrace.target.name IS 'The table''s qualified name when the run began';
 COMMENT ON COLUMN millrace.target.relation IS 'The table''s OID';
 COMMENT ON COLUMN millrace.target.unlogged IS 'Whether a crash empties the table, and so its ledger rows too';
-COMMENT ON COLUMN millrace.target.leaves IS 'The table, or the partitions it had, by OID';
+COMMENT ON COLUMN millrace.target.leaves IS 'The table, the partitions it had, or the tables below a view, by OID';
 COMMENT ON COLUMN millrace.target.filenodes IS 'The file node of each leaf (its OID where it has no file): another one means other content';
+COMMENT ON COLUMN millrace.target.columns IS 'The columns that the run fills; null for a query, and in runs of version 0.1';
 
 CREATE TABLE millrace.batch (
-    run text NOT NULL REFERENCES millrace.run ON DELETE CASCADE,
+    run text NOT NULL,
     batch bigint NOT NULL,
     target integer NOT NULL,
     rows bigint NOT NULL,
@@ -66,6 +76,8 @@ CREATE TABLE millrace.batch (
     worker integer NOT NULL,
     path text NOT NULL,
     finished timestamptz NOT NULL,
+    busy_ms double precision,
+    commit_before_ms double precision,
     PRIMARY KEY (run, batch, target)
 );
 COMMENT ON TABLE millrace.batch IS 'One row per committed batch and target, written with the batch''s rows';
@@ -77,72 +89,62 @@ COMMENT ON COLUMN millrace.batch.rows IS 'Rows inserted';
 COMMENT ON COLUMN millrace.batch.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
 COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
 COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
-COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
+COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
 COMMENT ON COLUMN millrace.batch.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN millrace.batch.worker IS 'Process that inserted them';
 COMMENT ON COLUMN millrace.batch.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN millrace.batch.finished IS 'When the insert was done, just before its commit';
+COMMENT ON COLUMN millrace.batch.busy_ms IS
+'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
+COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took; null for its first';
 
 -- A crash empties unlogged tables. Their ledger rows live here and vanish with them, so that the next
 -- call fills the tables again.
-CREATE UNLOGGED TABLE millrace.batch_unlogged (
-    LIKE millrace.batch INCLUDING ALL,
-    FOREIGN KEY (run) REFERENCES millrace.run ON DELETE CASCADE
-);
+CREATE UNLOGGED TABLE millrace.batch_unlogged (LIKE millrace.batch INCLUDING ALL);
 COMMENT ON TABLE millrace.batch_unlogged IS 'As millrace.batch, for targets that are unlogged or temporary';
 
--- A dump keeps the runs. Names, not OIDs, lead a restored run back to its tables.
+-- A dump keeps the runs. Names, not OIDs, lead a restored run back to its tables. No table refers to another by a foreign
+-- key, because a parallel restore fills them in any order.
 SELECT pg_catalog.pg_extension_config_dump('millrace.run', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.target', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.batch', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.batch_unlogged', '');
 
--- Procedures that commit cannot be SECURITY DEFINER, so callers write to the ledger themselves: all may
--- read it, and change what belongs to runs of roles they are members of.
-CREATE FUNCTION millrace.is_owner(role name) RETURNS boolean
+-- All may read the ledger. It is written by the extension's C functions alone, with the rights of its owner, after they
+-- have checked the caller's (src/runs/ledger.rs): row security on tables that are dumped would stand in the way of dumps.
+GRANT SELECT ON millrace.run, millrace.target, millrace.batch, millrace.batch_unlogged TO PUBLIC;
+
+CREATE FUNCTION millrace.role_now() RETURNS millrace.role_then
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = role AND pg_has_role(current_user, oid, 'MEMBER'))
+    SELECT ROW(r.oid, r.rolname, c.system_identifier)::millrace.role_then
+    FROM pg_roles r, pg_control_system() c WHERE r.rolname = current_user
 $$;
-COMMENT ON FUNCTION millrace.is_owner(name) IS 'Whether the caller is a member of the role that owns a run';
+COMMENT ON FUNCTION millrace.role_now() IS 'The current user, as the ledger notes it';
 
-CREATE FUNCTION millrace.owns_run(run text) RETURNS boolean
+-- A role that was renamed is still the one it was, a new one of its name is not. In another cluster OIDs mean nothing.
+CREATE FUNCTION millrace.role_of(role_then millrace.role_then) RETURNS oid
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM millrace.run r WHERE r.name = owns_run.run AND millrace.is_owner(r.owner))
+    SELECT r.oid FROM pg_roles r, pg_control_system() c
+    WHERE CASE WHEN role_then.cluster = c.system_identifier THEN r.oid = role_then.role ELSE r.rolname = role_then.name END
 $$;
-COMMENT ON FUNCTION millrace.owns_run(text) IS 'Whether the caller is a member of the role that owns the run';
+COMMENT ON FUNCTION millrace.role_of(millrace.role_then) IS 'The role that this was; null if it was dropped, or a restore lacks it';
 
-GRANT SELECT, INSERT, UPDATE, DELETE
-    ON millrace.run, millrace.target, millrace.batch, millrace.batch_unlogged TO PUBLIC;
+CREATE FUNCTION millrace.role_name(role_then millrace.role_then) RETURNS name
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT rolname FROM pg_roles WHERE oid = millrace.role_of(role_then)), role_then.name)
+$$;
+COMMENT ON FUNCTION millrace.role_name(millrace.role_then) IS 'The name of the role that this was, or had if it is gone';
 
-ALTER TABLE millrace.run ENABLE ROW LEVEL SECURITY;
-CREATE POLICY seen_by_all ON millrace.run FOR SELECT USING (true);
-CREATE POLICY changed_by_owner ON millrace.run USING (millrace.is_owner(owner));
-COMMENT ON POLICY seen_by_all ON millrace.run IS 'Progress is no secret';
-COMMENT ON POLICY changed_by_owner ON millrace.run IS 'A run belongs to the role that began it';
-
-ALTER TABLE millrace.target ENABLE ROW LEVEL SECURITY;
-CREATE POLICY seen_by_all ON millrace.target FOR SELECT USING (true);
-CREATE POLICY changed_by_owner ON millrace.target USING (millrace.owns_run(run));
-COMMENT ON POLICY seen_by_all ON millrace.target IS 'Progress is no secret';
-COMMENT ON POLICY changed_by_owner ON millrace.target IS 'As the run it belongs to';
-
-ALTER TABLE millrace.batch ENABLE ROW LEVEL SECURITY;
-CREATE POLICY seen_by_all ON millrace.batch FOR SELECT USING (true);
-CREATE POLICY changed_by_owner ON millrace.batch USING (millrace.owns_run(run));
-COMMENT ON POLICY seen_by_all ON millrace.batch IS 'Progress is no secret';
-COMMENT ON POLICY changed_by_owner ON millrace.batch IS 'As the run it belongs to';
-
-ALTER TABLE millrace.batch_unlogged ENABLE ROW LEVEL SECURITY;
-CREATE POLICY seen_by_all ON millrace.batch_unlogged FOR SELECT USING (true);
-CREATE POLICY changed_by_owner ON millrace.batch_unlogged USING (millrace.owns_run(run));
-COMMENT ON POLICY seen_by_all ON millrace.batch_unlogged IS 'Progress is no secret';
-COMMENT ON POLICY changed_by_owner ON millrace.batch_unlogged IS 'As the run it belongs to';
+CREATE FUNCTION millrace.may_act_for(role oid) RETURNS boolean
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'may_act_for_wrapper';
+COMMENT ON FUNCTION millrace.may_act_for(oid) IS
+'Whether the caller may SET ROLE to a role; for null, a role that is gone, whether the caller is a superuser';
 
 -- Which session ingests a run: the one that holds the run's advisory lock. Nothing to clean up after a
 -- crash, because nothing is stored.
 CREATE FUNCTION millrace.lock_key(run text) RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT hashtextextended(run, 7236837112405)
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT pg_catalog.hashtextextended(run, 7236837112405)
 $$;
 COMMENT ON FUNCTION millrace.lock_key(text) IS 'Key of the advisory lock that the session ingesting a run holds';
 
@@ -156,13 +158,55 @@ $$;
 COMMENT ON FUNCTION millrace.running() IS 'Advisory locks held in this database, by key, with the process that holds each';
 
 -- Unlogged tables cannot be read on a standby, which has no use for their rows either.
-CREATE FUNCTION millrace.batches() RETURNS SETOF millrace.batch
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+CREATE FUNCTION millrace.unlogged_batches(run text) RETURNS SETOF millrace.batch
+LANGUAGE plpgsql STABLE ROWS 1000 SET search_path TO pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM millrace.batch;
     IF NOT pg_is_in_recovery() THEN
-        RETURN QUERY SELECT * FROM millrace.batch_unlogged;
+        RETURN QUERY SELECT b.* FROM millrace.batch_unlogged b WHERE b.run = unlogged_batches.run;
     END IF;
 END
 $$;
-COMMENT ON FUNCTION millrace.batches() IS 'The whole ledger: batches of logged and unlogged targets';
+COMMENT ON FUNCTION millrace.unlogged_batches(text) IS 'The batches of a run''s unlogged targets';
+
+-- Asked for one run, it reads the rows of that run alone.
+CREATE VIEW millrace.batches AS
+SELECT b.run, b.batch, b.target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes, b.worker,
+       b.path, b.finished, b.busy_ms, b.commit_before_ms
+FROM millrace.batch b
+UNION ALL
+SELECT t.run, u.batch, u.target, u.rows, u.elapsed_ms, u.generate_ms, u.insert_ms, u.commit_ms, u.wal_bytes, u.worker,
+       u.path, u.finished, u.busy_ms, u.commit_before_ms
+FROM (SELECT DISTINCT run FROM millrace.target WHERE unlogged) t, LATERAL millrace.unlogged_batches(t.run) u;
+COMMENT ON VIEW millrace.batches IS 'The whole ledger: batches of logged and unlogged targets';
+COMMENT ON COLUMN millrace.batches.run IS 'The run';
+COMMENT ON COLUMN millrace.batches.batch IS 'Number of the batch in the run, from 1';
+COMMENT ON COLUMN millrace.batches.target IS 'Number of the target in the run, from 1';
+COMMENT ON COLUMN millrace.batches.rows IS 'Rows inserted';
+COMMENT ON COLUMN millrace.batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
+COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
+COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
+COMMENT ON COLUMN millrace.batches.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
+COMMENT ON COLUMN millrace.batches.wal_bytes IS 'Bytes of WAL the insert wrote';
+COMMENT ON COLUMN millrace.batches.worker IS 'Process that inserted them';
+COMMENT ON COLUMN millrace.batches.path IS 'How they were inserted: bulk, or executor';
+COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just before its commit';
+COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
+COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
+GRANT SELECT ON millrace.batches TO PUBLIC;
+
+CREATE FUNCTION millrace.rows_done(run text) RETURNS bigint
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    -- Tables of a run have the same rows; one that a crash emptied lags behind.
+    SELECT coalesce(min(t.rows), 0)::bigint FROM (
+        SELECT coalesce(sum(b.rows), 0) AS rows
+        FROM millrace.target t
+        LEFT JOIN (SELECT * FROM millrace.batches WHERE batches.run = rows_done.run) b USING (target)
+        WHERE t.run = rows_done.run
+        GROUP BY t.target
+    ) t
+$$;
+COMMENT ON FUNCTION millrace.rows_done(text) IS 'How many rows a run has committed, in each of its targets';
+
+CREATE FUNCTION millrace.is_finished(run text) RETURNS boolean
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'is_finished_wrapper';
+COMMENT ON FUNCTION millrace.is_finished(text) IS 'Whether a run has all its batches; null if there is no such run';

@@ -1,9 +1,12 @@
 -- Views and reports of runs.
 
 CREATE VIEW stream_batches AS
-SELECT b.run, b.batch, t.name AS target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes,
-       b.worker, b.path, b.finished
-FROM millrace.batches() b JOIN millrace.target t USING (run, target);
+SELECT b.run, b.batch, t.name AS target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms,
+       -- How long a commit took is known only after it: the process's next batch has noted it, or the end of the call.
+       coalesce(b.commit_ms, lead(b.commit_before_ms) OVER process) AS commit_ms,
+       b.wal_bytes, b.worker, b.path, b.finished
+FROM millrace.batches b JOIN millrace.target t USING (run, target)
+WINDOW process AS (PARTITION BY run, b.target, b.worker ORDER BY b.finished);
 COMMENT ON VIEW stream_batches IS 'The ledger: every committed batch of every run, one row per target';
 COMMENT ON COLUMN stream_batches.run IS 'The run';
 COMMENT ON COLUMN stream_batches.batch IS 'Number of the batch in the run, from 1';
@@ -19,28 +22,25 @@ COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or execu
 COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
 
 CREATE VIEW stream_progress AS
-WITH batch AS (
-    -- A batch is done when all targets have it. The rows were waited for once.
-    SELECT b.run, b.batch, max(b.rows) AS rows, max(b.finished) AS finished,
-           sum(b.insert_ms) + max(b.elapsed_ms - b.insert_ms) + coalesce(max(b.commit_ms), 0) AS took_ms
-    FROM millrace.batches() b
-    JOIN (SELECT run, count(*) AS targets FROM millrace.target GROUP BY run) t USING (run)
-    GROUP BY b.run, b.batch, t.targets HAVING count(*) = t.targets
+WITH target AS (
+    SELECT t.run, t.target, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
+           max(b.finished) AS finished, sum(coalesce(b.busy_ms, b.elapsed_ms)) / 1000 AS seconds
+    FROM millrace.target t LEFT JOIN millrace.batches b USING (run, target)
+    GROUP BY t.run, t.target
 ), done AS (
-    -- Time goes on in parallel where workers help, and pauses between calls do not count: a batch adds the time
-    -- since the one before, but not more than it took.
-    SELECT run, count(*) AS batches, sum(rows) AS rows, max(finished) AS finished,
-           sum(least(took_ms, 1000 * date_part('epoch', finished - before))) AS busy_ms
-    FROM (SELECT *, lag(finished) OVER (PARTITION BY run ORDER BY finished) AS before FROM batch) gap
-    GROUP BY run
+    -- A batch is done when all targets have it; one that a crash emptied lags behind.
+    SELECT run, min(batches) AS batches, min(rows) AS rows, max(finished) AS finished, max(rows / nullif(seconds, 0)) AS speed
+    FROM target GROUP BY run
 ), progress AS (
     SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
-           coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0)::bigint AS rows_done, d.finished,
-           least(d.rows / nullif(d.busy_ms / 1000, 0), r.rate) AS rows_per_second,
+           coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
+           least(nullif(d.speed, 0), r.rate) AS rows_per_second,
            l.pid
     FROM millrace.run r
     LEFT JOIN done d ON d.run = r.name
-    LEFT JOIN millrace.running() l ON l.key = millrace.lock_key(r.name)
+    -- A subquery of its own, because a cluster cannot ask for locks in the middle of another statement.
+    LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running() x)) AS l (key bigint, pid integer)
+        ON l.key = millrace.lock_key(r.name)
 )
 SELECT p.name AS run,
        p.source,
@@ -59,7 +59,7 @@ SELECT p.name AS run,
            make_interval(secs => round(greatest(p.rows_estimated - p.rows_done, 0) / p.rows_per_second))
        END AS eta,
        p.pid,
-       p.owner,
+       millrace.role_name(p.owner) AS owner,
        p.created AS started,
        p.finished AS last_batch
 FROM progress p;
@@ -68,7 +68,7 @@ COMMENT ON COLUMN stream_progress.run IS 'The run';
 COMMENT ON COLUMN stream_progress.source IS 'What it loads';
 COMMENT ON COLUMN stream_progress.targets IS 'The tables it loads, by the names they had when it began';
 COMMENT ON COLUMN stream_progress.options IS 'The source''s options';
-COMMENT ON COLUMN stream_progress.state IS 'done: all batches are there; running: a session ingests it; interrupted: neither, call again to go on';
+COMMENT ON COLUMN stream_progress.state IS 'done: all batches are there; running: a session ingests it; interrupted: neither, call again to resume';
 COMMENT ON COLUMN stream_progress.batches_done IS 'Batches committed';
 COMMENT ON COLUMN stream_progress.batches IS 'Batches in all';
 COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
@@ -95,18 +95,23 @@ CREATE FUNCTION stream_report(
     OUT table_bytes bigint
 ) RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
-    WITH timed AS (
-        SELECT b.*, (b.elapsed_ms + coalesce(b.commit_ms, 0)) / 1000 AS seconds FROM millrace.batches() b
+    WITH wanted AS (
+        SELECT stream_report.run AS run
+        UNION SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run
+    ), timed AS (
+        -- The commits of a process's batches are noted by the batches after them, and by the end of a call.
+        SELECT b.*, coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0) AS commits_ms,
+               (b.elapsed_ms + coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0)) / 1000 AS seconds
+        FROM wanted w, LATERAL (SELECT * FROM millrace.batches WHERE batches.run = w.run) b
     ), summary AS (
         SELECT t.run, t.target, t.name, t.leaves, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
                sum(b.seconds) AS seconds,
                array_agg(b.rows / b.seconds) AS speeds,
                sum(b.rows) / (nullif(sum(b.insert_ms), 0) / 1000) AS insert_speed,
-               sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commit_ms) / 1000 AS commit,
+               sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commits_ms) / 1000 AS commit,
                sum(b.wal_bytes)::bigint AS wal
         FROM millrace.target t LEFT JOIN timed b USING (run, target)
-        WHERE t.run = stream_report.run
-           OR t.run IN (SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run)
+        WHERE t.run IN (SELECT w.run FROM wanted w)
         GROUP BY t.run, t.target
     )
     SELECT s.name, s.batches, s.rows, round(s.seconds::numeric, 3),

@@ -1,38 +1,38 @@
 -- Making, loading and dropping the tables of TPC-H.
 
 CREATE FUNCTION millrace.tpch_check_schema(schema text) RETURNS void
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'check_schema_exists_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_schema(text) IS 'Refuses a schema that does not exist';
 
 CREATE FUNCTION millrace.tpch_scale_of(schema text) RETURNS double precision
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'scale_of_wrapper';
 COMMENT ON FUNCTION millrace.tpch_scale_of(text) IS
 'Scale factor of the TPC-H tables or views in a schema, by the number of suppliers';
 
 CREATE FUNCTION millrace.tpch_check_load(sf double precision, schema text, storage text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'check_load_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_load(double precision, text, text) IS
 'Refuses arguments of tpch_load that no table could be made with';
 
 CREATE FUNCTION millrace.tpch_has_table(schema text, "table" text, row_type regtype, storage text, partitioned boolean)
 RETURNS boolean
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'has_table_wrapper';
 COMMENT ON FUNCTION millrace.tpch_has_table(text, text, regtype, text, boolean) IS
 'Whether a table is there as tpch_load would make it; another one of its name is an error';
 
 CREATE FUNCTION millrace.tpch_check_loadable(schema text, "table" text, sf double precision) RETURNS void
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'check_loadable_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_loadable(text, text, double precision) IS
 'Refuses a table loaded at another scale factor, or with rows that no load put there';
 
 -- Everything but comments of region and nation must have a value.
 CREATE FUNCTION millrace.tpch_table_statements(schema text, "table" text, storage text, partitioned boolean) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     whole text := format('%I.%I', schema, "table");
     row_type text := format('@extschema@.%I', 'tpch_' || "table");
@@ -66,7 +66,7 @@ COMMENT ON FUNCTION millrace.tpch_table_statements(text, text, text, boolean) IS
 'The statements that make a TPC-H table; partitioned: by year of the order or of the shipment';
 
 CREATE FUNCTION millrace.tpch_create_table(schema text, "table" text, storage text, partitioned boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     statement text;
 BEGIN
@@ -78,8 +78,17 @@ $$;
 COMMENT ON FUNCTION millrace.tpch_create_table(text, text, text, boolean) IS
 'Makes a TPC-H table; partitioned: by year of the order or of the shipment';
 
+CREATE FUNCTION millrace.tpch_note_load(run text, load text, overwriting jsonb) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_load_wrapper';
+COMMENT ON FUNCTION millrace.tpch_note_load(text, text, jsonb) IS
+'Notes that a run of the caller''s belongs to the load of a schema, and the arguments of one that overwrites, if not null';
+
+CREATE FUNCTION millrace.tpch_note_loaded(load text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_loaded_wrapper';
+COMMENT ON FUNCTION millrace.tpch_note_loaded(text) IS 'Notes that a load of the caller''s has come to its end';
+
 CREATE FUNCTION millrace.tpch_is_overwriting(schema text, overwriting jsonb) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT count(*) = (SELECT count(*) FROM @extschema@.tpch_tables())
     FROM millrace.run r JOIN millrace.target t ON t.run = r.name
     WHERE r.load = schema AND r.overwriting = tpch_is_overwriting.overwriting AND t.relation = to_regclass(t.name)
@@ -91,7 +100,7 @@ COMMENT ON FUNCTION millrace.tpch_is_overwriting(text, jsonb) IS
 CREATE FUNCTION millrace.tpch_prepare_load(
     sf double precision, schema text, storage text, workers integer, partitioned boolean, overwrite boolean
 ) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET client_min_messages TO error AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET client_min_messages TO error AS $$
 DECLARE
     name text;
     by_year boolean;
@@ -120,10 +129,7 @@ BEGIN
             opened := millrace.open_run(
                 format('%I.%I', schema, name)::regclass, name, sf, NULL, 100000, workers,
                 format('%I.%I', schema, name), NULL, '{}');
-            UPDATE millrace.run r
-            SET load = tpch_prepare_load.schema, overwriting = coalesce(replacing, r.overwriting)
-            WHERE r.name = opened;
-            PERFORM millrace.close_run();
+            PERFORM millrace.tpch_note_load(opened, schema, replacing);
         END IF;
     END LOOP;
 END
@@ -131,17 +137,10 @@ $$;
 COMMENT ON FUNCTION millrace.tpch_prepare_load(double precision, text, text, integer, boolean, boolean) IS
 'Makes the tables of tpch_load that are not there, and begins a run for each';
 
-CREATE FUNCTION millrace.tpch_is_loaded(run text) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
-    -- Nothing that runs on a cluster's coordinator alone may be asked for each row of a table.
-    SELECT millrace.first_missing_batch(run) > (SELECT r.batches FROM millrace.run r WHERE r.name = tpch_is_loaded.run)
-$$;
-COMMENT ON FUNCTION millrace.tpch_is_loaded(text) IS 'Whether a run has all its batches';
-
 -- A part's suppliers are a quarter of their number and more apart, which among few of them leads to the same one again.
 -- Of more than 228 it does not.
 CREATE FUNCTION millrace.tpch_has_partsupp_key(sf double precision) RETURNS boolean
-LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT sf >= 0.03 OR (SELECT count(*) = count(DISTINCT (ps_partkey, ps_suppkey)) FROM @extschema@.tpch_partsupp(sf))
 $$;
 COMMENT ON FUNCTION millrace.tpch_has_partsupp_key(double precision) IS
@@ -153,7 +152,7 @@ CREATE FUNCTION millrace.tpch_load_steps(
     schema text, keys boolean, indexes boolean, "analyze" boolean, partitioned boolean,
     OUT "position" bigint, OUT name text, OUT statement text
 ) RETURNS SETOF record
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     WITH partsupp_key (is_there) AS (
         -- Without rows nothing is there twice.
         SELECT coalesce(millrace.tpch_has_partsupp_key((
@@ -208,8 +207,9 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
                ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', schema, s."table", s.object, s.definition)
            END
     FROM numbered s
-    LEFT JOIN (SELECT b.run, max(b.finished) AS finished FROM millrace.batches() b GROUP BY b.run) last_batch
-        ON last_batch.run = format('%I.%I', schema, s."table"),
+    CROSS JOIN LATERAL (
+        SELECT max(b.finished) AS finished FROM millrace.batches b WHERE b.run = format('%I.%I', schema, s."table")
+    ) last_batch,
     LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation
     WHERE NOT CASE s.kind
         WHEN 'index' THEN EXISTS (
@@ -251,7 +251,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     problem := pg_catalog.format('step "%s" failed: %s', name, problem);
-    hint := pg_catalog.concat_ws(' ', NULLIF(hint, ''), 'The same CALL tpch_load goes on with this step.');
+    hint := pg_catalog.concat_ws(' ', NULLIF(hint, ''), 'Run the same CALL tpch_load again to resume with this step.');
     IF detail OPERATOR(pg_catalog.=) '' THEN
         RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = problem, HINT = hint;
     ELSE
@@ -283,16 +283,17 @@ DECLARE
 BEGIN
     PERFORM millrace.check_may_commit('CALL tpch_load');
     COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     PERFORM millrace.tpch_prepare_load(sf, schema, storage, workers, partitioned, overwrite);
     SELECT pg_catalog.array_agg(t.name) INTO tables FROM @extschema@.tpch_tables() t
     WHERE sf OPERATOR(pg_catalog.>) 0;
-    COMMIT;
+    COMMIT AND CHAIN;
     FOREACH name IN ARRAY COALESCE(tables, '{}') LOOP
-        run := pg_catalog.format('%I.%I', schema, name);
-        CONTINUE WHEN millrace.tpch_is_loaded(run);
+        run := millrace.qualified_name(schema, name);
+        CONTINUE WHEN millrace.is_finished(run);
         CALL @extschema@.stream_ingest(
             run::pg_catalog.regclass, source => name, sf => sf, workers => workers, run => run);
-        IF NOT millrace.tpch_is_loaded(run) THEN
+        IF NOT millrace.is_finished(run) THEN
             -- It was asked to stop, and has said so.
             RETURN;
         END IF;
@@ -303,12 +304,11 @@ BEGIN
         WHERE s."position" OPERATOR(pg_catalog.>) done ORDER BY s."position" LIMIT 1;
         EXIT WHEN NOT FOUND;
         PERFORM millrace.tpch_run_step(step.name, step.statement, workers);
-        COMMIT;
+        COMMIT AND CHAIN;
         done := step."position";
     END LOOP;
-    UPDATE millrace.run r SET overwriting = NULL
-    WHERE r.load OPERATOR(pg_catalog.=) tpch_load.schema AND r.overwriting IS NOT NULL;
-    COMMIT;
+    PERFORM millrace.tpch_note_loaded(schema);
+    COMMIT AND CHAIN;
     IF keys AND sf OPERATOR(pg_catalog.>) 0 AND NOT millrace.tpch_has_partsupp_key(sf) THEN
         RAISE NOTICE 'partsupp has no primary key, nor lineitem a foreign key to it'
             USING DETAIL = pg_catalog.format('At scale factor %s dbgen makes some of its keys twice.', sf);
@@ -318,10 +318,10 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
-'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call goes on where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
 
 CREATE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     names text[] := ARRAY(SELECT format('%I.%I', schema, t.name) FROM @extschema@.tpch_tables() t);
     run text;

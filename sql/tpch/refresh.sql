@@ -6,7 +6,7 @@ COMMENT ON FUNCTION millrace.tpch_refresh_orders(double precision, integer) IS
 'The number of orders in a refresh set';
 
 CREATE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT * FROM millrace.source_rows('orders_refresh', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
@@ -14,7 +14,7 @@ COMMENT ON FUNCTION tpch_orders_refresh(integer, double precision) IS
 'Orders that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
 
 CREATE FUNCTION tpch_lineitem_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_lineitem
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT * FROM millrace.source_rows('lineitem_refresh', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
 $$;
@@ -22,7 +22,7 @@ COMMENT ON FUNCTION tpch_lineitem_refresh(integer, double precision) IS
 'Order lines that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
 
 CREATE FUNCTION tpch_orders_delete(stream integer, sf double precision DEFAULT 1) RETURNS SETOF bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT o_orderkey
     FROM millrace.source_rows('orders_delete', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
@@ -31,7 +31,7 @@ COMMENT ON FUNCTION tpch_orders_delete(integer, double precision) IS
 'Keys of the orders that refresh function RF2 deletes, as dbgen -U makes them: set number stream, from 1 to 999';
 
 CREATE FUNCTION millrace.tpch_column_list(row_type regtype, prefix text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT string_agg(prefix || attname, ', ' ORDER BY attnum)
     FROM pg_attribute WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = row_type) AND attnum > 0
 $$;
@@ -96,7 +96,7 @@ COMMENT ON FUNCTION millrace.tpch_refresh_delete(text, jsonb, bigint, bigint) IS
 'Deletes a range of the old orders of a refresh set with their lines';
 
 CREATE FUNCTION millrace.tpch_check_refresh(schema text, stream integer, sf double precision) RETURNS double precision
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 BEGIN
     PERFORM millrace.tpch_check_load(COALESCE(sf, 1), schema, 'heap');
     PERFORM millrace.tpch_check_schema(schema);
@@ -109,10 +109,14 @@ COMMENT ON FUNCTION millrace.tpch_check_refresh(text, integer, double precision)
 'Refuses wrong arguments of tpch_refresh; returns the scale factor';
 
 CREATE FUNCTION millrace.tpch_open_refresh(schema text, stream integer, batch_orders integer) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'open_refresh_wrapper';
 COMMENT ON FUNCTION millrace.tpch_open_refresh(text, integer, integer) IS
 'Takes the lock of a refresh set of a schema for this session; refuses batches of no orders';
+
+CREATE FUNCTION millrace.tpch_close_refresh() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'close_refresh_wrapper';
+COMMENT ON FUNCTION millrace.tpch_close_refresh() IS 'Releases the refresh set that this session applies';
 
 CREATE PROCEDURE tpch_refresh(
     schema text DEFAULT 'tpch', stream integer DEFAULT 1, sf double precision DEFAULT NULL,
@@ -153,7 +157,7 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    PERFORM millrace.close_run();
+    PERFORM millrace.tpch_close_refresh();
     RAISE NOTICE 'refresh % of "%": inserted % orders with % lines, deleted % with %, in % s', stream, schema,
         orders_done[1], lines_done[1], orders_done[2], lines_done[2],
         pg_catalog.round(pg_catalog.date_part(

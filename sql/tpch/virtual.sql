@@ -1,7 +1,7 @@
 -- The tables of TPC-H as views over generated rows.
 
 CREATE FUNCTION tpch_virtual(schema text, sf double precision DEFAULT 1) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     name text;
 BEGIN

@@ -57,6 +57,10 @@ pub enum Error {
     NoInsertRight(String),
     /// The caller does not own the run.
     NotOwner(String),
+    /// The caller does not own the benchmark.
+    NotOwnerOfBench(String),
+    /// The caller does not own the variant.
+    NotOwnerOfVariant(String),
     /// The run's query would run with the rights of another role than the one it belongs to.
     OthersQuery { run: String, owner: String },
     /// No run of that name.
@@ -101,6 +105,16 @@ pub enum Error {
     ServerPath(String),
     /// An export failed.
     Export(ExportError),
+    /// The ledger has no value where it must have one: a dump that was restored in part, say.
+    BrokenLedger,
+    /// A run's column is gone.
+    UnknownColumn { table: String, column: String },
+    /// A step of a run within a step of a run.
+    Nested,
+    /// A step where no run is being ingested.
+    NoSession,
+    /// A cancel that the server forgot over a commit.
+    Cancelled,
     /// The server failed in a way no query of ours should.
     Spi(pgrx::spi::Error),
 }
@@ -281,6 +295,14 @@ impl Error {
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of run \"{run}\""),
             ),
+            Error::NotOwnerOfBench(bench) => Described::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("must be owner of benchmark \"{bench}\""),
+            ),
+            Error::NotOwnerOfVariant(variant) => Described::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("must be owner of variant \"{variant}\""),
+            ),
             Error::OthersQuery { run, owner } => Described::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of run \"{run}\" to go on with its query"),
@@ -385,6 +407,29 @@ impl Error {
                 format!("path \"{path}\" is among the server's own files"),
             )
             .hint("Give a folder outside the data directory and the tablespaces."),
+            Error::BrokenLedger => Described::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "the ledger of runs is not complete",
+            )
+            .hint("If it was restored in part, forget the run with stream_drop()."),
+            Error::UnknownColumn { table, column } => Described::new(
+                Code::ERRCODE_UNDEFINED_COLUMN,
+                format!("column \"{column}\" of table {table}, which the run fills, does not exist any more"),
+            )
+            .hint("Add it again, or forget the run with stream_drop()."),
+            Error::Nested => Described::new(
+                Code::ERRCODE_OBJECT_IN_USE,
+                "this session is already ingesting a run",
+            )
+            .hint("A trigger or a query of a run cannot ingest another."),
+            Error::NoSession => Described::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "this session is not ingesting a run",
+            )
+            .hint("CALL stream_ingest() or stream_resume()."),
+            Error::Cancelled => {
+                Described::new(Code::ERRCODE_QUERY_CANCELED, "canceling statement due to user request")
+            }
             Error::Export(error) => describe_export(&error),
             Error::Spi(error) => Described::new(Code::ERRCODE_INTERNAL_ERROR, error.to_string()),
         }

@@ -1,26 +1,34 @@
 //! The ledger of runs, in schema `millrace`: what each run loads, and which of its batches are there.
 //!
-//! Reads and writes go through SPI with the caller's rights; policies on the tables keep runs to their
-//! owners. Names and operators are qualified throughout, because the functions that insert rows must
-//! leave the caller's `search_path` alone.
+//! All may read it; it is written here alone, with the rights of its owner, after the caller's own rights were checked.
+//! So names and operators are qualified throughout: the caller's `search_path` must not lead an owner's statement
+//! elsewhere, and functions that insert rows leave it alone for the sake of triggers.
 
 use crate::error::{Error, Result};
-use crate::pg::server::process;
+use crate::pg::server::role;
+use crate::pg::server::settings::Settings;
+use crate::pg::server::{invalidation, process};
 use crate::runs::inserted::Inserted;
 use crate::runs::origin::{Origin, QUERY};
 use crate::runs::plan;
 use millrace_sources::{BatchPlan, Profile};
 use pgrx::JsonB;
-use pgrx::pg_sys::Oid;
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{BuiltinOid, Oid, PgOid};
 use pgrx::prelude::*;
+use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData};
 use serde_json::{Value, json};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A run: what it loads. Fixed when it begins.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub name: String,
-    pub owner: String,
+    /// The role that began it; `None` if it was dropped since.
+    pub owner: Option<Oid>,
+    /// The name of that role, also where it is gone.
+    pub owner_name: String,
     pub source: String,
     pub options: Value,
     pub batch_rows: i32,
@@ -28,6 +36,10 @@ pub struct Run {
     pub batches: i64,
     pub rows_estimated: i64,
     pub named: bool,
+    /// Under which its values are converted; empty where none depends on settings.
+    pub settings: Settings,
+    /// Whether the session waits for each commit, as its own settings say, or for the last alone.
+    pub synchronous_commit: bool,
     /// The tables it loads, at least one.
     pub targets: Vec<Target>,
 }
@@ -47,6 +59,8 @@ pub struct Target {
     pub name: String,
     pub relation: Oid,
     pub storage: Storage,
+    /// The columns that the run fills; `None` for a query, and in runs of version 0.1, which did not note them.
+    pub columns: Option<Vec<String>>,
 }
 
 /// What tells a table's content from that of the same table emptied or made again.
@@ -54,7 +68,7 @@ pub struct Target {
 pub struct Storage {
     /// Whether a crash empties it.
     pub unlogged: bool,
-    /// The table itself, or its partitions.
+    /// The table itself, or its partitions, or what is below a view.
     pub leaves: Vec<Oid>,
     /// The file node of each, or its OID again where it has no file.
     pub filenodes: Vec<Oid>,
@@ -72,57 +86,66 @@ impl Storage {
     }
 }
 
+/// A value that the ledger always has.
+pub fn value<T: FromDatum + IntoDatum>(row: &SpiHeapTupleData<'_>, column: usize) -> Result<T> {
+    row.get(column)?.ok_or(Error::BrokenLedger)
+}
+
 /// The run of that name.
 pub fn find(name: &str) -> Result<Option<Run>> {
-    let found = Spi::connect(|client| {
+    let run = Spi::connect(|client| {
         let mut rows = client.select(
-            "SELECT owner::pg_catalog.text, source, options, batch_rows, profile, batches, rows_estimated, named
+            "SELECT millrace.role_of(owner), millrace.role_name(owner)::pg_catalog.text, source, options, batch_rows,
+                    profile, batches, rows_estimated, named, settings, synchronous_commit
              FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
             Some(1),
             &[name.into()],
         )?;
         let Some(row) = rows.next() else { return Ok(None) };
-        let json = |value: Option<JsonB>| value.map(|value| value.0).unwrap_or_default();
-        Ok::<_, pgrx::spi::Error>(Some(Run {
+        let json = |column| Ok::<Value, Error>(value::<JsonB>(&row, column)?.0);
+        Ok::<_, Error>(Some(Run {
             name: name.to_owned(),
-            owner: row.get(1)?.unwrap_or_default(),
-            source: row.get(2)?.unwrap_or_default(),
-            options: json(row.get(3)?),
-            batch_rows: row.get(4)?.unwrap_or_default(),
-            profile: Profile::read(json(row.get(5)?)).unwrap_or_default(),
-            batches: row.get(6)?.unwrap_or_default(),
-            rows_estimated: row.get(7)?.unwrap_or_default(),
-            named: row.get(8)?.unwrap_or_default(),
+            owner: row.get(1)?,
+            owner_name: value(&row, 2)?,
+            source: value(&row, 3)?,
+            options: json(4)?,
+            batch_rows: value(&row, 5)?,
+            profile: Profile::read(json(6)?).ok_or(Error::BrokenLedger)?,
+            batches: value(&row, 7)?,
+            rows_estimated: value(&row, 8)?,
+            named: value(&row, 9)?,
+            settings: serde_json::from_value(json(10)?).map_err(|_| Error::BrokenLedger)?,
+            synchronous_commit: value(&row, 11)?,
             targets: Vec::new(),
         }))
-    });
-    let Some(run) = found? else { return Ok(None) };
-    Ok(Some(Run { targets: targets(name)?, ..run }))
+    })?;
+    run.map(|run| Ok(Run { targets: targets(name)?, ..run })).transpose()
 }
 
 fn targets(run: &str) -> Result<Vec<Target>> {
-    let targets = Spi::connect(|client| {
+    let targets: Vec<_> = Spi::connect(|client| {
         let rows = client.select(
-            "SELECT target, name, relation, unlogged, leaves, filenodes
+            "SELECT target, name, relation, unlogged, leaves, filenodes, columns
              FROM millrace.target WHERE run OPERATOR(pg_catalog.=) $1 ORDER BY target",
             None,
             &[run.into()],
         )?;
-        rows.map(|row| {
+        let target = |row: SpiHeapTupleData<'_>| {
             Ok(Target {
-                number: row.get(1)?.unwrap_or_default(),
-                name: row.get(2)?.unwrap_or_default(),
-                relation: row.get(3)?.unwrap_or(Oid::INVALID),
+                number: value(&row, 1)?,
+                name: value(&row, 2)?,
+                relation: value(&row, 3)?,
                 storage: Storage {
-                    unlogged: row.get(4)?.unwrap_or_default(),
-                    leaves: row.get(5)?.unwrap_or_default(),
-                    filenodes: row.get(6)?.unwrap_or_default(),
+                    unlogged: value(&row, 4)?,
+                    leaves: value(&row, 5)?,
+                    filenodes: value(&row, 6)?,
                 },
+                columns: row.get(7)?,
             })
-        })
-        .collect::<std::result::Result<_, pgrx::spi::Error>>()
-    });
-    Ok(targets?)
+        };
+        rows.map(target).collect::<Result<_>>()
+    })?;
+    if targets.is_empty() { Err(Error::BrokenLedger) } else { Ok(targets) }
 }
 
 /// As [`find`], but a run that does not exist is an error.
@@ -130,31 +153,44 @@ pub fn get(name: &str) -> Result<Run> {
     find(name)?.ok_or_else(|| Error::UnknownRun(name.to_owned()))
 }
 
-/// Refuses a run that belongs to a role the caller is not a member of.
+/// Refuses a run to those who neither began it, nor own its tables, nor may act for those who do.
 pub fn check_owner(run: &Run) -> Result<()> {
-    if !one("SELECT millrace.is_owner($1::pg_catalog.name)", &[run.owner.as_str().into()])?.unwrap_or(false) {
-        return Err(Error::NotOwner(run.name.clone()));
+    let began = run.owner.map_or_else(role::is_superuser, role::may_act_for);
+    if began || owns_targets(run)? { Ok(()) } else { Err(Error::NotOwner(run.name.clone())) }
+}
+
+fn owns_targets(run: &Run) -> Result<bool> {
+    for target in &run.targets {
+        let owner = one(
+            "SELECT relowner FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) $1",
+            &[target.relation.into()],
+        )?;
+        if !owner.is_some_and(role::may_act_for) {
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Refuses the query of another role, even one the caller is a member of: it would run with the caller's rights.
 pub fn check_query_owner(run: &Run) -> Result<()> {
-    let is_own = "SELECT current_user OPERATOR(pg_catalog.=) $1::pg_catalog.name";
-    if run.source == QUERY && !one(is_own, &[run.owner.as_str().into()])?.unwrap_or(false) {
-        return Err(Error::OthersQuery { run: run.name.clone(), owner: run.owner.clone() });
+    if run.source == QUERY && run.owner != Some(role::current()) {
+        return Err(Error::OthersQuery { run: run.name.clone(), owner: run.owner_name.clone() });
     }
     Ok(())
 }
 
 /// Writes a new run.
 pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
-    execute(
+    write(
         "INSERT INTO millrace.run
-             (name, source, options, batch_rows, batches, rows_estimated, named, rate, profile, created)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             (name, owner, source, options, batch_rows, batches, rows_estimated, named, rate, profile, created, settings,
+              synchronous_commit)
+         VALUES ($1, ROW($2, pg_catalog.pg_get_userbyid($2), $3), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &[
             run.name.as_str().into(),
+            role::current().into(),
+            role::cluster_identifier().into(),
             run.source.as_str().into(),
             JsonB(run.options.clone()).into(),
             run.batch_rows.into(),
@@ -164,12 +200,14 @@ pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
             rate.into(),
             JsonB(json!(run.profile)).into(),
             process::now().into(),
+            JsonB(json!(run.settings)).into(),
+            run.synchronous_commit.into(),
         ],
     )?;
     for target in &run.targets {
         write_target(
-            "INSERT INTO millrace.target (run, target, name, relation, unlogged, leaves, filenodes)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO millrace.target (run, target, name, relation, unlogged, leaves, filenodes, columns)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             &run.name,
             target,
         )?;
@@ -179,8 +217,8 @@ pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
 
 /// Runs a statement that takes a run's name and what is noted of a target.
 fn write_target(statement: &str, run: &str, target: &Target) -> Result<()> {
-    let Target { number, name, relation, storage } = target;
-    execute(
+    let Target { number, name, relation, storage, columns } = target;
+    write(
         statement,
         &[
             run.into(),
@@ -190,17 +228,18 @@ fn write_target(statement: &str, run: &str, target: &Target) -> Result<()> {
             storage.unlogged.into(),
             storage.leaves.clone().into(),
             storage.filenodes.clone().into(),
+            columns.clone().into(),
         ],
     )?;
     Ok(())
 }
 
-/// Readies an existing run for another session: its pace is the new call's, and requests to stop that
-/// came before are not meant for it.
-pub fn reopen(run: &str, rate: Option<f64>) -> Result<()> {
-    execute(
-        "UPDATE millrace.run SET rate = $2, stop_requested = false WHERE name OPERATOR(pg_catalog.=) $1",
-        &[run.into(), rate.into()],
+/// Readies an existing run for another session: pace and waiting are the new call's, and requests to stop that came
+/// before are not meant for it.
+pub fn reopen(run: &str, rate: Option<f64>, synchronous_commit: bool) -> Result<()> {
+    write(
+        "UPDATE millrace.run SET rate = $2, synchronous_commit = $3, stop_requested = false WHERE name OPERATOR(pg_catalog.=) $1",
+        &[run.into(), rate.into(), synchronous_commit.into()],
     )?;
     Ok(())
 }
@@ -208,7 +247,8 @@ pub fn reopen(run: &str, rate: Option<f64>) -> Result<()> {
 /// Takes a target as it is now for the one the run began with, and its ledger rows along.
 pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
     write_target(
-        "UPDATE millrace.target SET name = $3, relation = $4, unlogged = $5, leaves = $6, filenodes = $7
+        "UPDATE millrace.target
+         SET name = $3, relation = $4, unlogged = $5, leaves = $6, filenodes = $7, columns = $8
          WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2",
         run,
         now,
@@ -218,91 +258,127 @@ pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
         let moved =
             format!("FROM {from} WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2");
         for statement in [format!("INSERT INTO {to} SELECT * {moved}"), format!("DELETE {moved}")] {
-            execute(&statement, &[run.into(), then.number.into()])?;
+            write(&statement, &[run.into(), then.number.into()])?;
         }
+        write("UPDATE millrace.run SET finished = NULL WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
     }
     Ok(())
 }
 
 /// Forgets a run; its rows in the target stay.
 pub fn delete(run: &str) -> Result<()> {
-    // The run comes last, because whose its other rows are follows from it. Cloudberry has foreign keys but does
-    // not act on them.
     for table in ["bench_query", "bench_analyze", "bench_table", "batch", "batch_unlogged", "target"] {
-        let statement = format!("DELETE FROM millrace.{table} WHERE run OPERATOR(pg_catalog.=) $1");
-        execute(&statement, &[run.into()])?;
+        write(&format!("DELETE FROM millrace.{table} WHERE run OPERATOR(pg_catalog.=) $1"), &[run.into()])?;
     }
-    execute("DELETE FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+    write("DELETE FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
     Ok(())
 }
 
-/// Asks the session that ingests a run to stop after its batch.
+/// Asks the session that ingests a run to stop after its batch, and tells it to look.
 pub fn request_stop(run: &str) -> Result<()> {
-    execute(
+    write(
         "UPDATE millrace.run SET stop_requested = true WHERE name OPERATOR(pg_catalog.=) $1",
         &[run.into()],
     )?;
+    invalidation::announce(run_table()?);
     Ok(())
 }
 
-/// Notes a batch of a target, in the transaction that inserted its rows.
-pub fn insert_batch(run: &Run, target: &Target, batch: i64, inserted: &Inserted) -> Result<()> {
-    let ledger = ledger(target);
-    let Inserted { path, measured } = inserted;
-    let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
-    execute(
-        // Process and time are this session's: as defaults they would be evaluated by each segment of a cluster.
-        &format!(
-            "INSERT INTO {ledger} (run, batch, target, rows, elapsed_ms, generate_ms, insert_ms, wal_bytes, path,
-                                   worker, finished)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-        ),
-        &[
-            run.name.as_str().into(),
-            batch.into(),
-            target.number.into(),
-            measured.rows.into(),
-            milliseconds(measured.waited + measured.took).into(),
-            milliseconds(measured.generated).into(),
-            milliseconds(measured.took).into(),
-            (measured.wal_bytes as i64).into(),
-            path.name().into(),
-            process::id().into(),
-            process::now().into(),
-        ],
+/// Whether the session that ingests a run should stop: also when the run was dropped meanwhile.
+pub fn stop_requested(run: &str) -> Result<bool> {
+    let requested =
+        one("SELECT stop_requested FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+    Ok(requested.unwrap_or(true))
+}
+
+/// Notes that a run has all its batches.
+pub fn finish(run: &str) -> Result<()> {
+    write(
+        "UPDATE millrace.run SET finished = $2 WHERE name OPERATOR(pg_catalog.=) $1",
+        &[run.into(), process::now().into()],
     )?;
     Ok(())
 }
 
-/// Whether a target has a batch.
-pub fn has_batch(run: &Run, target: &Target, batch: i64) -> Result<bool> {
-    let ledger = ledger(target);
-    let there = one(
-        &format!(
-            "SELECT true FROM {ledger} WHERE run OPERATOR(pg_catalog.=) $1
-             AND batch OPERATOR(pg_catalog.=) $2 AND target OPERATOR(pg_catalog.=) $3"
-        ),
-        &[run.name.as_str().into(), batch.into(), target.number.into()],
-    )?;
-    Ok(there.unwrap_or(false))
+/// Whether a run has all its batches. That is noted where the rows survive a crash; those of an unlogged table are
+/// counted.
+pub fn is_finished(run: &Run) -> Result<bool> {
+    if run.targets.iter().all(|target| !target.storage.unlogged) {
+        let finished = "SELECT finished IS NOT NULL FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1";
+        if one(finished, &[run.name.as_str().into()])? == Some(true) {
+            return Ok(true);
+        }
+    }
+    for target in &run.targets {
+        if committed(run, target)? != [1..=run.batches] {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-/// The numbers of a target's committed batches, in order.
-pub fn batches(run: &Run, target: &Target) -> Result<Vec<i64>> {
-    let ledger = ledger(target);
+/// The numbers of the runs called `name` and `name#2`, `name#3`, … that were not named by the caller and are finished,
+/// as far as that is noted.
+pub fn finished_numbers(name: &str) -> Result<Vec<i64>> {
     let numbers = one(
-        &format!(
-            "SELECT pg_catalog.array_agg(batch ORDER BY batch USING OPERATOR(pg_catalog.<)) FROM {ledger}
-             WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2"
-        ),
-        &[run.name.as_str().into(), target.number.into()],
+        "SELECT pg_catalog.array_agg(CASE name WHEN $1 THEN 1
+                                     ELSE pg_catalog.substr(name, pg_catalog.length($1) OPERATOR(pg_catalog.+) 2)
+                                          ::pg_catalog.int8 END)
+         FROM millrace.run
+         WHERE (name OPERATOR(pg_catalog.=) $1
+                OR pg_catalog.starts_with(name, $1 OPERATOR(pg_catalog.||) '#')
+                   AND pg_catalog.substr(name, pg_catalog.length($1) OPERATOR(pg_catalog.+) 2)
+                       OPERATOR(pg_catalog.~) '^[1-9][0-9]{0,17}$')
+               AND NOT named AND finished IS NOT NULL",
+        &[name.into()],
     )?;
     Ok(numbers.unwrap_or_default())
 }
 
+/// The stretches of batches that a target has, in order.
+pub fn committed(run: &Run, target: &Target) -> Result<Vec<RangeInclusive<i64>>> {
+    let query = format!(
+        "SELECT pg_catalog.min(batch), pg_catalog.max(batch)
+         FROM (SELECT batch, batch OPERATOR(pg_catalog.-) pg_catalog.row_number() OVER (ORDER BY batch) AS stretch
+               FROM {} WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2) b
+         GROUP BY stretch ORDER BY 1",
+        ledger(target)
+    );
+    Spi::connect(|client| {
+        let arguments = [run.name.as_str().into(), target.number.into()];
+        let rows = client.select(query.as_str(), None, &arguments)?;
+        rows.map(|row| Ok(value(&row, 1)?..=value(&row, 2)?)).collect()
+    })
+}
+
+/// How many rows a run has in each of its targets.
+pub fn rows_done(run: &str) -> Result<i64> {
+    one("SELECT millrace.rows_done($1)", &[run.into()])?.ok_or(Error::BrokenLedger)
+}
+
+/// How many rows the other runs of a load have, and will have.
+pub fn rows_of_load(load: &str, but: &str) -> Result<(i64, i64)> {
+    let runs: Vec<(String, i64, bool)> = Spi::connect(|client| {
+        let rows = client.select(
+            "SELECT name, rows_estimated, finished IS NOT NULL FROM millrace.run
+             WHERE load OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.<>) $2",
+            None,
+            &[load.into(), but.into()],
+        )?;
+        rows.map(|row| Ok((value(&row, 1)?, value(&row, 2)?, value(&row, 3)?))).collect::<Result<_>>()
+    })?;
+    let (mut done, mut total) = (0, 0);
+    for (run, estimated, finished) in runs {
+        let rows = rows_done(&run)?;
+        done += rows;
+        total += if finished { rows } else { estimated };
+    }
+    Ok((done, total))
+}
+
 /// The key of a run's lock.
 pub fn lock_key(run: &str) -> Result<i64> {
-    Ok(one("SELECT millrace.lock_key($1)", &[run.into()])?.unwrap_or_default())
+    one("SELECT millrace.lock_key($1)", &[run.into()])?.ok_or(Error::BrokenLedger)
 }
 
 /// The process that holds a run's lock.
@@ -318,22 +394,143 @@ fn ledger(target: &Target) -> &'static str {
     if target.storage.unlogged { "millrace.batch_unlogged" } else { "millrace.batch" }
 }
 
-/// The first column of a query's first row, or `None` if there is no row or it is null.
-pub fn one<T: FromDatum + IntoDatum>(
-    query: &str,
-    arguments: &[pgrx::datum::DatumWithOid<'_>],
-) -> Result<Option<T>> {
-    let value = Spi::connect(|client| {
-        let rows = client.select(query, Some(1), arguments)?;
-        if rows.is_empty() { Ok(None) } else { rows.first().get_one() }
-    });
-    Ok(value?)
+/// The table of runs, whose change is announced to those who watch it.
+pub fn run_table() -> Result<Oid> {
+    one("SELECT 'millrace.run'::pg_catalog.regclass::pg_catalog.oid", &[])?.ok_or(Error::BrokenLedger)
 }
 
-/// Runs a statement and returns the number of rows it changed.
-pub fn execute(statement: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<usize> {
-    let changed = Spi::connect_mut(|client| {
-        Ok::<_, pgrx::spi::Error>(client.update(statement, None, arguments)?.len())
-    });
-    Ok(changed?)
+/// The role whose rights writing takes.
+fn owner() -> Result<Oid> {
+    let owner = "SELECT relowner FROM pg_catalog.pg_class
+                 WHERE oid OPERATOR(pg_catalog.=) 'millrace.run'::pg_catalog.regclass";
+    one(owner, &[])?.ok_or(Error::BrokenLedger)
+}
+
+/// What was measured beside the batch itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Of the run's time, what is this batch's: since the batch before, of whichever process.
+    pub busy: Duration,
+    /// What the commit of this process's batch before took, which only this batch's transaction can note.
+    pub commit_before: Option<Duration>,
+}
+
+/// Notes batches, by statements that are planned once.
+pub struct Writer {
+    owner: Oid,
+    statements: [Option<OwnedPreparedStatement>; 2],
+}
+
+impl Writer {
+    pub fn new() -> Result<Self> {
+        Ok(Self { owner: owner()?, statements: [None, None] })
+    }
+
+    /// Notes a batch of a target, in the transaction that inserted its rows.
+    pub fn insert_batch(
+        &mut self,
+        run: &str,
+        target: &Target,
+        batch: i64,
+        inserted: &Inserted,
+        timing: Timing,
+    ) -> Result<()> {
+        let Inserted { path, measured } = inserted;
+        // Process and time are this session's: as defaults they would be evaluated by each segment of a cluster.
+        let arguments: [DatumWithOid<'_>; 13] = [
+            run.into(),
+            batch.into(),
+            target.number.into(),
+            measured.rows.into(),
+            milliseconds(measured.waited + measured.took).into(),
+            milliseconds(measured.generated).into(),
+            milliseconds(measured.took).into(),
+            (measured.wal_bytes as i64).into(),
+            path.name().into(),
+            process::id().into(),
+            process::now().into(),
+            milliseconds(timing.busy).into(),
+            timing.commit_before.map(milliseconds).into(),
+        ];
+        let owner = self.owner;
+        let statement = self.statement(target)?;
+        role::act_as(owner, || {
+            Spi::connect_mut(|client| client.update(statement, None, &arguments).map(|_| ()))
+        })?;
+        Ok(())
+    }
+
+    fn statement(&mut self, target: &Target) -> Result<&OwnedPreparedStatement> {
+        let statement = &mut self.statements[usize::from(target.storage.unlogged)];
+        if statement.is_none() {
+            *statement = Some(Self::prepare(target)?);
+        }
+        statement.as_ref().ok_or(Error::BrokenLedger)
+    }
+
+    fn prepare(target: &Target) -> Result<OwnedPreparedStatement> {
+        use BuiltinOid::{FLOAT8OID, INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
+        let types = [
+            TEXTOID,
+            INT8OID,
+            INT4OID,
+            INT8OID,
+            FLOAT8OID,
+            FLOAT8OID,
+            FLOAT8OID,
+            INT8OID,
+            TEXTOID,
+            INT4OID,
+            TIMESTAMPTZOID,
+            FLOAT8OID,
+            FLOAT8OID,
+        ];
+        let statement = format!(
+            "INSERT INTO {} (run, batch, target, rows, elapsed_ms, generate_ms, insert_ms, wal_bytes, path, worker,
+                             finished, busy_ms, commit_before_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            ledger(target)
+        );
+        let prepared = Spi::connect_mut(|client| {
+            Ok::<_, Error>(client.prepare_mut(statement.as_str(), &types.map(PgOid::BuiltIn))?.keep())
+        })?;
+        Ok(prepared)
+    }
+
+    /// Notes how long the commit of a process's last batch took.
+    pub fn note_commit(&self, run: &Run, batch: i64, took: Duration) -> Result<()> {
+        for target in &run.targets {
+            let statement = format!(
+                "UPDATE {} SET commit_ms = $3 WHERE run OPERATOR(pg_catalog.=) $1 AND batch OPERATOR(pg_catalog.=) $2
+                 AND target OPERATOR(pg_catalog.=) $4",
+                ledger(target)
+            );
+            let arguments =
+                [run.name.as_str().into(), batch.into(), milliseconds(took).into(), target.number.into()];
+            write(&statement, &arguments)?;
+        }
+        Ok(())
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// The first column of a query's first row, or `None` if there is no row or it is null.
+pub fn one<T: FromDatum + IntoDatum>(query: &str, arguments: &[DatumWithOid<'_>]) -> Result<Option<T>> {
+    Ok(Spi::connect(|client| {
+        let rows = client.select(query, Some(1), arguments)?;
+        if rows.is_empty() { Ok(None) } else { rows.first().get_one() }
+    })?)
+}
+
+/// Runs a statement with the caller's rights and returns the number of rows it changed.
+pub fn execute(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<usize> {
+    Ok(Spi::connect_mut(|client| client.update(statement, None, arguments).map(|rows| rows.len()))?)
+}
+
+/// Runs a statement on the ledger with its owner's rights. Whether the caller may is for the caller to check.
+pub fn write(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<usize> {
+    role::act_as(owner()?, || execute(statement, arguments))
 }

@@ -1,5 +1,6 @@
 //! Runs: what is loaded into which tables, batch by batch, and what of it is there.
 
+mod batch;
 pub mod inserted;
 pub mod ledger;
 pub mod open;

@@ -1,24 +1,20 @@
-//! Runs: who may ingest what into which tables, and whether a call begins a run or goes on with one.
+//! Opening a run: who may ingest what into which tables, and whether a call begins a run or resumes one.
 //!
 //! The procedures in `sql/runs/procedures.sql` call these functions before their loop.
 
 use crate::call::{add_option, options_object};
 use crate::error::{Error, Result, SqlResult};
-use crate::pg::server::cluster;
-use crate::pg::server::lock;
-use crate::pg::server::process;
-use crate::pg::workers::crew as workers;
+use crate::pg::server::settings::{self, Settings};
+use crate::pg::server::{cluster, lock, process, role};
 use crate::pg::workers::shared::MAX_WORKERS;
 use crate::runs::ledger::{self, Run, Target, one};
 use crate::runs::origin::{self, Origin};
-use crate::runs::pax as storage;
-use crate::runs::plan;
 use crate::runs::target::Relation;
+use crate::runs::{pax, plan};
 use millrace_sources::{Error as SourceError, Profile};
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use pgrx::{Array, JsonB, notice};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// The largest batch: one transaction should not run for hours.
@@ -34,32 +30,37 @@ fn check_may_commit(statement: &str) -> SqlResult<()> {
     Ok(())
 }
 
-/// Options of every ingest, beside the source's own.
-#[derive(Debug, Deserialize)]
-struct Pace {
-    /// At most so many rows per second.
-    rate: Option<f64>,
-}
-
 /// The parameters of a call, checked but for the target.
 pub struct Request {
     pub source: String,
     pub origin: Origin,
     pub options: Value,
-    rate: Option<f64>,
     pub profile: Profile,
+    pace: Pace,
+}
+
+/// What a call may say anew each time.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// At most this many rows per second.
+    rate: Option<f64>,
+    /// Whether each commit waits, as the session's own setting says, or the last alone.
+    synchronous_commit: bool,
 }
 
 impl Request {
     pub fn new(source: &str, sf: Option<f64>, rows: Option<i64>, options: Value) -> Result<Self> {
         let mut options = options_object(options)?;
-        let rate = take_rate(&mut options)?;
+        let pace = Pace {
+            rate: take_rate(&mut options)?,
+            synchronous_commit: take_synchronous_commit(&mut options)?,
+        };
         let profile = take_profile(&mut options)?;
         add_option(&mut options, "sf", sf.map(|sf| finite(sf).map(|sf| json!(sf))).transpose()?)?;
         add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
         let options = Origin::normalize(source, Value::Object(options))?;
         let origin = Origin::open(source, &options)?;
-        Ok(Self { source: source.to_owned(), origin, options, rate, profile })
+        Ok(Self { source: source.to_owned(), origin, options, profile, pace })
     }
 }
 
@@ -69,14 +70,27 @@ fn finite(sf: f64) -> Result<f64> {
 }
 
 fn take_rate(options: &mut Map<String, Value>) -> Result<Option<f64>> {
-    let Some(rate) = options.remove("rate") else { return Ok(None) };
-    match serde_json::from_value::<Pace>(json!({ "rate": rate })) {
-        Ok(Pace { rate: None }) => Ok(None),
-        Ok(Pace { rate: Some(rate) }) if rate > 0.0 => Ok(Some(rate)),
-        _ => Err(Error::Argument {
-            name: "options.rate",
-            value: rate.to_string(),
-            hint: "The rate is a number of rows per second greater than 0.",
+    match options.remove("rate") {
+        None | Some(Value::Null) => Ok(None),
+        Some(given) => match given.as_f64() {
+            Some(rate) if rate > 0.0 => Ok(Some(rate)),
+            _ => Err(Error::Argument {
+                name: "options.rate",
+                value: given.to_string(),
+                hint: "The rate is a number of rows per second greater than 0.",
+            }),
+        },
+    }
+}
+
+fn take_synchronous_commit(options: &mut Map<String, Value>) -> Result<bool> {
+    match options.remove("synchronous_commit") {
+        None => Ok(true),
+        Some(Value::Bool(given)) => Ok(given),
+        Some(given) => Err(Error::Argument {
+            name: "options.synchronous_commit",
+            value: given.to_string(),
+            hint: "It is true, for the session's own setting, or false: then only the last commit of a call waits.",
         }),
     }
 }
@@ -117,25 +131,18 @@ fn open_run(
     let request = Request::new(source, sf, rows, options)?;
     for relation in &relations {
         relation.check_shared(workers)?;
-        storage::warn(relation, &request.origin)?;
+        pax::warn(relation, &request.origin)?;
     }
-    match &request.origin {
-        Origin::Source(opened) => {
-            for relation in &relations {
-                relation.check(source, opened.as_ref())?;
-            }
-        }
-        Origin::Query(_) if relations.len() > 1 => {
-            let hint =
-                "A query may give other rows each time it is run: load one table, and the others from it.";
-            return Err(Error::NotSupported { what: "loading several tables from a query", hint }.into());
-        }
-        Origin::Query(_) => {}
+    if matches!(request.origin, Origin::Query(_)) && relations.len() > 1 {
+        let hint = "A query may give other rows each time it is run: load one table, and the others from it.";
+        return Err(Error::NotSupported { what: "loading several tables from a query", hint }.into());
     }
+    let (targets, converts) = targets(relations, &request)?;
     let plan = plan::plan(&request.origin, batch_rows, &request.profile, &request.options);
     let wanted = Run {
-        name: run.map_or_else(|| first.name.clone(), str::to_owned),
-        owner: String::new(),
+        name: run.map_or_else(|| targets[0].name.clone(), str::to_owned),
+        owner: Some(role::current()),
+        owner_name: String::new(),
         source: request.source,
         options: request.options,
         batch_rows,
@@ -143,12 +150,33 @@ fn open_run(
         batches: plan.batches() as i64,
         rows_estimated: request.origin.estimated_rows() as i64,
         named: run.is_some(),
-        targets: (1..)
-            .zip(relations)
-            .map(|(number, relation)| relation.into_target(number))
-            .collect::<Result<_>>()?,
+        settings: if converts { settings::current() } else { Settings::new() },
+        synchronous_commit: request.pace.synchronous_commit,
+        targets,
     };
-    Ok(begin_or_go_on(wanted, request.rate)?)
+    Ok(begin_or_resume(wanted, request.pace)?)
+}
+
+/// The targets as a run notes them, and whether their values depend on settings: those that are converted do, and what a
+/// query gives may.
+fn targets(relations: Vec<Relation>, request: &Request) -> Result<(Vec<Target>, bool)> {
+    let mut targets = Vec::new();
+    let mut converts = false;
+    for (number, relation) in (1..).zip(relations) {
+        let columns = match &request.origin {
+            Origin::Source(source) => {
+                let columns = relation.check(&request.source, source.as_ref())?;
+                converts |= columns.converts;
+                Some(columns.names)
+            }
+            Origin::Query(_) => {
+                converts = true;
+                None
+            }
+        };
+        targets.push(relation.into_target(number, columns)?);
+    }
+    Ok((targets, converts))
 }
 
 /// Raises the server's error if the query of source `sql` cannot fill the target. A function of its own,
@@ -205,47 +233,45 @@ pub fn check_workers(workers: Option<i32>) -> Result<usize> {
     Ok(workers as usize)
 }
 
-/// Takes the lock of the run `wanted` names and begins it, or finds it unfinished. An unnamed run goes
-/// on to the next number where those before it are finished.
-fn begin_or_go_on(wanted: Run, rate: Option<f64>) -> Result<String> {
-    for number in 1.. {
+/// Begins the run that `wanted` names, or finds it unfinished; its lock is held to the end of the transaction. An unnamed
+/// run has the next number where those before it are finished.
+fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
+    let finished = if wanted.named { Vec::new() } else { ledger::finished_numbers(&wanted.name)? };
+    for number in (1..).filter(|number| !finished.contains(number)) {
         let name = if number == 1 { wanted.name.clone() } else { format!("{}#{number}", wanted.name) };
-        acquire(&name)?;
+        lock_run(&name)?;
         let Some(existing) = ledger::find(&name)? else {
-            ledger::insert(&Run { name: name.clone(), ..wanted }, rate)?;
+            ledger::insert(&Run { name: name.clone(), ..wanted }, pace.rate)?;
             return Ok(name);
         };
-        let finished = is_finished(&existing)?;
-        if finished && !wanted.named && !existing.named {
-            lock::release();
+        let is_finished = ledger::is_finished(&existing)?;
+        if is_finished && !wanted.named && !existing.named {
             continue;
         }
         ledger::check_owner(&existing)?;
         check_same(&existing, &wanted)?;
-        if finished {
+        if is_finished {
             notice!("run \"{name}\" is finished, there is nothing to do");
         } else {
             check_all_storage(&existing)?;
-            ledger::reopen(&name, rate)?;
+            ledger::reopen(&name, pace.rate, pace.synchronous_commit)?;
         }
         return Ok(name);
     }
     unreachable!("there is always another number")
 }
 
-fn acquire(run: &str) -> Result<()> {
-    if lock::try_acquire(ledger::lock_key(run)?) {
-        return Ok(());
-    }
-    Err(Error::RunBusy { run: run.to_owned(), pid: ledger::holder(run)? })
+/// Takes a run's lock to the end of the transaction.
+fn lock_run(run: &str) -> Result<()> {
+    if lock::try_acquire_to_commit(ledger::lock_key(run)?) { Ok(()) } else { Err(busy(run)?) }
 }
 
-fn is_finished(run: &Run) -> Result<bool> {
-    let missing: Option<i64> = one("SELECT millrace.first_missing_batch($1)", &[run.name.as_str().into()])?;
-    Ok(missing.is_some_and(|batch| batch > run.batches))
+/// The error for a run that another session holds.
+pub fn busy(run: &str) -> Result<Error> {
+    Ok(Error::RunBusy { run: run.to_owned(), pid: ledger::holder(run)? })
 }
 
-/// Refuses to go on with a run under other parameters than it was begun with.
+/// Refuses to resume a run under other parameters than it was begun with.
 fn check_same(existing: &Run, wanted: &Run) -> Result<()> {
     let mut differences = Vec::new();
     let mut compare = |what: &str, then: &dyn std::fmt::Display, now: &dyn std::fmt::Display| {
@@ -264,6 +290,16 @@ fn check_same(existing: &Run, wanted: &Run) -> Result<()> {
     compare("options", &existing.options, &wanted.options);
     compare("batch_rows", &existing.batch_rows, &wanted.batch_rows);
     compare("profile", &json!(existing.profile), &json!(wanted.profile));
+    for (then, now) in existing.targets.iter().zip(&wanted.targets) {
+        if let (Some(then), Some(now)) = (&then.columns, &now.columns) {
+            compare("columns", &then.join(", "), &now.join(", "));
+        }
+    }
+    for (name, then) in &existing.settings {
+        if let Some(now) = wanted.settings.get(name) {
+            compare(name, then, now);
+        }
+    }
     if differences.is_empty() {
         return Ok(());
     }
@@ -295,6 +331,8 @@ fn check_all_storage(run: &Run) -> Result<()> {
 fn reopen_run(run: Option<&str>, adopt: Option<bool>, workers: Option<i32>) -> SqlResult<()> {
     let name = run.ok_or(Error::Null("run"))?;
     let workers = check_workers(workers)?;
+    // Before it is read, so that nobody changes it in between.
+    lock_run(name)?;
     let run = ledger::get(name)?;
     ledger::check_owner(&run)?;
     ledger::check_query_owner(&run)?;
@@ -305,18 +343,18 @@ fn reopen_run(run: Option<&str>, adopt: Option<bool>, workers: Option<i32>) -> S
         relation.check_shared(workers)?;
         targets.push((target, relation));
     }
-    acquire(name)?;
     if adopt.unwrap_or_default() {
         for (target, relation) in targets {
-            ledger::adopt(name, target, &relation.into_target(target.number)?)?;
+            ledger::adopt(name, target, &relation.into_target(target.number, target.columns.clone())?)?;
         }
-    } else if is_finished(&run)? {
+    } else if ledger::is_finished(&run)? {
         notice!("run \"{name}\" is finished, there is nothing to do");
         return Ok(());
     } else {
         check_all_storage(&run)?;
     }
-    Ok(ledger::reopen(name, one("SELECT rate FROM millrace.run WHERE name = $1", &[name.into()])?)?)
+    let rate = one("SELECT rate FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[name.into()])?;
+    Ok(ledger::reopen(name, rate, run.synchronous_commit)?)
 }
 
 /// The target as it is now: by name, because a restored table has another OID, or else by OID.
@@ -326,9 +364,13 @@ fn current_target(target: &Target) -> Result<Oid> {
 }
 
 #[pg_extern(sql = false)]
-fn close_run() {
-    workers::dismiss();
-    lock::release();
+fn is_finished(run: &str) -> SqlResult<Option<bool>> {
+    Ok(ledger::find(run)?.map(|run| ledger::is_finished(&run)).transpose()?)
+}
+
+#[pg_extern(sql = false)]
+fn may_act_for(role: Option<Oid>) -> bool {
+    role.map_or_else(role::is_superuser, role::may_act_for)
 }
 
 #[pg_extern(sql = false)]
@@ -348,9 +390,7 @@ fn stream_stop(run: Option<&str>) -> SqlResult<bool> {
 fn stream_drop(run: Option<&str>) -> SqlResult<()> {
     process::check_writable("stream_drop()");
     let name = run.ok_or(Error::Null("run"))?;
+    lock_run(name)?;
     ledger::check_owner(&ledger::get(name)?)?;
-    acquire(name)?;
-    ledger::delete(name)?;
-    lock::release();
-    Ok(())
+    Ok(ledger::delete(name)?)
 }

@@ -1,197 +1,462 @@
-//! Ingesting: the batches of a run, one transaction each, by this session and its workers.
+//! The loop of a run: one step after another, each a transaction, by the session that was called and by its workers.
 //!
-//! The loop itself is the procedure `millrace.ingest` in `sql/runs/procedures.sql`, because only a procedure can commit;
-//! workers have theirs here.
+//! Only a procedure can commit, so the loop itself is PL/pgSQL (`millrace.ingest`) and does nothing else: what comes next,
+//! and when it is done, is known here. A worker takes the same steps ([`work`]).
 
-use crate::error::{Result, SqlResult, or_raise};
-use crate::pg::load::insert::bulk_insert;
-use crate::pg::server::process;
-use crate::pg::server::progress::BatchReport;
-use crate::pg::workers::crew as workers;
+use super::batch::Loader;
+use super::ledger::{self, Run, Timing, Writer};
+use super::open::{busy, check_workers};
+use crate::error::{Error, Result, SqlResult, or_raise};
+use crate::pg::server::cancel::Cancels;
+use crate::pg::server::invalidation::Watch;
+use crate::pg::server::lock::SessionLock;
+use crate::pg::server::{process, settings};
+use crate::pg::workers::crew::{self, Crew};
 use crate::pg::workers::shared::{Orders, Shared};
-use crate::runs::inserted::{Inserted, Path};
-use crate::runs::ledger::{self, Run, Target};
-use crate::runs::open::{check_storage, check_workers, current_relation};
-use crate::runs::origin::{Origin, Query};
-use crate::runs::target::Relation;
-use millrace_sources::Source;
+use millrace_progress::{Progress, Speed, Ticker};
+use pgrx::notice;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{JsonB, notice};
-use std::ops::Range;
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Starts the workers that help this session with the run it holds, whose next batch to take is
-/// `next_batch`; returns how many processes there are then.
+thread_local! {
+    /// The run that this session ingests, from the call's first transaction to its last. Without a destructor, which the
+    /// end of the process would call when the server has already put its things away.
+    static SESSION: ManuallyDrop<RefCell<Option<Session>>> = const { ManuallyDrop::new(RefCell::new(None)) };
+}
+
+/// Takes the run's lock for this session; the steps come after the commit that makes the run visible to others.
 #[pg_extern(sql = false)]
-fn start_workers(
-    run: &str,
-    workers: i32,
-    batches: i64,
-    next_batch: i64,
-    rate: Option<f64>,
-) -> SqlResult<i32> {
-    let wanted = check_workers(Some(workers))?;
-    // No more than there are batches for.
-    let wanted = wanted.min(usize::try_from(batches - next_batch + 1).unwrap_or(0).max(1));
-    let rate = rate.map(|rate| rate / wanted as f64);
-    let orders = Orders::new(run.to_owned(), batches, wanted, rate);
-    let started = 1 + workers::start(&orders, next_batch, wanted - 1);
-    if started < wanted {
-        notice!("{started} processes ingest the run, {wanted} were asked for: no more workers are free");
+fn begin_ingest(run: &str, workers: Option<i32>, analyze_every: Option<i32>) -> SqlResult<()> {
+    let session = Session::begin(run, check_workers(workers)?, analyze_every.map(i64::from))?;
+    SESSION.with(|cell| match cell.try_borrow_mut() {
+        Ok(mut place) if place.is_none() => {
+            *place = Some(session);
+            Ok(())
+        }
+        _ => Err(Error::Nested.into()),
+    })
+}
+
+/// Takes the next step of the run that this session ingests; false when that was the last.
+#[pg_extern(sql = false)]
+fn ingest_step() -> SqlResult<bool> {
+    let more = SESSION.with(|cell| {
+        let mut place = cell.try_borrow_mut().map_err(|_| Error::Nested)?;
+        let session = place.as_mut().ok_or(Error::NoSession)?;
+        session.step()
+    })?;
+    if !more {
+        abandon();
     }
-    Ok(started as i32)
+    Ok(more)
 }
 
-#[pg_extern(sql = false)]
-fn next_batch() -> SqlResult<i64> {
-    Ok(workers::next_batch()?)
+/// Ends the workers and releases the run; called when a transaction fails, too.
+pub fn abandon() {
+    crew::dismiss();
+    // An error has unwound out of its step by now. A session that is terminated within a step has not, and ends anyway.
+    drop(SESSION.with(|cell| cell.try_borrow_mut().ok().and_then(|mut place| place.take())));
 }
 
-/// Adds rows this session committed; returns those of all processes.
-#[pg_extern(sql = false)]
-fn add_rows(rows: i64) -> i64 {
-    workers::add_rows(rows)
-}
-
-#[pg_extern(sql = false)]
-fn stop_workers() {
-    workers::stop();
-}
-
-/// Waits for a moment, or until a worker ends; returns whether some are still at work.
-#[pg_extern(sql = false)]
-fn wait_for_workers(seconds: f64) -> SqlResult<bool> {
-    Ok(workers::wait(Duration::from_secs_f64(seconds.clamp(0.0, 60.0)))?)
-}
-
-/// What a worker does: ingests batches until all are taken, each in a transaction of its own.
+/// What a worker does: the steps of its orders, each in a transaction of its own.
 pub fn work(shared: &Shared, orders: &Orders) {
-    let run = orders.run.as_str();
-    let mut committed: Option<(i64, Duration)> = None;
-    while !shared.is_stopped() {
-        let batch = shared.next_batch();
-        if batch > orders.batches {
-            break;
-        }
-        workers::report_activity(&format!("ingesting batch {batch} of run \"{run}\""));
-        let begun = Instant::now();
-        let (rows, done) = workers::transaction(|| {
-            or_raise(note_commit(run, committed));
-            (or_raise(insert_batch(run, batch)), Instant::now())
-        });
-        committed = Some((batch, done.elapsed()));
-        shared.add_rows(rows);
-        if let Some(rate) = orders.rate {
-            let due = begun + Duration::from_secs_f64(rows as f64 / rate);
-            while Instant::now() < due && !shared.is_stopped() {
-                process::nap(NAP.min(due.saturating_duration_since(Instant::now())));
-            }
-        }
-    }
-    workers::transaction(|| or_raise(note_commit(run, committed)));
+    let mut worker = crew::transaction(|| or_raise(Worker::begin(orders)));
+    while crew::transaction(|| or_raise(worker.step(shared))) {}
 }
 
-/// How long a process that is ahead of its pace sleeps at a time.
+/// How long a process that is ahead of its pace, or waits for others, sleeps at a time: a transaction should hold no
+/// snapshot for longer.
 const NAP: Duration = Duration::from_millis(250);
 
-/// Notes how long the commit of the batch before took.
-fn note_commit(run: &str, committed: Option<(i64, Duration)>) -> Result<()> {
-    let Some((batch, took)) = committed else { return Ok(()) };
-    let arguments = [run.into(), batch.into(), (took.as_secs_f64() * 1000.0).into()];
-    ledger::one::<bool>("SELECT millrace.note_commit($1, $2, $3) IS NULL", &arguments)?;
+/// One process's part in a run.
+struct Hand {
+    loader: Loader,
+    writer: Writer,
+    /// At most this many rows per second, by this process.
+    rate: Option<f64>,
+    /// Until when it is ahead of that.
+    due: Option<Instant>,
+    /// The batch it took and has not ingested yet.
+    taken: Option<i64>,
+    last: Option<Last>,
+}
+
+/// The last batch that a process ingested.
+struct Last {
+    batch: i64,
+    rows: i64,
+    /// When its commit was due to begin; the time until the next step is the commit's.
+    done: Instant,
+    commit: Option<Duration>,
+}
+
+impl Hand {
+    fn new(run: Run, rate: Option<f64>) -> Result<Self> {
+        Ok(Self {
+            loader: Loader::new(run)?,
+            writer: Writer::new()?,
+            rate,
+            due: None,
+            taken: None,
+            last: None,
+        })
+    }
+
+    fn run(&self) -> &Run {
+        self.loader.run()
+    }
+
+    /// Begins a step: what was committed since the last one counts from now on.
+    fn resume(&mut self, shared: &Shared) {
+        if let Some(last) = self.last.as_mut().filter(|last| last.commit.is_none()) {
+            last.commit = Some(last.done.elapsed());
+            shared.add_rows(last.rows);
+        }
+    }
+
+    /// The next batch that is this process's to ingest, if there is one left.
+    fn next_batch(&mut self, shared: &Shared) -> Option<i64> {
+        let batches = self.run().batches;
+        while self.taken.is_none() {
+            let batch = shared.next_batch();
+            if batch > batches {
+                return None;
+            }
+            self.taken = Some(batch).filter(|&batch| self.loader.lacks(batch));
+        }
+        self.taken
+    }
+
+    /// How long it is ahead of its pace.
+    fn nap(&self) -> Option<Duration> {
+        let left = self.due?.checked_duration_since(Instant::now())?;
+        (!left.is_zero()).then_some(left.min(NAP))
+    }
+
+    /// Ingests the batch that was taken and notes it, in the transaction that commits both.
+    fn ingest(&mut self, batch: i64, shared: &Shared) -> Result<()> {
+        let begun = Instant::now();
+        if !self.run().synchronous_commit {
+            // The last transaction of a call waits for all before it.
+            settings::set_local("synchronous_commit", "off");
+        }
+        let inserted = self.loader.insert(batch)?;
+        let commit_before = self.last.as_ref().and_then(|last| last.commit);
+        let timing = Timing { busy: shared.account(), commit_before };
+        let mut rows = 0;
+        for (target, inserted) in &inserted {
+            let target = &self.loader.run().targets[*target];
+            self.writer.insert_batch(&self.loader.run().name, target, batch, inserted, timing)?;
+            rows = inserted.measured.rows;
+        }
+        self.taken = None;
+        self.due = self.rate.map(|rate| begun + Duration::from_secs_f64(rows as f64 / rate));
+        self.last = Some(Last { batch, rows, done: Instant::now(), commit: None });
+        Ok(())
+    }
+
+    /// Notes what only the end of the last commit could tell.
+    fn finish(&self) -> Result<()> {
+        match &self.last {
+            Some(Last { batch, commit: Some(took), .. }) => {
+                self.writer.note_commit(self.run(), *batch, *took)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A background worker's part: batches until none is left.
+struct Worker {
+    hand: Hand,
+}
+
+impl Worker {
+    fn begin(orders: &Orders) -> Result<Self> {
+        Ok(Self { hand: Hand::new(ledger::get(&orders.run)?, orders.rate)? })
+    }
+
+    fn step(&mut self, shared: &Shared) -> Result<bool> {
+        self.hand.resume(shared);
+        if !shared.is_stopped() {
+            if let Some(nap) = self.hand.nap() {
+                process::nap(nap);
+                return Ok(true);
+            }
+            if let Some(batch) = self.hand.next_batch(shared) {
+                crew::report_activity(&format!(
+                    "ingesting batch {batch} of run \"{}\"",
+                    self.hand.run().name
+                ));
+                self.hand.ingest(batch, shared)?;
+                return Ok(true);
+            }
+        }
+        self.hand.finish()?;
+        Ok(false)
+    }
+}
+
+/// The part of the session that was called: it leads, and ingests like its workers.
+struct Session {
+    hand: Hand,
+    crew: Option<Rc<Crew>>,
+    workers: usize,
+    first_batch: i64,
+    analysis: Option<Analysis>,
+    stop: Stop,
+    report: Report,
+    cancels: Cancels,
+    /// Released last, when nobody works on the run any more.
+    _lock: SessionLock,
+}
+
+/// When the tables of a benchmark are analyzed.
+struct Analysis {
+    /// After each of this many batches.
+    every: i64,
+    /// The batch after which they were, last.
+    done: i64,
+}
+
+impl Session {
+    fn begin(name: &str, workers: usize, analyze_every: Option<i64>) -> Result<Self> {
+        let Some(lock) = SessionLock::try_acquire(ledger::lock_key(name)?) else { return Err(busy(name)?) };
+        let run = ledger::get(name)?;
+        ledger::check_owner(&run)?;
+        ledger::check_query_owner(&run)?;
+        let report = Report::new(&run)?;
+        let rate = ledger::one(
+            "SELECT rate FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
+            &[name.into()],
+        )?;
+        let hand = Hand::new(run, rate)?;
+        let first_batch = hand.loader.first_missing();
+        Ok(Self {
+            hand,
+            crew: None,
+            workers,
+            first_batch,
+            analysis: analyze_every.map(|every| Analysis { every, done: 0 }),
+            stop: Stop::watch()?,
+            report,
+            cancels: Cancels::count(),
+            _lock: lock,
+        })
+    }
+
+    fn step(&mut self) -> Result<bool> {
+        self.check_cancelled()?;
+        if self.crew.is_none() {
+            self.start();
+        }
+        let Some(crew) = self.crew.clone() else { return Err(Error::NoSession) };
+        let is_working = crew.is_working()?;
+        let shared = crew.shared();
+        self.hand.resume(shared);
+        if self.stop.is_requested(&self.hand.run().name)? {
+            shared.stop();
+        }
+        self.report.tell(shared.rows());
+        if !shared.is_stopped() {
+            if let Some(nap) = self.hand.nap() {
+                process::nap(nap);
+                shared.account();
+                return Ok(true);
+            }
+            if let Some(batch) = self.hand.next_batch(shared) {
+                match self.analysis.as_mut().and_then(|analysis| analysis.due_before(batch)) {
+                    Some(after) => self.analyze(after)?,
+                    None => self.hand.ingest(batch, shared)?,
+                }
+                return Ok(true);
+            }
+        }
+        if is_working {
+            // No batch is left to take, but the workers are still at theirs.
+            process::nap(NAP);
+            return Ok(true);
+        }
+        self.finish()?;
+        Ok(false)
+    }
+
+    /// Raises a cancel that the server has forgotten over its commit.
+    fn check_cancelled(&self) -> Result<()> {
+        process::check_for_interrupts();
+        if self.cancels.came() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    fn start(&mut self) {
+        let run = self.hand.run();
+        let batches = run.batches;
+        if self.first_batch <= batches && !self.report.is_load() {
+            let how = if self.first_batch == 1 { "starting" } else { "resuming" };
+            notice!("run \"{}\": {how} at batch {} of {batches}", run.name, self.first_batch);
+        }
+        // No more than there are batches for.
+        let left = usize::try_from(batches - self.first_batch + 1).unwrap_or(0).max(1);
+        let wanted = self.workers.min(left);
+        let rate = self.hand.rate.map(|rate| rate / wanted as f64);
+        let orders = Orders::new(run.name.clone(), wanted, rate);
+        let crew = Crew::start(&orders, self.first_batch, wanted - 1);
+        let started = crew.processes();
+        if started < wanted {
+            notice!("{started} processes ingest the run, {wanted} were asked for: no more workers are free");
+        }
+        self.hand.rate = self.hand.rate.map(|rate| rate / started as f64);
+        self.report.start();
+        self.crew = Some(crew);
+    }
+
+    fn analyze(&mut self, after: i64) -> Result<()> {
+        let begun = Instant::now();
+        let arguments = [self.hand.run().name.as_str().into(), after.into()];
+        ledger::one::<bool>("SELECT millrace.bench_analyze_targets($1, $2) IS NULL", &arguments)?;
+        self.report.pause(begun.elapsed());
+        if let Some(crew) = &self.crew {
+            crew.shared().account();
+        }
+        Ok(())
+    }
+
+    /// Ends the run, or this call of it.
+    fn finish(&mut self) -> Result<()> {
+        self.hand.finish()?;
+        let rows = self.crew.as_ref().map_or(0, |crew| crew.shared().rows());
+        let was_stopped = self.crew.as_ref().is_some_and(|crew| crew.shared().is_stopped());
+        let run = self.hand.run();
+        let done = if was_stopped { self.hand.loader.count_committed()? } else { run.batches };
+        if done < run.batches {
+            return tell_stopped(run, done);
+        }
+        ledger::finish(&run.name)?;
+        if self.first_batch <= run.batches {
+            self.report.tell_done(rows);
+        }
+        Ok(())
+    }
+}
+
+fn tell_stopped(run: &Run, done: i64) -> Result<()> {
+    let in_bench = "SELECT EXISTS (SELECT FROM millrace.bench_table WHERE run OPERATOR(pg_catalog.=) $1)";
+    let hint = match ledger::one(in_bench, &[run.name.as_str().into()])? {
+        Some(true) => "CALL stream_bench() again, as before, to resume.",
+        _ => "CALL stream_resume() to resume.",
+    };
+    let message = format!("run \"{}\" stopped after {done} of {} batches, as asked", run.name, run.batches);
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message, function_name!())
+        .set_hint(hint)
+        .report(PgLogLevel::NOTICE);
     Ok(())
 }
 
-/// Inserts one batch into the targets that do not have it, and notes it; returns its number of rows. The
-/// caller's `search_path` is left alone for the sake of triggers.
-#[pg_extern(sql = false)]
-fn ingest_batch(run: &str, batch: i64) -> SqlResult<i64> {
-    Ok(insert_batch(run, batch)?)
+impl Analysis {
+    /// The batch after which an ANALYZE is due before `batch`; after the last batch it is the benchmark's own step.
+    fn due_before(&mut self, batch: i64) -> Option<i64> {
+        let after = (batch - 1) / self.every * self.every;
+        let is_due = after > self.done;
+        self.done = self.done.max(after);
+        is_due.then_some(after)
+    }
 }
 
-fn insert_batch(run: &str, batch: i64) -> Result<i64> {
-    let run = ledger::get(run)?;
-    let mut targets = Vec::new();
-    for target in &run.targets {
-        if !ledger::has_batch(&run, target, batch)? {
-            targets.push(target);
+/// Whether somebody asked the run to stop, which is looked up when the table of runs was said to have changed.
+struct Stop {
+    watch: Rc<Watch>,
+    requested: bool,
+}
+
+impl Stop {
+    fn watch() -> Result<Self> {
+        Ok(Self { watch: Watch::new(vec![ledger::run_table()?]), requested: false })
+    }
+
+    fn is_requested(&mut self, run: &str) -> Result<bool> {
+        if !self.requested && self.watch.take_changed() {
+            self.requested = ledger::stop_requested(run)?;
         }
+        Ok(self.requested)
     }
-    let Some(first) = targets.first() else { return Ok(0) };
-    let origin = Origin::open(&run.source, &run.options)?;
-    let units = run.plan(&origin).batch(batch as u64);
-    let report = BatchReport::start(first.relation);
-    let inserted = match origin {
-        Origin::Source(source) => insert_source(&run, &targets, source, units)?,
-        Origin::Query(query) => insert_query(&run, &targets, &query, units)?,
-    };
-    drop(report);
-    for (target, inserted) in targets.iter().zip(&inserted) {
-        // The insert's lock now keeps the target as it is, so this is what the batch went into.
-        check_storage(&run, target)?;
-        ledger::insert_batch(&run, target, batch, inserted)?;
-    }
-    Ok(inserted.first().map_or(0, |inserted| inserted.measured.rows))
 }
 
-/// Inserts `units` of a source into each target. Rows for those that take them in bulk are made once.
-fn insert_source(
-    run: &Run,
-    targets: &[&Target],
-    source: Box<dyn Source>,
-    units: Range<u64>,
-) -> Result<Vec<Inserted>> {
-    let mut bulk = Vec::new();
-    let mut inserted = Vec::new();
-    for target in targets {
-        let relation = current_relation(run, target)?;
-        let columns = relation.check(&run.source, source.as_ref())?;
-        let path = relation.path(&columns);
-        inserted.push(match path {
-            Path::Bulk => {
-                bulk.push(target.relation);
-                Inserted::none(path)
-            }
-            Path::Executor => insert_select(run, &relation, &columns.filled.join(", "), &units)?,
-        });
+/// What the caller is told: about once a second how far the run is, or the load that it is part of.
+struct Report {
+    run: String,
+    /// The schema that `tpch_load` loads with this and other runs.
+    load: Option<String>,
+    /// Rows that the run has already.
+    rows_before: i64,
+    /// Rows of the load's other runs: those they have, and all.
+    others: (i64, i64),
+    total: i64,
+    started: Instant,
+    ticker: Ticker,
+    speed: Speed,
+}
+
+impl Report {
+    fn new(run: &Run) -> Result<Self> {
+        let name = run.name.as_str();
+        let load: Option<String> = ledger::one(
+            "SELECT load FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
+            &[name.into()],
+        )?;
+        let others = load.as_deref().map_or(Ok((0, 0)), |load| ledger::rows_of_load(load, name))?;
+        Ok(Self {
+            run: run.name.clone(),
+            load,
+            rows_before: ledger::rows_done(name)?,
+            others,
+            total: run.rows_estimated,
+            started: Instant::now(),
+            ticker: Ticker::start(),
+            speed: Speed::start(0),
+        })
     }
-    if !bulk.is_empty() {
-        let loaded = bulk_insert(&bulk, &run.source, source, units)?;
-        let places = inserted.iter_mut().filter(|inserted| inserted.path == Path::Bulk);
-        places.zip(loaded).for_each(|(place, loaded)| place.measured = loaded);
+
+    fn is_load(&self) -> bool {
+        self.load.is_some()
     }
-    Ok(inserted)
-}
 
-/// Inserts `units` of a source by the executor.
-fn insert_select(run: &Run, relation: &Relation, columns: &str, units: &Range<u64>) -> Result<Inserted> {
-    let statement = format!(
-        "INSERT INTO {target} ({columns})
-         SELECT {columns} FROM millrace.source_rows($1, $2, $3, $4, NULL::{target})",
-        target = relation.name,
-    );
-    let arguments = [
-        run.source.as_str().into(),
-        JsonB(run.options.clone()).into(),
-        (units.start as i64).into(),
-        (units.end as i64).into(),
-    ];
-    execute(&statement, &arguments)
-}
+    fn start(&mut self) {
+        self.started = Instant::now();
+        self.speed = Speed::start(0);
+    }
 
-/// Inserts rows of a query by the executor.
-fn insert_query(run: &Run, targets: &[&Target], query: &Query, units: Range<u64>) -> Result<Vec<Inserted>> {
-    let insert = |target: &&Target| {
-        let relation = current_relation(run, target)?;
-        // Rows are counted from 1.
-        let numbers = [(units.start as i64 + 1).into(), (units.end as i64).into()];
-        execute(&query.insert_into(&relation.name), &numbers)
-    };
-    targets.iter().map(insert).collect()
-}
+    /// Takes time that was spent on something else out of the account.
+    fn pause(&mut self, time: Duration) {
+        self.started += time;
+        self.speed = Speed::start(0);
+    }
 
-fn execute(statement: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<Inserted> {
-    let mut inserted = Inserted::none(Path::Executor);
-    inserted.measured.rows = inserted.measured.measure(|| ledger::execute(statement, arguments))? as i64;
-    Ok(inserted)
+    fn tell(&mut self, rows: i64) {
+        if !self.ticker.is_due() {
+            return;
+        }
+        let (others_done, others_total) = self.others;
+        let progress = Progress {
+            done: (others_done + self.rows_before + rows) as u64,
+            total: (others_total + self.total) as u64,
+            per_second: self.speed.at(rows as u64),
+        };
+        notice!("{}: {progress}", self.load.as_ref().unwrap_or(&self.run));
+    }
+
+    fn tell_done(&self, rows: i64) {
+        if self.is_load() {
+            return;
+        }
+        let seconds = self.started.elapsed().as_secs_f64();
+        notice!(
+            "run \"{}\" done: {} rows in {seconds:.1} s, {:.0} rows/s",
+            self.run,
+            self.rows_before + rows,
+            rows as f64 / seconds
+        );
+    }
 }

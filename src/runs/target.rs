@@ -1,14 +1,10 @@
 //! The tables that runs load.
 
 use crate::error::{Error, Result};
-use crate::guc;
-#[cfg(not(feature = "cbdb"))]
-use crate::pg::load::path;
 use crate::pg::server::cluster;
-use crate::pg::values::reader::check_table;
+use crate::pg::values::reader::check_columns;
 use crate::pg::values::row_type::RowType;
-use crate::runs::inserted::Path;
-use crate::runs::ledger::{Storage, Target, one};
+use crate::runs::ledger::{Storage, Target, one, value};
 use millrace_sources::Source;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -28,7 +24,7 @@ pub struct Relation {
 impl Relation {
     /// The relation of that OID, if there is one.
     pub fn look_up(oid: Oid) -> Result<Option<Self>> {
-        let found = Spi::connect(|client| {
+        Spi::connect(|client| {
             let mut rows = client.select(
                 "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relname::pg_catalog.text,
                         c.relkind::pg_catalog.text, c.relpersistence OPERATOR(pg_catalog.=) 't',
@@ -41,16 +37,15 @@ impl Relation {
                 &[oid.into()],
             )?;
             let Some(row) = rows.next() else { return Ok(None) };
-            Ok::<_, pgrx::spi::Error>(Some(Self {
+            Ok(Some(Self {
                 oid,
-                name: row.get(1)?.unwrap_or_default(),
-                short_name: row.get(2)?.unwrap_or_default(),
-                kind: row.get(3)?.unwrap_or_default(),
-                is_temporary: row.get(4)?.unwrap_or_default(),
-                may_insert: row.get(5)?.unwrap_or_default(),
+                name: value(&row, 1)?,
+                short_name: value(&row, 2)?,
+                kind: value(&row, 3)?,
+                is_temporary: value(&row, 4)?,
+                may_insert: value(&row, 5)?,
             }))
-        });
-        Ok(found?)
+        })
     }
 
     /// Its OID.
@@ -70,34 +65,31 @@ impl Relation {
         Ok(relation)
     }
 
-    /// What tells its content from that of a table emptied or made again.
+    /// What tells its content from that of a table emptied or made again. That of a view is its table's.
     pub fn storage(&self) -> Result<Storage> {
-        let storage = Spi::connect(|client| {
-            let rows = client.select(
-                "SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
-                        pg_catalog.bool_and(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
-                        pg_catalog.array_agg(c.oid),
-                        pg_catalog.array_agg(COALESCE(pg_catalog.pg_relation_filenode(c.oid), c.oid))
-                 FROM pg_catalog.pg_class c
-                 WHERE c.oid OPERATOR(pg_catalog.=) $1 AND c.relkind OPERATOR(pg_catalog.<>) 'p'
-                    OR c.oid OPERATOR(pg_catalog.=) ANY (
-                        SELECT p.relid FROM pg_catalog.pg_partition_tree($1) p WHERE p.isleaf)",
-                Some(1),
-                &[self.oid.into()],
-            )?;
-            let row = rows.first();
+        let query = format!(
+            "{BASE}
+             SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
+                    pg_catalog.bool_and(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
+                    pg_catalog.array_agg(c.oid),
+                    pg_catalog.array_agg(COALESCE(pg_catalog.pg_relation_filenode(c.oid), c.oid))
+             FROM pg_catalog.pg_class c
+             WHERE c.oid IN (SELECT oid FROM base) AND c.relkind OPERATOR(pg_catalog.<>) ALL (ARRAY['p', 'v'])
+                OR c.oid IN (
+                    SELECT p.relid FROM base, LATERAL pg_catalog.pg_partition_tree(base.oid) p WHERE p.isleaf)"
+        );
+        let (mixed, storage) = Spi::connect(|client| {
+            let row = client.select(query.as_str(), Some(1), &[self.oid.into()])?.first();
             let (any, all): (Option<bool>, Option<bool>) = (row.get(1)?, row.get(2)?);
-            Ok::<_, pgrx::spi::Error>((
-                any != all,
-                Storage {
-                    // A crash on a cluster empties one segment's part, and would empty one of the ledger's copies.
-                    unlogged: any.unwrap_or_default() && !cluster::is_cluster(),
-                    leaves: row.get(3)?.unwrap_or_default(),
-                    filenodes: row.get(4)?.unwrap_or_default(),
-                },
-            ))
-        });
-        let (mixed, storage) = storage?;
+            let storage = Storage {
+                // A crash on a cluster empties one segment's part, and would empty one of the ledger's copies.
+                unlogged: any.unwrap_or(false) && !cluster::is_cluster(),
+                // A view that a trigger or a rule fills has no table that would be known.
+                leaves: row.get(3)?.unwrap_or_default(),
+                filenodes: row.get(4)?.unwrap_or_default(),
+            };
+            Ok::<_, Error>((any != all, storage))
+        })?;
         if mixed {
             // A crash would empty some of its partitions: neither ledger would be right.
             let what = "a target with both logged and unlogged partitions";
@@ -122,12 +114,10 @@ impl Relation {
     /// the source nor the table has a value for is an error.
     pub fn check(&self, source_name: &str, source: &dyn Source) -> Result<Columns> {
         let schema = source.schema();
-        let row_type = RowType::of_table(self.oid).ok_or_else(|| Error::UnknownTarget(self.name.clone()))?;
-        check_table(&row_type, source_name, &schema)?;
-        let (mut filled, mut missing, mut all) = (Vec::new(), Vec::new(), true);
+        let (mut names, mut missing, mut all) = (Vec::new(), Vec::new(), true);
         for column in self.columns()? {
             match schema.index_of(&column.name).ok() {
-                Some(_) if !column.made_by_table => filled.push(pgrx::spi::quote_identifier(&column.name)),
+                Some(_) if !column.made_by_table => names.push(column.name),
                 None if !column.has_default => missing.push(column.name),
                 _ => all = false,
             }
@@ -136,15 +126,31 @@ impl Relation {
         if !missing.is_empty() {
             return Err(Error::NoSuchColumns { source, row, columns: missing });
         }
-        if filled.is_empty() {
+        if names.is_empty() {
             return Err(Error::NoCommonColumn { source, row });
         }
-        Ok(Columns { filled, all })
+        let converts = check_columns(&self.row_type()?, source_name, &schema, &names)?;
+        Ok(Columns { names, all, converts })
+    }
+
+    /// The columns that a run fills, as the table has them now: those it began with, whatever was added since.
+    pub fn check_again(&self, source_name: &str, source: &dyn Source, then: &[String]) -> Result<Columns> {
+        let now = self.columns()?;
+        let lost = then.iter().find(|name| !now.iter().any(|column| column.name == **name));
+        if let Some(column) = lost {
+            return Err(Error::UnknownColumn { table: self.name.clone(), column: column.clone() });
+        }
+        let converts = check_columns(&self.row_type()?, source_name, &source.schema(), then)?;
+        Ok(Columns { names: then.to_vec(), all: now.len() == then.len(), converts })
+    }
+
+    fn row_type(&self) -> Result<RowType> {
+        RowType::of_table(self.oid).ok_or_else(|| Error::UnknownTarget(self.name.clone()))
     }
 
     /// As a run notes it.
-    pub fn into_target(self, number: i32) -> Result<Target> {
-        Ok(Target { number, storage: self.storage()?, name: self.name, relation: self.oid })
+    pub fn into_target(self, number: i32, columns: Option<Vec<String>>) -> Result<Target> {
+        Ok(Target { number, storage: self.storage()?, name: self.name, relation: self.oid, columns })
     }
 
     /// Refuses more than one process where only this one can see the table.
@@ -157,47 +163,87 @@ impl Relation {
         Ok(())
     }
 
-    /// How its rows are inserted, where the source fills `columns`. Other columns may need defaults, which
-    /// the executor knows how to make.
-    pub fn path(&self, columns: &Columns) -> Path {
-        #[cfg(not(feature = "cbdb"))]
-        if columns.all && guc::enable_bulk_insert() && path::takes_bulk(self.oid) {
-            return Path::Bulk;
-        }
-        Path::Executor
+    /// Whether it is a view, which fills the columns it is not given in ways of its own.
+    fn is_view(&self) -> bool {
+        self.kind == "v"
+    }
+
+    /// What to select its own rows from, without those of tables that inherit from it.
+    pub fn own_rows(&self) -> String {
+        if self.kind == "r" { format!("ONLY {}", self.name) } else { self.name.clone() }
+    }
+
+    /// Its columns, each as an expression that can be hashed, of a row `{row}`. A type that has no hash function, such as
+    /// money, is hashed as text.
+    pub fn hashed(&self, columns: &Columns) -> Result<Vec<String>> {
+        let row_type = self.row_type()?;
+        let hashed = |name: &String| {
+            let quoted = pgrx::spi::quote_identifier(name);
+            match row_type.can_hash(name) {
+                true => format!("{{row}}.{quoted}"),
+                false => format!("{{row}}.{quoted}::pg_catalog.text"),
+            }
+        };
+        Ok(columns.names.iter().map(hashed).collect())
     }
 
     fn columns(&self) -> Result<Vec<TableColumn>> {
-        let columns = Spi::connect(|client| {
+        Spi::connect(|client| {
             let rows = client.select(
-                "SELECT attname::pg_catalog.text,
-                        attgenerated OPERATOR(pg_catalog.<>) '' OR attidentity OPERATOR(pg_catalog.=) 'a',
-                        atthasdef OR attidentity OPERATOR(pg_catalog.<>) ''
-                 FROM pg_catalog.pg_attribute
-                 WHERE attrelid OPERATOR(pg_catalog.=) $1 AND attnum OPERATOR(pg_catalog.>) 0 AND NOT attisdropped
-                 ORDER BY attnum",
+                "SELECT a.attname::pg_catalog.text,
+                        a.attgenerated OPERATOR(pg_catalog.<>) '' OR a.attidentity OPERATOR(pg_catalog.=) 'a',
+                        a.atthasdef OR a.attidentity OPERATOR(pg_catalog.<>) '' OR t.typdefault IS NOT NULL
+                 FROM pg_catalog.pg_attribute a
+                 JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
+                 WHERE a.attrelid OPERATOR(pg_catalog.=) $1 AND a.attnum OPERATOR(pg_catalog.>) 0
+                       AND NOT a.attisdropped
+                 ORDER BY a.attnum",
                 None,
                 &[self.oid.into()],
             )?;
-            rows.map(|row| {
+            let column = |row| {
                 Ok(TableColumn {
-                    name: row.get(1)?.unwrap_or_default(),
-                    made_by_table: row.get(2)?.unwrap_or_default(),
-                    has_default: row.get(3)?.unwrap_or_default(),
+                    name: value(&row, 1)?,
+                    made_by_table: value(&row, 2)?,
+                    has_default: value::<bool>(&row, 3)? || self.is_view(),
                 })
-            })
-            .collect::<std::result::Result<_, pgrx::spi::Error>>()
-        });
-        Ok(columns?)
+            };
+            rows.map(column).collect()
+        })
     }
 }
 
+/// The relation $1, and the tables below it if it is a view that the server itself can insert into.
+const BASE: &str = "WITH RECURSIVE base (oid) AS (
+    SELECT $1::pg_catalog.oid
+    UNION
+    SELECT d.refobjid
+    FROM base
+    JOIN pg_catalog.pg_class v ON v.oid OPERATOR(pg_catalog.=) base.oid AND v.relkind OPERATOR(pg_catalog.=) 'v'
+    JOIN pg_catalog.pg_rewrite r ON r.ev_class OPERATOR(pg_catalog.=) v.oid
+         AND r.rulename OPERATOR(pg_catalog.=) '_RETURN'
+    JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+         AND d.objid OPERATOR(pg_catalog.=) r.oid
+         AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+         AND d.refobjid OPERATOR(pg_catalog.<>) v.oid
+    -- 8 says that an INSERT finds its way without a trigger.
+    WHERE pg_catalog.pg_relation_is_updatable(v.oid, false) OPERATOR(pg_catalog.&) 8 OPERATOR(pg_catalog.=) 8
+)";
+
 /// The columns of a table that a source fills.
 pub struct Columns {
-    /// Their names, quoted.
-    pub filled: Vec<String>,
+    pub names: Vec<String>,
     /// Whether the table has no others.
     pub all: bool,
+    /// Whether values go through the server's casts, whose results depend on settings.
+    pub converts: bool,
+}
+
+impl Columns {
+    /// The names, quoted, for a statement.
+    pub fn list(&self) -> String {
+        self.names.iter().map(pgrx::spi::quote_identifier).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A column of a relation one might ingest into.

@@ -4,13 +4,15 @@
 //! size changes. The expected sum is taken over the generated rows, converted to the table's types.
 
 use crate::error::{Error, Result, SqlResult};
-use crate::pg::server::cluster;
+use crate::pg::server::{cluster, settings};
 use crate::runs::ledger::{self, Run, Target, one};
 use crate::runs::open::current_relation;
 use crate::runs::origin::Origin;
 use crate::runs::target::Relation;
+use millrace_sources::BatchPlan;
 use pgrx::JsonB;
 use pgrx::prelude::*;
+use std::ops::RangeInclusive;
 
 /// Rows and hash of some content; no hash if there are no rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,16 +46,29 @@ fn stream_verify(
     >,
 > {
     let run = ledger::get(run.ok_or(Error::Null("run"))?)?;
+    let verified = settings::with(&run.settings, || verify_targets(&run))?;
+    Ok(TableIterator::new(verified))
+}
+
+type Verified = (String, i64, i64, i64, bool, Option<String>);
+
+/// Compares each table under the settings that the run's values were converted under.
+fn verify_targets(run: &Run) -> Result<Vec<Verified>> {
     let origin = Origin::open(&run.source, &run.options)?;
     let verify = |target: &Target| {
-        let relation = current_relation(&run, target)?;
-        let batches = ledger::batches(&run, target)?;
+        let relation = current_relation(run, target)?;
+        let stretches = ledger::committed(run, target)?;
+        let batches = stretches.iter().map(|stretch| stretch.end() - stretch.start() + 1).sum();
         let (expected, found) = match &origin {
             Origin::Source(source) => {
-                let columns = relation.check(&run.source, source.as_ref())?.filled;
-                (expected(&run, &origin, &relation, &batches, &columns)?, found(&relation, &columns)?)
+                let columns = match &target.columns {
+                    Some(then) => relation.check_again(&run.source, source.as_ref(), then)?,
+                    None => relation.check(&run.source, source.as_ref())?,
+                };
+                let columns = relation.hashed(&columns)?;
+                (expected(run, &origin, &relation, &stretches, &columns)?, found(&relation, &columns)?)
             }
-            Origin::Query(_) => (noted(&run, target)?, counted(&relation)?),
+            Origin::Query(_) => (noted(run, target)?, counted(&relation)?),
         };
         let matches = found == expected;
         let detail = match origin {
@@ -61,9 +76,9 @@ fn stream_verify(
             Origin::Query(_) => Some("by count only: a query may give other rows each time".to_owned()),
             Origin::Source(_) => None,
         };
-        Ok((relation.name, batches.len() as i64, expected.rows, found.rows, matches, detail))
+        Ok((relation.name, batches, expected.rows, found.rows, matches, detail))
     };
-    Ok(TableIterator::new(run.targets.iter().map(verify).collect::<Result<Vec<_>>>()?))
+    run.targets.iter().map(verify).collect()
 }
 
 fn describe(expected: &Content, found: &Content) -> String {
@@ -74,11 +89,9 @@ fn describe(expected: &Content, found: &Content) -> String {
     }
 }
 
-/// What is in the table.
+/// What is in the table, without what tables that inherit from it have.
 fn found(relation: &Relation, columns: &[String]) -> Result<Content> {
-    let hash = row_hash(columns, "t");
-    let name = &relation.name;
-    content(&format!("SELECT {hash} AS hash FROM {name} t"), &[])
+    content(&format!("SELECT {} AS hash FROM {} t", row_hash(columns, "t"), relation.own_rows()), &[])
 }
 
 /// What the committed batches hold.
@@ -86,18 +99,19 @@ fn expected(
     run: &Run,
     origin: &Origin,
     relation: &Relation,
-    batches: &[i64],
+    stretches: &[RangeInclusive<i64>],
     columns: &[String],
 ) -> Result<Content> {
-    if cluster::is_cluster() {
-        return expected_of_each(run, origin, relation, batches, columns);
-    }
     let plan = run.plan(origin);
-    let (mut starts, mut ends) = (Vec::new(), Vec::new());
-    for range in adjoining(batches) {
-        starts.push(plan.batch(range.0 as u64).start as i64);
-        ends.push(plan.batch(range.1 as u64).end as i64);
+    let units: Vec<_> = stretches
+        .iter()
+        .map(|stretch| plan.batch(*stretch.start() as u64).start..plan.batch(*stretch.end() as u64).end)
+        .collect();
+    if cluster::is_cluster() {
+        return expected_of_each(run, relation, &plan, stretches, columns);
     }
+    let starts: Vec<_> = units.iter().map(|units| units.start as i64).collect();
+    let ends: Vec<_> = units.iter().map(|units| units.end as i64).collect();
     let hash = row_hash(columns, "(made.row_made)");
     let name = &relation.name;
     // In the select list the rows stream; in FROM they would all be stored first.
@@ -114,16 +128,15 @@ fn expected(
 /// As [`expected`] on a cluster, which makes rows in FROM only: stored, so a batch at a time.
 fn expected_of_each(
     run: &Run,
-    origin: &Origin,
     relation: &Relation,
-    batches: &[i64],
+    plan: &BatchPlan,
+    stretches: &[RangeInclusive<i64>],
     columns: &[String],
 ) -> Result<Content> {
-    let plan = run.plan(origin);
     let (hash, name) = (row_hash(columns, "made"), &relation.name);
     let query = format!("SELECT {hash} AS hash FROM millrace.source_rows($1, $2, $3, $4, NULL::{name}) made");
     let mut whole = Content { rows: 0, hash: None };
-    for &batch in batches {
+    for batch in stretches.iter().cloned().flatten() {
         let units = plan.batch(batch as u64);
         let (first, end) = (units.start as i64, units.end as i64);
         let options = JsonB(run.options.clone());
@@ -135,34 +148,22 @@ fn expected_of_each(
 /// How many rows the committed batches had.
 fn noted(run: &Run, target: &Target) -> Result<Content> {
     let rows = one(
-        "SELECT pg_catalog.sum(rows)::bigint FROM millrace.batches()
+        "SELECT COALESCE(pg_catalog.sum(rows), 0)::pg_catalog.int8 FROM millrace.batches
          WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2",
         &[run.name.as_str().into(), target.number.into()],
     )?;
-    Ok(Content { rows: rows.unwrap_or_default(), hash: None })
+    Ok(Content { rows: rows.unwrap_or(0), hash: None })
 }
 
 /// How many rows are in the table.
 fn counted(relation: &Relation) -> Result<Content> {
-    let rows = one(&format!("SELECT pg_catalog.count(*) FROM {}", relation.name), &[])?;
-    Ok(Content { rows: rows.unwrap_or_default(), hash: None })
-}
-
-/// The first and last of each stretch of adjoining numbers.
-fn adjoining(numbers: &[i64]) -> Vec<(i64, i64)> {
-    let mut ranges: Vec<(i64, i64)> = Vec::new();
-    for &number in numbers {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == number => *last = number,
-            _ => ranges.push((number, number)),
-        }
-    }
-    ranges
+    let rows = one(&format!("SELECT pg_catalog.count(*) FROM {}", relation.own_rows()), &[])?;
+    Ok(Content { rows: rows.unwrap_or(0), hash: None })
 }
 
 /// The hash of the columns the run fills, of a row called `row`.
 fn row_hash(columns: &[String], row: &str) -> String {
-    let values: Vec<_> = columns.iter().map(|column| format!("{row}.{column}")).collect();
+    let values: Vec<_> = columns.iter().map(|column| column.replace("{row}", row)).collect();
     format!("pg_catalog.hash_record_extended(ROW({}), 0)", values.join(", "))
 }
 
@@ -174,7 +175,7 @@ fn content(hashes: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<
         );
         let row = client.select(query.as_str(), Some(1), arguments)?.first();
         let hash = row.get::<String>(2)?.and_then(|hash| hash.parse().ok());
-        Ok::<_, pgrx::spi::Error>(Content { rows: row.get(1)?.unwrap_or_default(), hash })
-    });
-    Ok(content?)
+        Ok::<_, Error>(Content { rows: row.get(1)?.unwrap_or(0), hash })
+    })?;
+    Ok(content)
 }

@@ -1,11 +1,9 @@
-//! The lock that says a run is being ingested: a session's advisory lock on the run's name.
+//! The lock that says a run is being worked on: an advisory lock on the run's name.
 //!
-//! It must outlive the transactions of the batches, so it belongs to the session. Such a lock also
-//! outlives an error, so the end of a failed transaction releases it ([`super::workers`]): otherwise a cancelled run would
-//! look as if it were running until its session ends.
+//! A session that ingests holds it from batch to batch, so beyond transactions ([`SessionLock`]); whoever begins, drops or
+//! changes a run holds it to the end of the transaction, so that nobody sees the run before the change is committed.
 
-use pgrx::pg_sys;
-use std::cell::Cell;
+use pgrx::pg_sys::{self, Oid};
 
 /// `DEFAULT_LOCKMETHOD` is 1, advisory locks are the other; the header has them as untyped macros.
 const USER_LOCK_METHOD: u8 = 2;
@@ -13,30 +11,33 @@ const USER_LOCK_METHOD: u8 = 2;
 const ONE_KEY: u16 = 1;
 const EXCLUSIVE: i32 = pg_sys::ExclusiveLock as i32;
 
-thread_local! {
-    static HELD: Cell<Option<i64>> = const { Cell::new(None) };
+/// A lock that this session holds until it is dropped.
+pub struct SessionLock(i64);
+
+impl SessionLock {
+    /// Takes the lock of a key, as `pg_try_advisory_lock(key)` does; `None` if another session has it.
+    pub fn try_acquire(key: i64) -> Option<Self> {
+        acquire(key, true).then_some(Self(key))
+    }
 }
 
-/// Takes the lock of a key, as `pg_try_advisory_lock(key)` does. False if another session has it.
-pub fn try_acquire(key: i64) -> bool {
-    if HELD.get() == Some(key) {
-        return true;
+impl Drop for SessionLock {
+    fn drop(&mut self) {
+        // SAFETY: releases what was acquired, with the same tag and mode.
+        unsafe { pg_sys::LockRelease(&tag(self.0), EXCLUSIVE, true) };
     }
-    // SAFETY: a complete tag; neither waits nor raises an error beyond running out of lock space.
-    let result = unsafe { pg_sys::LockAcquire(&tag(key), EXCLUSIVE, true, true) };
-    let acquired = result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL;
-    if acquired {
-        HELD.set(Some(key));
-    }
-    acquired
 }
 
-/// Releases the lock this session holds, if it holds one.
-pub fn release() {
-    if let Some(key) = HELD.take() {
-        // SAFETY: releases what `try_acquire` acquired, with the same tag and mode.
-        unsafe { pg_sys::LockRelease(&tag(key), EXCLUSIVE, true) };
-    }
+/// Takes the lock of a key to the end of the transaction, as `pg_try_advisory_xact_lock(key)` does. False if another
+/// session has it.
+pub fn try_acquire_to_commit(key: i64) -> bool {
+    acquire(key, false)
+}
+
+fn acquire(key: i64, for_session: bool) -> bool {
+    // SAFETY: a complete tag; it does not wait, and raises an error only where lock space runs out.
+    let result = unsafe { pg_sys::LockAcquire(&tag(key), EXCLUSIVE, for_session, true) };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }
 
 fn tag(key: i64) -> pg_sys::LOCKTAG {
@@ -49,4 +50,10 @@ fn tag(key: i64) -> pg_sys::LOCKTAG {
         locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
         locktag_lockmethodid: USER_LOCK_METHOD,
     }
+}
+
+/// Locks a table as an INSERT does, to the end of the transaction; what changed it before is known from then on.
+pub fn lock_for_insert(table: Oid) {
+    // SAFETY: takes any OID, also of a table that was dropped.
+    unsafe { pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) };
 }

@@ -10,6 +10,7 @@ pub mod progress;
 #[cfg(not(feature = "cbdb"))]
 pub mod raw;
 pub mod role;
+pub mod settings;
 pub mod slot;
 pub mod transaction;
 pub mod wal;

@@ -53,6 +53,12 @@ pub fn now() -> TimestampWithTimeZone {
     pgrx::datum::datetime_support::clock_timestamp()
 }
 
+/// The time in microseconds of the server's own count.
+pub fn now_in_microseconds() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
 /// Whether a transaction block (`BEGIN`) is open.
 pub fn in_transaction_block() -> bool {
     // SAFETY: reads the state of this backend's transaction.

@@ -95,10 +95,14 @@ pub(super) fn fields(attributes: Vec<Attribute>, schema: &Schema, columns: &[usi
     fields.collect::<Result<_>>()
 }
 
-/// Checks that a table's columns can hold those of the source that have the same name.
-pub fn check_table(table: &RowType, source: &str, schema: &Schema) -> Result<()> {
+/// Checks that these columns of a table can hold the source's of the same names; returns whether some of the values go
+/// through the server's casts.
+pub fn check_columns(table: &RowType, source: &str, schema: &Schema, names: &[String]) -> Result<bool> {
     let (attributes, columns) = match_columns(table, source, schema, Unmatched::Null)?;
-    fields(attributes, schema, &columns).map(|_| ())
+    let matched =
+        attributes.into_iter().zip(columns).filter(|(attribute, _)| names.contains(&attribute.name));
+    let (attributes, columns): (Vec<_>, Vec<_>) = matched.unzip();
+    Ok(fields(attributes, schema, &columns)?.iter().any(|field| field.conversion.is_some()))
 }
 
 /// Reads batches row by row, as datums of columns of a row type.

@@ -76,6 +76,19 @@ impl RowType {
         &self.name
     }
 
+    /// Whether the values of a column can be hashed.
+    pub fn can_hash(&self, name: &str) -> bool {
+        let attribute = self.attributes().into_iter().find(|attribute| attribute.name == name);
+        attribute.is_some_and(|attribute| {
+            // SAFETY: looks the type up in a cache, which keeps the entry.
+            let function = unsafe {
+                let flags = pg_sys::TYPECACHE_HASH_EXTENDED_PROC as i32;
+                (*pg_sys::lookup_type_cache(attribute.oid, flags)).hash_extended_proc
+            };
+            function != Oid::INVALID
+        })
+    }
+
     /// Its columns but for those that were dropped.
     pub fn attributes(&self) -> Vec<Attribute> {
         let attributes = self.descriptor.iter().enumerate().filter(|(_, attribute)| !attribute.is_dropped());

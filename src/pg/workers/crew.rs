@@ -5,9 +5,7 @@
 //! nobody works on a run whose lock is not held.
 
 use crate::error::{Error, Failure, Result};
-use crate::pg::server::compat;
-use crate::pg::server::lock;
-use crate::pg::server::process;
+use crate::pg::server::{compat, process};
 use crate::pg::workers::shared::{MAX_WORKERS, Orders, Shared, Stage};
 use pgrx::bgworkers::{
     BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker,
@@ -16,32 +14,97 @@ use pgrx::pg_sys::{self, GucContext, GucSource, Oid};
 use pgrx::prelude::*;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 const NAME: &str = "millrace ingest worker";
 
 thread_local! {
-    /// The crew this session leads, from the time it holds a run's lock until it releases it.
-    static CREW: RefCell<Option<Crew>> = const { RefCell::new(None) };
+    /// The crew that this session leads. Without a destructor, which the end of the process would call when the server
+    /// has already put its things away.
+    static CREW: ManuallyDrop<RefCell<Option<Rc<Crew>>>> = const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
-struct Crew {
+/// The workers of a session, until they are dismissed.
+pub struct Crew {
     shared: Shared,
-    workers: Vec<Option<DynamicBackgroundWorker>>,
+    workers: RefCell<Vec<Option<DynamicBackgroundWorker>>>,
+    processes: usize,
 }
 
-/// Starts up to so many workers; returns how many could be registered. A worker that cannot work after all
-/// is no loss but of its help.
-pub fn start(orders: &Orders, next: i64, workers: usize) -> usize {
-    dismiss();
-    let shared = Shared::create(orders, next);
-    let workers: Vec<_> =
-        (0..workers.min(MAX_WORKERS)).map_while(|number| register(&shared, number)).map(Some).collect();
-    let count = workers.len();
-    process::share_with(1 + count);
-    CREW.set(Some(Crew { shared, workers }));
-    count
+impl Crew {
+    /// Starts up to this many workers, which take batches from `next` on. The run continues without one that cannot
+    /// start.
+    pub fn start(orders: &Orders, next: i64, workers: usize) -> Rc<Self> {
+        dismiss();
+        let shared = Shared::create(orders, next);
+        let workers: Vec<_> =
+            (0..workers.min(MAX_WORKERS)).map_while(|number| register(&shared, number)).map(Some).collect();
+        let processes = 1 + workers.len();
+        process::share_with(processes);
+        let crew = Rc::new(Self { shared, workers: RefCell::new(workers), processes });
+        CREW.with(|current| current.replace(Some(Rc::clone(&crew))));
+        crew
+    }
+
+    /// How many processes work, the session among them.
+    pub fn processes(&self) -> usize {
+        self.processes
+    }
+
+    /// What they share.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Whether workers are at work. An error if one of them failed.
+    pub fn is_working(&self) -> Result<bool> {
+        let mut workers = self.workers.borrow_mut();
+        for (number, place) in workers.iter_mut().enumerate() {
+            if place.as_ref().is_some_and(has_ended) {
+                *place = None;
+                self.judge(number)?;
+            }
+        }
+        if let Some(failure) = self.shared.failure() {
+            return Err(Error::Worker(failure));
+        }
+        Ok(workers.iter().any(Option::is_some))
+    }
+
+    /// What the end of a worker means.
+    fn judge(&self, number: usize) -> Result<()> {
+        match self.shared.stage(number) {
+            Stage::Done => Ok(()),
+            Stage::Starting => {
+                warning!("a worker could not start, the run continues without it");
+                Ok(())
+            }
+            // Its error is raised instead, if it left one.
+            Stage::Working if self.shared.failure().is_some() => Ok(()),
+            Stage::Working => Err(Error::WorkerGone),
+        }
+    }
+}
+
+fn has_ended(worker: &DynamicBackgroundWorker) -> bool {
+    matches!(worker.pid(), Err(BackgroundWorkerStatus::Stopped))
+}
+
+/// Ends the workers of this session, if it has some, and waits until they are gone.
+pub fn dismiss() {
+    let Some(crew) = CREW.with(|current| current.take()) else { return };
+    process::share_with(1);
+    crew.shared.stop();
+    let workers = crew.workers.try_borrow_mut().map(|mut workers| std::mem::take(&mut *workers));
+    let ending: Vec<_> =
+        workers.into_iter().flatten().flatten().map(DynamicBackgroundWorker::terminate).collect();
+    for worker in ending {
+        // There is nothing to do about a postmaster that died.
+        let _ = worker.wait_for_shutdown();
+    }
+    crew.shared.detach();
 }
 
 /// `None` if no more workers can be registered.
@@ -62,102 +125,6 @@ fn register(shared: &Shared, number: usize) -> Option<DynamicBackgroundWorker> {
             .load_dynamic();
         pg_sys::MemoryContextSwitchTo(before);
         worker.ok()
-    }
-}
-
-/// Calls `f` with what the crew shares.
-fn with_shared<T>(f: impl FnOnce(&Shared) -> T) -> Option<T> {
-    CREW.with_borrow(|crew| crew.as_ref().map(|crew| f(&crew.shared)))
-}
-
-/// Takes the next batch of the run this session holds. Raises the error of a worker that failed.
-pub fn next_batch() -> Result<i64> {
-    check()?;
-    Ok(with_shared(Shared::next_batch).unwrap_or(i64::MAX))
-}
-
-/// Adds rows this session committed; returns the sum over all processes.
-pub fn add_rows(rows: i64) -> i64 {
-    with_shared(|shared| shared.add_rows(rows)).unwrap_or(rows)
-}
-
-/// Asks the workers to stop after the batch they are at.
-pub fn stop() {
-    with_shared(Shared::stop);
-}
-
-/// Waits for a moment, or until a worker ends; returns whether some are still at work. Raises the error
-/// of a worker that failed.
-pub fn wait(moment: Duration) -> Result<bool> {
-    if check()? {
-        process::nap(moment);
-    }
-    check()
-}
-
-/// Whether workers are at work.
-fn check() -> Result<bool> {
-    CREW.with_borrow_mut(|crew| {
-        let Some(crew) = crew else { return Ok(false) };
-        for number in 0..crew.workers.len() {
-            if crew.has_ended(number) {
-                crew.workers[number] = None;
-                crew.judge(number)?;
-            }
-        }
-        if let Some(failure) = crew.shared.failure() {
-            return Err(Error::Worker(failure));
-        }
-        Ok(crew.workers.iter().any(Option::is_some))
-    })
-}
-
-impl Crew {
-    fn has_ended(&self, number: usize) -> bool {
-        self.workers[number]
-            .as_ref()
-            .is_some_and(|worker| matches!(worker.pid(), Err(BackgroundWorkerStatus::Stopped)))
-    }
-
-    /// What the end of a worker means.
-    fn judge(&self, number: usize) -> Result<()> {
-        match self.shared.stage(number) {
-            Stage::Done => Ok(()),
-            Stage::Starting => {
-                warning!("a worker could not start, the others go on without it");
-                Ok(())
-            }
-            // Its error is raised instead, if it left one.
-            Stage::Working if self.shared.failure().is_some() => Ok(()),
-            Stage::Working => Err(Error::WorkerGone),
-        }
-    }
-}
-
-/// Ends the workers, if there are any, and waits until they are gone.
-pub fn dismiss() {
-    let Some(crew) = CREW.take() else { return };
-    process::share_with(1);
-    crew.shared.stop();
-    let ending: Vec<_> = crew.workers.into_iter().flatten().map(DynamicBackgroundWorker::terminate).collect();
-    for worker in ending {
-        // There is nothing to do about a postmaster that died.
-        let _ = worker.wait_for_shutdown();
-    }
-    crew.shared.detach();
-}
-
-/// Makes the end of a failed transaction end the workers and release the run's lock, in this order.
-pub fn register_release_on_abort() {
-    // SAFETY: the callback is a function of this library, which is never unloaded.
-    unsafe { pg_sys::RegisterXactCallback(Some(release_on_abort), std::ptr::null_mut()) };
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn release_on_abort(event: pg_sys::XactEvent::Type, _arg: *mut std::ffi::c_void) {
-    if event == pg_sys::XactEvent::XACT_EVENT_ABORT {
-        dismiss();
-        lock::release();
     }
 }
 

@@ -2,18 +2,18 @@
 //! of it.
 
 use crate::error::Failure;
+use crate::pg::server::process;
 use pgrx::pg_sys::{self, Oid};
 use serde::{Deserialize, Serialize};
 use std::ffi::c_char;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::time::Duration;
 
 /// What the session tells its workers once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Orders {
     /// The run to ingest.
     pub run: String,
-    /// How many batches it has.
-    pub batches: i64,
     /// How many processes were asked for.
     pub processes: usize,
     /// At most so many rows per second, each process.
@@ -25,10 +25,10 @@ pub struct Orders {
 
 impl Orders {
     /// Orders to work as the current user of this session.
-    pub fn new(run: String, batches: i64, processes: usize, rate: Option<f64>) -> Self {
+    pub fn new(run: String, processes: usize, rate: Option<f64>) -> Self {
         // SAFETY: both read this backend's state.
         let (session_user, role) = unsafe { (pg_sys::GetSessionUserId(), pg_sys::GetCurrentRoleId()) };
-        Self { run, batches, processes, rate, session_user: session_user.to_u32(), role: role.to_u32() }
+        Self { run, processes, rate, session_user: session_user.to_u32(), role: role.to_u32() }
     }
 
     pub fn session_user(&self) -> Oid {
@@ -47,6 +47,8 @@ struct Header {
     next: AtomicI64,
     /// Rows that were committed, by all processes.
     rows: AtomicI64,
+    /// Up to when the run's time is accounted for by batches, in microseconds of the server's clock.
+    accounted: AtomicI64,
     /// Whether to take no more batches.
     stop: AtomicBool,
     /// What each worker does.
@@ -92,6 +94,7 @@ impl Shared {
             let header = shared.address().cast::<Header>();
             header.write_bytes(0, 1);
             (*header).next = AtomicI64::new(next);
+            (*header).accounted = AtomicI64::new(process::now_in_microseconds());
             (*header).orders_length = orders.len();
             (*header).settings_length = settings;
             shared.tail(0, orders.len()).copy_from_slice(&orders);
@@ -121,7 +124,7 @@ impl Shared {
     }
 
     /// Unmaps the memory, which is gone when all have.
-    pub fn detach(self) {
+    pub fn detach(&self) {
         // SAFETY: the segment is mapped, and not used any more.
         unsafe { pg_sys::dsm_detach(self.segment) };
     }
@@ -147,9 +150,21 @@ impl Shared {
         self.header().next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Adds rows that were committed; returns the sum.
-    pub fn add_rows(&self, rows: i64) -> i64 {
-        self.header().rows.fetch_add(rows, Ordering::Relaxed) + rows
+    /// Adds rows that were committed.
+    pub fn add_rows(&self, rows: i64) {
+        self.header().rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// The rows that all processes committed.
+    pub fn rows(&self) -> i64 {
+        self.header().rows.load(Ordering::Relaxed)
+    }
+
+    /// Accounts for the run's time up to now; returns how much of it was not accounted for, by whichever process.
+    pub fn account(&self) -> Duration {
+        let now = process::now_in_microseconds();
+        let before = self.header().accounted.fetch_max(now, Ordering::Relaxed);
+        Duration::from_micros(u64::try_from(now - before).unwrap_or_default())
     }
 
     /// Asks all to stop after the batch they are at.

@@ -1,0 +1,171 @@
+//! What the streaming benchmark notes. `sql/bench` does the work with the caller's rights; the notes are the ledger's, so
+//! they are written here, after a look at whose benchmark or run it is.
+
+use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::{process, role};
+use crate::runs::ledger::{self, one};
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::prelude::*;
+use pgrx::{AnyNumeric, JsonB};
+
+/// Refuses a benchmark that is not the caller's, or a role's that the caller may act for.
+fn check_owner(bench: &str) -> Result<()> {
+    let owner: Option<pg_sys::Oid> = one(
+        "SELECT millrace.role_of(owner) FROM millrace.bench WHERE name OPERATOR(pg_catalog.=) $1",
+        &[bench.into()],
+    )?;
+    let is_owner = owner.map_or_else(role::is_superuser, role::may_act_for);
+    if is_owner { Ok(()) } else { Err(Error::NotOwnerOfBench(bench.to_owned())) }
+}
+
+fn check_run_owner(run: &str) -> Result<()> {
+    ledger::check_owner(&ledger::get(run)?)
+}
+
+#[pg_extern(sql = false)]
+fn bench_insert(
+    name: &str,
+    source: &str,
+    rows: i64,
+    batch_rows: i32,
+    options: JsonB,
+    schema: &str,
+    analyze_every: Option<i32>,
+) -> SqlResult<bool> {
+    let inserted = ledger::write(
+        "INSERT INTO millrace.bench (name, owner, source, rows, batch_rows, options, schema, analyze_every, created)
+         VALUES ($1, ROW($2, pg_catalog.pg_get_userbyid($2), $3), $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+        &[
+            name.into(),
+            role::current().into(),
+            role::cluster_identifier().into(),
+            source.into(),
+            rows.into(),
+            batch_rows.into(),
+            options.into(),
+            schema.into(),
+            analyze_every.into(),
+            process::now().into(),
+        ],
+    )?;
+    Ok(inserted > 0)
+}
+
+#[pg_extern(sql = false)]
+fn bench_note_variant(bench: &str, place: i32, variant: &str, skipped: Option<&str>) -> SqlResult<()> {
+    check_owner(bench)?;
+    ledger::write(
+        "INSERT INTO millrace.bench_variant (bench, position, variant, skipped) VALUES ($1, $2, $3, $4)",
+        &[bench.into(), place.into(), variant.into(), skipped.into()],
+    )?;
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+fn bench_note_table(
+    bench: &str,
+    phase: &str,
+    variant: &str,
+    run: &str,
+    target: i32,
+    definition: &str,
+) -> SqlResult<()> {
+    check_owner(bench)?;
+    check_run_owner(run)?;
+    ledger::write(
+        "INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        &[bench.into(), phase.into(), variant.into(), run.into(), target.into(), definition.into()],
+    )?;
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+fn bench_note_analyze(
+    run: &str,
+    target: i32,
+    batch: i64,
+    ms: f64,
+    finished: TimestampWithTimeZone,
+) -> SqlResult<()> {
+    check_run_owner(run)?;
+    ledger::write(
+        "INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished) VALUES ($1, $2, $3, $4, $5)",
+        &[run.into(), target.into(), batch.into(), ms.into(), finished.into()],
+    )?;
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+fn bench_note_after_load(run: &str, target: i32, ms: f64, statement: &str) -> SqlResult<()> {
+    check_run_owner(run)?;
+    ledger::write(
+        "UPDATE millrace.bench_table
+         SET after_load_ms = $3,
+             definition = definition OPERATOR(pg_catalog.||) ';' OPERATOR(pg_catalog.||) pg_catalog.chr(10)
+                          OPERATOR(pg_catalog.||) $4
+         WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2",
+        &[run.into(), target.into(), ms.into(), statement.into()],
+    )?;
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments)]
+fn bench_note_query(
+    run: &str,
+    target: i32,
+    query: &str,
+    attempt: i32,
+    ms: f64,
+    rows: i64,
+    hash: Option<AnyNumeric>,
+    statement: &str,
+    finished: TimestampWithTimeZone,
+) -> SqlResult<()> {
+    check_run_owner(run)?;
+    ledger::write(
+        "INSERT INTO millrace.bench_query (run, target, query, attempt, ms, rows, hash, statement, finished)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &[
+            run.into(),
+            target.into(),
+            query.into(),
+            attempt.into(),
+            ms.into(),
+            rows.into(),
+            hash.into(),
+            statement.into(),
+            finished.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+fn bench_delete(bench: &str) -> SqlResult<()> {
+    check_owner(bench)?;
+    for (table, column) in [("bench_table", "bench"), ("bench_variant", "bench"), ("bench", "name")] {
+        ledger::write(
+            &format!("DELETE FROM millrace.{table} WHERE {column} OPERATOR(pg_catalog.=) $1"),
+            &[bench.into()],
+        )?;
+    }
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+fn stream_variant_drop(name: &str) -> SqlResult<bool> {
+    process::check_writable("stream_variant_drop()");
+    let owner = "SELECT millrace.role_of(owner) FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1";
+    let exists = "SELECT EXISTS (SELECT FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1)";
+    if one(exists, &[name.into()])? != Some(true) {
+        return Ok(false);
+    }
+    if !one(owner, &[name.into()])?.map_or_else(role::is_superuser, role::may_act_for) {
+        return Err(Error::NotOwnerOfVariant(name.to_owned()).into());
+    }
+    let deleted =
+        ledger::write("DELETE FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1", &[name.into()])?;
+    Ok(deleted > 0)
+}
