@@ -534,7 +534,8 @@ fn the_engine_is_known_by_its_role_and_version() {
          AS $$ SELECT millrace.engine_of(current_setting('gp_role'), '{CLOUDBERRY}') $$"
     );
     client.batch_execute(&stand_in).unwrap();
-    let skipped = "SELECT coalesce(string_agg(name || ': ' || millrace.bench_why_skipped(v, 'cdr'), ', '), 'none')
+    let skipped =
+        "SELECT coalesce(string_agg(name || ': ' || millrace.bench_why_skipped(v, 'cdr'), ', '), 'none')
                    FROM millrace.variant v";
     assert_eq!(one::<String>(&mut client, skipped), "none");
     client.batch_execute("DROP ACCESS METHOD pax CASCADE").unwrap();
