@@ -425,6 +425,40 @@ fn wrong_calls_are_refused_and_leave_nothing() {
 }
 
 #[test]
+fn a_partitioned_variant_is_distributed_by_its_table() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client
+        .batch_execute(
+            "INSERT INTO millrace.variant (name, create_suffix, partition_by, partitions) VALUES
+                ('spread', 'WITH (fillfactor = 50) distributed by (caller_number, call_id)',
+                 'RANGE (call_hour)', '{FOR VALUES FROM (0) TO (12), DEFAULT}'),
+                ('copied', 'DISTRIBUTED REPLICATED', NULL, NULL)",
+        )
+        .unwrap();
+    let mut statements = |variant: &str| {
+        let made = format!(
+            "SELECT millrace.bench_variant_statements('{variant}', 'noindex', 'cdr', 'bench', 1000, '{{}}')"
+        );
+        texts(&mut client, &made)
+    };
+    assert_eq!(
+        statements("spread"),
+        [
+            "CREATE TABLE bench.spread_noindex (LIKE public.cdr_calls) PARTITION BY RANGE (call_hour) \
+             distributed by (caller_number, call_id)",
+            "CREATE TABLE bench.spread_noindex_00 PARTITION OF bench.spread_noindex FOR VALUES FROM (0) TO (12) \
+             WITH (fillfactor = 50)",
+            "CREATE TABLE bench.spread_noindex_01 PARTITION OF bench.spread_noindex DEFAULT WITH (fillfactor = 50)",
+        ]
+    );
+    assert_eq!(
+        statements("copied"),
+        ["CREATE TABLE bench.copied_noindex (LIKE public.cdr_calls) DISTRIBUTED REPLICATED"]
+    );
+}
+
+#[test]
 fn variants_of_ones_own_and_whose_benchmark_it_is() {
     let cluster = Cluster::new();
     let mut admin = cluster.connect();

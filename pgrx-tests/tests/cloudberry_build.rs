@@ -24,7 +24,7 @@ impl Folder {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let copied = Command::new("cp")
             .arg("-r")
-            .args(["Makefile", "Cargo.lock", "scripts", "sql"].map(|name| repository.join(name)))
+            .args(["Makefile", "Cargo.lock", "scripts", "release"].map(|name| repository.join(name)))
             .arg(&folder.0)
             .status();
         assert!(copied.unwrap().success());
