@@ -6,11 +6,11 @@
 
 use crate::error::{Error, Result};
 use crate::pg::server::process;
+use crate::pg::server::text::{Json, Text, to_c_string};
 use crate::runs::inserted::Inserted;
 use crate::runs::origin::{Origin, QUERY};
 use crate::runs::plan;
 use millrace_sources::{BatchPlan, Profile};
-use pgrx::JsonB;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
@@ -79,14 +79,15 @@ pub fn find(name: &str) -> Result<Option<Run>> {
             "SELECT owner::pg_catalog.text, source, options, batch_rows, profile, batches, rows_estimated, named
              FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
             Some(1),
-            &[name.into()],
+            &[Text::from(name).into()],
         )?;
         let Some(row) = rows.next() else { return Ok(None) };
-        let json = |value: Option<JsonB>| value.map(|value| value.0).unwrap_or_default();
+        let text = |value: Option<Text>| value.unwrap_or_default().into_string();
+        let json = |value: Option<Json>| value.map(|value| value.0).unwrap_or_default();
         Ok::<_, pgrx::spi::Error>(Some(Run {
             name: name.to_owned(),
-            owner: row.get(1)?.unwrap_or_default(),
-            source: row.get(2)?.unwrap_or_default(),
+            owner: text(row.get(1)?),
+            source: text(row.get(2)?),
             options: json(row.get(3)?),
             batch_rows: row.get(4)?.unwrap_or_default(),
             profile: Profile::read(json(row.get(5)?)).unwrap_or_default(),
@@ -106,12 +107,12 @@ fn targets(run: &str) -> Result<Vec<Target>> {
             "SELECT target, name, relation, unlogged, leaves, filenodes
              FROM millrace.target WHERE run OPERATOR(pg_catalog.=) $1 ORDER BY target",
             None,
-            &[run.into()],
+            &[Text::from(run).into()],
         )?;
         rows.map(|row| {
             Ok(Target {
                 number: row.get(1)?.unwrap_or_default(),
-                name: row.get(2)?.unwrap_or_default(),
+                name: row.get::<Text>(2)?.unwrap_or_default().into_string(),
                 relation: row.get(3)?.unwrap_or(Oid::INVALID),
                 storage: Storage {
                     unlogged: row.get(4)?.unwrap_or_default(),
@@ -132,7 +133,9 @@ pub fn get(name: &str) -> Result<Run> {
 
 /// Refuses a run that belongs to a role the caller is not a member of.
 pub fn check_owner(run: &Run) -> Result<()> {
-    if !one("SELECT millrace.is_owner($1::pg_catalog.name)", &[run.owner.as_str().into()])?.unwrap_or(false) {
+    if !one("SELECT millrace.is_owner($1::pg_catalog.name)", &[Text::from(run.owner.as_str()).into()])?
+        .unwrap_or(false)
+    {
         return Err(Error::NotOwner(run.name.clone()));
     }
     Ok(())
@@ -141,7 +144,7 @@ pub fn check_owner(run: &Run) -> Result<()> {
 /// Refuses the query of another role, even one the caller is a member of: it would run with the caller's rights.
 pub fn check_query_owner(run: &Run) -> Result<()> {
     let is_own = "SELECT current_user OPERATOR(pg_catalog.=) $1::pg_catalog.name";
-    if run.source == QUERY && !one(is_own, &[run.owner.as_str().into()])?.unwrap_or(false) {
+    if run.source == QUERY && !one(is_own, &[Text::from(run.owner.as_str()).into()])?.unwrap_or(false) {
         return Err(Error::OthersQuery { run: run.name.clone(), owner: run.owner.clone() });
     }
     Ok(())
@@ -154,15 +157,15 @@ pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
              (name, source, options, batch_rows, batches, rows_estimated, named, rate, profile, created)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         &[
-            run.name.as_str().into(),
-            run.source.as_str().into(),
-            JsonB(run.options.clone()).into(),
+            Text::from(run.name.as_str()).into(),
+            Text::from(run.source.as_str()).into(),
+            Json(run.options.clone()).into(),
             run.batch_rows.into(),
             run.batches.into(),
             run.rows_estimated.into(),
             run.named.into(),
             rate.into(),
-            JsonB(json!(run.profile)).into(),
+            Json(json!(run.profile)).into(),
             process::now().into(),
         ],
     )?;
@@ -183,9 +186,9 @@ fn write_target(statement: &str, run: &str, target: &Target) -> Result<()> {
     execute(
         statement,
         &[
-            run.into(),
+            Text::from(run).into(),
             (*number).into(),
-            name.as_str().into(),
+            Text::from(name.as_str()).into(),
             (*relation).into(),
             storage.unlogged.into(),
             storage.leaves.clone().into(),
@@ -200,7 +203,7 @@ fn write_target(statement: &str, run: &str, target: &Target) -> Result<()> {
 pub fn reopen(run: &str, rate: Option<f64>) -> Result<()> {
     execute(
         "UPDATE millrace.run SET rate = $2, stop_requested = false WHERE name OPERATOR(pg_catalog.=) $1",
-        &[run.into(), rate.into()],
+        &[Text::from(run).into(), rate.into()],
     )?;
     Ok(())
 }
@@ -218,7 +221,7 @@ pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
         let moved =
             format!("FROM {from} WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2");
         for statement in [format!("INSERT INTO {to} SELECT * {moved}"), format!("DELETE {moved}")] {
-            execute(&statement, &[run.into(), then.number.into()])?;
+            execute(&statement, &[Text::from(run).into(), then.number.into()])?;
         }
     }
     Ok(())
@@ -230,9 +233,9 @@ pub fn delete(run: &str) -> Result<()> {
     // not act on them.
     for table in ["bench_query", "bench_analyze", "bench_table", "batch", "batch_unlogged", "target"] {
         let statement = format!("DELETE FROM millrace.{table} WHERE run OPERATOR(pg_catalog.=) $1");
-        execute(&statement, &[run.into()])?;
+        execute(&statement, &[Text::from(run).into()])?;
     }
-    execute("DELETE FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+    execute("DELETE FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[Text::from(run).into()])?;
     Ok(())
 }
 
@@ -240,7 +243,7 @@ pub fn delete(run: &str) -> Result<()> {
 pub fn request_stop(run: &str) -> Result<()> {
     execute(
         "UPDATE millrace.run SET stop_requested = true WHERE name OPERATOR(pg_catalog.=) $1",
-        &[run.into()],
+        &[Text::from(run).into()],
     )?;
     Ok(())
 }
@@ -258,7 +261,7 @@ pub fn insert_batch(run: &Run, target: &Target, batch: i64, inserted: &Inserted)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
         ),
         &[
-            run.name.as_str().into(),
+            Text::from(run.name.as_str()).into(),
             batch.into(),
             target.number.into(),
             measured.rows.into(),
@@ -282,7 +285,7 @@ pub fn has_batch(run: &Run, target: &Target, batch: i64) -> Result<bool> {
             "SELECT true FROM {ledger} WHERE run OPERATOR(pg_catalog.=) $1
              AND batch OPERATOR(pg_catalog.=) $2 AND target OPERATOR(pg_catalog.=) $3"
         ),
-        &[run.name.as_str().into(), batch.into(), target.number.into()],
+        &[Text::from(run.name.as_str()).into(), batch.into(), target.number.into()],
     )?;
     Ok(there.unwrap_or(false))
 }
@@ -295,21 +298,21 @@ pub fn batches(run: &Run, target: &Target) -> Result<Vec<i64>> {
             "SELECT pg_catalog.array_agg(batch ORDER BY batch USING OPERATOR(pg_catalog.<)) FROM {ledger}
              WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2"
         ),
-        &[run.name.as_str().into(), target.number.into()],
+        &[Text::from(run.name.as_str()).into(), target.number.into()],
     )?;
     Ok(numbers.unwrap_or_default())
 }
 
 /// The key of a run's lock.
 pub fn lock_key(run: &str) -> Result<i64> {
-    Ok(one("SELECT millrace.lock_key($1)", &[run.into()])?.unwrap_or_default())
+    Ok(one("SELECT millrace.lock_key($1)", &[Text::from(run).into()])?.unwrap_or_default())
 }
 
 /// The process that holds a run's lock.
 pub fn holder(run: &str) -> Result<Option<i32>> {
     one(
         "SELECT pid FROM millrace.running() WHERE key OPERATOR(pg_catalog.=) millrace.lock_key($1)",
-        &[run.into()],
+        &[Text::from(run).into()],
     )
 }
 
@@ -324,7 +327,7 @@ pub fn one<T: FromDatum + IntoDatum>(
     arguments: &[pgrx::datum::DatumWithOid<'_>],
 ) -> Result<Option<T>> {
     let value = Spi::connect(|client| {
-        let rows = client.select(query, Some(1), arguments)?;
+        let rows = client.select(&to_c_string(query), Some(1), arguments)?;
         if rows.is_empty() { Ok(None) } else { rows.first().get_one() }
     });
     Ok(value?)
@@ -333,7 +336,7 @@ pub fn one<T: FromDatum + IntoDatum>(
 /// Runs a statement and returns the number of rows it changed.
 pub fn execute(statement: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<usize> {
     let changed = Spi::connect_mut(|client| {
-        Ok::<_, pgrx::spi::Error>(client.update(statement, None, arguments)?.len())
+        Ok::<_, pgrx::spi::Error>(client.update(&to_c_string(statement), None, arguments)?.len())
     });
     Ok(changed?)
 }

@@ -7,6 +7,8 @@ use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::cluster;
 use crate::pg::server::lock;
 use crate::pg::server::process;
+use crate::pg::server::report::notice;
+use crate::pg::server::text::{Json, Text};
 use crate::pg::workers::crew as workers;
 use crate::pg::workers::shared::MAX_WORKERS;
 use crate::runs::ledger::{self, Run, Target, one};
@@ -15,9 +17,9 @@ use crate::runs::pax as storage;
 use crate::runs::plan;
 use crate::runs::target::Relation;
 use millrace_sources::{Error as SourceError, Profile};
+use pgrx::Array;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
-use pgrx::{Array, JsonB, notice};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -26,10 +28,10 @@ const MAX_BATCH_ROWS: i32 = 100_000_000;
 
 /// Refuses a statement that commits where it could not, before it has done anything.
 #[pg_extern(sql = false)]
-fn check_may_commit(statement: &str) -> SqlResult<()> {
-    process::check_writable(statement);
+fn check_may_commit(statement: Text) -> SqlResult<()> {
+    process::check_writable(&statement);
     if process::in_transaction_block() {
-        return Err(Error::TransactionBlock(statement.to_owned()).into());
+        return Err(Error::TransactionBlock(statement.into_string()).into());
     }
     Ok(())
 }
@@ -94,24 +96,24 @@ fn take_profile(options: &mut Map<String, Value>) -> Result<Profile> {
 #[allow(clippy::too_many_arguments)]
 fn open_run(
     target: Option<Oid>,
-    source: Option<&str>,
+    source: Option<Text>,
     sf: Option<f64>,
     rows: Option<i64>,
     batch_rows: Option<i32>,
     workers: Option<i32>,
-    run: Option<&str>,
+    run: Option<Text>,
     variants: Option<Array<Oid>>,
-    options: Option<JsonB>,
-) -> SqlResult<String> {
+    options: Option<Json>,
+) -> SqlResult<Text> {
     let target = target.ok_or(Error::Null("target"))?;
     let workers = check_workers(workers)?;
-    if run == Some("") {
+    if run.as_deref() == Some("") {
         let hint = "Leave it out to have the run named after its target.";
         return Err(Error::Argument { name: "run", value: "\"\"".to_owned(), hint }.into());
     }
     let relations = find_targets(target, variants)?;
     let first = &relations[0];
-    let source = source.unwrap_or(&first.short_name);
+    let source = source.as_deref().unwrap_or(&first.short_name);
     let options = options.map_or_else(|| json!({}), |options| options.0);
     let batch_rows = check_batch_rows(batch_rows)?;
     let request = Request::new(source, sf, rows, options)?;
@@ -134,7 +136,7 @@ fn open_run(
     }
     let plan = plan::plan(&request.origin, batch_rows, &request.profile, &request.options);
     let wanted = Run {
-        name: run.map_or_else(|| first.name.clone(), str::to_owned),
+        name: run.as_deref().map_or_else(|| first.name.clone(), str::to_owned),
         owner: String::new(),
         source: request.source,
         options: request.options,
@@ -148,7 +150,7 @@ fn open_run(
             .map(|(number, relation)| relation.into_target(number))
             .collect::<Result<_>>()?,
     };
-    Ok(begin_or_go_on(wanted, request.rate)?)
+    Ok(begin_or_go_on(wanted, request.rate)?.into())
 }
 
 /// Raises the server's error if the query of source `sql` cannot fill the target. A function of its own,
@@ -156,13 +158,13 @@ fn open_run(
 #[pg_extern(sql = false)]
 fn check_query(
     target: Option<Oid>,
-    source: Option<&str>,
+    source: Option<Text>,
     rows: Option<i64>,
-    options: Option<JsonB>,
+    options: Option<Json>,
 ) -> SqlResult<()> {
-    let Some(source) = source.filter(|&source| source == origin::QUERY) else { return Ok(()) };
+    let Some(source) = source.filter(|source| &**source == origin::QUERY) else { return Ok(()) };
     let options = options.map_or_else(|| json!({}), |options| options.0);
-    if let Origin::Query(query) = Request::new(source, None, rows, options)?.origin {
+    if let Origin::Query(query) = Request::new(&source, None, rows, options)?.origin {
         query.check(&Relation::find(target.ok_or(Error::Null("target"))?)?.name)?;
     }
     Ok(())
@@ -223,7 +225,7 @@ fn begin_or_go_on(wanted: Run, rate: Option<f64>) -> Result<String> {
         ledger::check_owner(&existing)?;
         check_same(&existing, &wanted)?;
         if finished {
-            notice!("run \"{name}\" is finished, there is nothing to do");
+            notice(format!("run \"{name}\" is finished, there is nothing to do"));
         } else {
             check_all_storage(&existing)?;
             ledger::reopen(&name, rate)?;
@@ -241,7 +243,8 @@ fn acquire(run: &str) -> Result<()> {
 }
 
 fn is_finished(run: &Run) -> Result<bool> {
-    let missing: Option<i64> = one("SELECT millrace.first_missing_batch($1)", &[run.name.as_str().into()])?;
+    let missing: Option<i64> =
+        one("SELECT millrace.first_missing_batch($1)", &[Text::from(run.name.as_str()).into()])?;
     Ok(missing.is_some_and(|batch| batch > run.batches))
 }
 
@@ -292,8 +295,8 @@ fn check_all_storage(run: &Run) -> Result<()> {
 }
 
 #[pg_extern(sql = false)]
-fn reopen_run(run: Option<&str>, adopt: Option<bool>, workers: Option<i32>) -> SqlResult<()> {
-    let name = run.ok_or(Error::Null("run"))?;
+fn reopen_run(run: Option<Text>, adopt: Option<bool>, workers: Option<i32>) -> SqlResult<()> {
+    let name = &*run.ok_or(Error::Null("run"))?;
     let workers = check_workers(workers)?;
     let run = ledger::get(name)?;
     ledger::check_owner(&run)?;
@@ -311,17 +314,21 @@ fn reopen_run(run: Option<&str>, adopt: Option<bool>, workers: Option<i32>) -> S
             ledger::adopt(name, target, &relation.into_target(target.number)?)?;
         }
     } else if is_finished(&run)? {
-        notice!("run \"{name}\" is finished, there is nothing to do");
+        notice(format!("run \"{name}\" is finished, there is nothing to do"));
         return Ok(());
     } else {
         check_all_storage(&run)?;
     }
-    Ok(ledger::reopen(name, one("SELECT rate FROM millrace.run WHERE name = $1", &[name.into()])?)?)
+    Ok(ledger::reopen(
+        name,
+        one("SELECT rate FROM millrace.run WHERE name = $1", &[Text::from(name).into()])?,
+    )?)
 }
 
 /// The target as it is now: by name, because a restored table has another OID, or else by OID.
 fn current_target(target: &Target) -> Result<Oid> {
-    let by_name: Option<Oid> = one("SELECT to_regclass($1)::oid", &[target.name.as_str().into()])?;
+    let by_name: Option<Oid> =
+        one("SELECT to_regclass($1)::oid", &[Text::from(target.name.as_str()).into()])?;
     Ok(by_name.unwrap_or(target.relation))
 }
 
@@ -332,12 +339,12 @@ fn close_run() {
 }
 
 #[pg_extern(sql = false)]
-fn stream_stop(run: Option<&str>) -> SqlResult<bool> {
+fn stream_stop(run: Option<Text>) -> SqlResult<bool> {
     process::check_writable("stream_stop()");
-    let name = run.ok_or(Error::Null("run"))?;
+    let name = &*run.ok_or(Error::Null("run"))?;
     ledger::check_owner(&ledger::get(name)?)?;
     if ledger::holder(name)?.is_none() {
-        notice!("run \"{name}\" is not running");
+        notice(format!("run \"{name}\" is not running"));
         return Ok(false);
     }
     ledger::request_stop(name)?;
@@ -345,9 +352,9 @@ fn stream_stop(run: Option<&str>) -> SqlResult<bool> {
 }
 
 #[pg_extern(sql = false)]
-fn stream_drop(run: Option<&str>) -> SqlResult<()> {
+fn stream_drop(run: Option<Text>) -> SqlResult<()> {
     process::check_writable("stream_drop()");
-    let name = run.ok_or(Error::Null("run"))?;
+    let name = &*run.ok_or(Error::Null("run"))?;
     ledger::check_owner(&ledger::get(name)?)?;
     acquire(name)?;
     ledger::delete(name)?;

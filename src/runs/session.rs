@@ -7,6 +7,7 @@ use crate::error::{Result, SqlResult, or_raise};
 use crate::pg::load::insert::bulk_insert;
 use crate::pg::server::process;
 use crate::pg::server::progress::BatchReport;
+use crate::pg::server::text::{Json, Text};
 use crate::pg::workers::crew as workers;
 use crate::pg::workers::shared::{Orders, Shared};
 use crate::runs::inserted::{Inserted, Path};
@@ -15,8 +16,8 @@ use crate::runs::open::{check_storage, check_workers, current_relation};
 use crate::runs::origin::{Origin, Query};
 use crate::runs::target::Relation;
 use millrace_sources::Source;
+use pgrx::notice;
 use pgrx::prelude::*;
-use pgrx::{JsonB, notice};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 /// `next_batch`; returns how many processes there are then.
 #[pg_extern(sql = false)]
 fn start_workers(
-    run: &str,
+    run: Text,
     workers: i32,
     batches: i64,
     next_batch: i64,
@@ -34,7 +35,7 @@ fn start_workers(
     // No more than there are batches for.
     let wanted = wanted.min(usize::try_from(batches - next_batch + 1).unwrap_or(0).max(1));
     let rate = rate.map(|rate| rate / wanted as f64);
-    let orders = Orders::new(run.to_owned(), batches, wanted, rate);
+    let orders = Orders::new(run.into_string(), batches, wanted, rate);
     let started = 1 + workers::start(&orders, next_batch, wanted - 1);
     if started < wanted {
         notice!("{started} processes ingest the run, {wanted} were asked for: no more workers are free");
@@ -97,7 +98,7 @@ const NAP: Duration = Duration::from_millis(250);
 /// Notes how long the commit of the batch before took.
 fn note_commit(run: &str, committed: Option<(i64, Duration)>) -> Result<()> {
     let Some((batch, took)) = committed else { return Ok(()) };
-    let arguments = [run.into(), batch.into(), (took.as_secs_f64() * 1000.0).into()];
+    let arguments = [Text::from(run).into(), batch.into(), (took.as_secs_f64() * 1000.0).into()];
     ledger::one::<bool>("SELECT millrace.note_commit($1, $2, $3) IS NULL", &arguments)?;
     Ok(())
 }
@@ -105,8 +106,8 @@ fn note_commit(run: &str, committed: Option<(i64, Duration)>) -> Result<()> {
 /// Inserts one batch into the targets that do not have it, and notes it; returns its number of rows. The
 /// caller's `search_path` is left alone for the sake of triggers.
 #[pg_extern(sql = false)]
-fn ingest_batch(run: &str, batch: i64) -> SqlResult<i64> {
-    Ok(insert_batch(run, batch)?)
+fn ingest_batch(run: Text, batch: i64) -> SqlResult<i64> {
+    Ok(insert_batch(&run, batch)?)
 }
 
 fn insert_batch(run: &str, batch: i64) -> Result<i64> {
@@ -171,8 +172,8 @@ fn insert_select(run: &Run, relation: &Relation, columns: &str, units: &Range<u6
         target = relation.name,
     );
     let arguments = [
-        run.source.as_str().into(),
-        JsonB(run.options.clone()).into(),
+        Text::from(run.source.as_str()).into(),
+        Json(run.options.clone()).into(),
         (units.start as i64).into(),
         (units.end as i64).into(),
     ];

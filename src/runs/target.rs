@@ -5,6 +5,7 @@ use crate::guc;
 #[cfg(not(feature = "cbdb"))]
 use crate::pg::load::path;
 use crate::pg::server::cluster;
+use crate::pg::server::text::Text;
 use crate::pg::values::reader::check_table;
 use crate::pg::values::row_type::RowType;
 use crate::runs::inserted::Path;
@@ -41,11 +42,12 @@ impl Relation {
                 &[oid.into()],
             )?;
             let Some(row) = rows.next() else { return Ok(None) };
+            let text = |value: Option<Text>| value.unwrap_or_default().into_string();
             Ok::<_, pgrx::spi::Error>(Some(Self {
                 oid,
-                name: row.get(1)?.unwrap_or_default(),
-                short_name: row.get(2)?.unwrap_or_default(),
-                kind: row.get(3)?.unwrap_or_default(),
+                name: text(row.get(1)?),
+                short_name: text(row.get(2)?),
+                kind: text(row.get(3)?),
                 is_temporary: row.get(4)?.unwrap_or_default(),
                 may_insert: row.get(5)?.unwrap_or_default(),
             }))
@@ -181,7 +183,7 @@ impl Relation {
             )?;
             rows.map(|row| {
                 Ok(TableColumn {
-                    name: row.get(1)?.unwrap_or_default(),
+                    name: row.get::<Text>(1)?.unwrap_or_default().into_string(),
                     made_by_table: row.get(2)?.unwrap_or_default(),
                     has_default: row.get(3)?.unwrap_or_default(),
                 })

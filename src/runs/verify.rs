@@ -5,11 +5,11 @@
 
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::cluster;
+use crate::pg::server::text::{Json, Text, to_c_string};
 use crate::runs::ledger::{self, Run, Target, one};
 use crate::runs::open::current_relation;
 use crate::runs::origin::Origin;
 use crate::runs::target::Relation;
-use pgrx::JsonB;
 use pgrx::prelude::*;
 
 /// Rows and hash of some content; no hash if there are no rows.
@@ -29,21 +29,21 @@ impl Content {
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn stream_verify(
-    run: Option<&str>,
+    run: Option<Text>,
 ) -> SqlResult<
     TableIterator<
         'static,
         (
-            name!(target, String),
+            name!(target, Text),
             name!(batches, i64),
             name!(rows_expected, i64),
             name!(rows_found, i64),
             name!(matches, bool),
-            name!(detail, Option<String>),
+            name!(detail, Option<Text>),
         ),
     >,
 > {
-    let run = ledger::get(run.ok_or(Error::Null("run"))?)?;
+    let run = ledger::get(&run.ok_or(Error::Null("run"))?)?;
     let origin = Origin::open(&run.source, &run.options)?;
     let verify = |target: &Target| {
         let relation = current_relation(&run, target)?;
@@ -57,11 +57,11 @@ fn stream_verify(
         };
         let matches = found == expected;
         let detail = match origin {
-            _ if !matches => Some(describe(&expected, &found)),
-            Origin::Query(_) => Some("by count only: a query may give other rows each time".to_owned()),
+            _ if !matches => Some(describe(&expected, &found).into()),
+            Origin::Query(_) => Some("by count only: a query may give other rows each time".into()),
             Origin::Source(_) => None,
         };
-        Ok((relation.name, batches.len() as i64, expected.rows, found.rows, matches, detail))
+        Ok((relation.name.into(), batches.len() as i64, expected.rows, found.rows, matches, detail))
     };
     Ok(TableIterator::new(run.targets.iter().map(verify).collect::<Result<Vec<_>>>()?))
 }
@@ -107,7 +107,7 @@ fn expected(
              FROM (SELECT millrace.source_rows($1, $2, r.first_unit, r.end_unit, NULL::{name}) AS row_made
                    FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS r (first_unit, end_unit)) made"
         ),
-        &[run.source.as_str().into(), JsonB(run.options.clone()).into(), starts.into(), ends.into()],
+        &[Text::from(run.source.as_str()).into(), Json(run.options.clone()).into(), starts.into(), ends.into()],
     )
 }
 
@@ -126,8 +126,11 @@ fn expected_of_each(
     for &batch in batches {
         let units = plan.batch(batch as u64);
         let (first, end) = (units.start as i64, units.end as i64);
-        let options = JsonB(run.options.clone());
-        whole.add(content(&query, &[run.source.as_str().into(), options.into(), first.into(), end.into()])?);
+        let options = Json(run.options.clone());
+        whole.add(content(
+            &query,
+            &[Text::from(run.source.as_str()).into(), options.into(), first.into(), end.into()],
+        )?);
     }
     Ok(whole)
 }
@@ -137,7 +140,7 @@ fn noted(run: &Run, target: &Target) -> Result<Content> {
     let rows = one(
         "SELECT pg_catalog.sum(rows)::bigint FROM millrace.batches()
          WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2",
-        &[run.name.as_str().into(), target.number.into()],
+        &[Text::from(run.name.as_str()).into(), target.number.into()],
     )?;
     Ok(Content { rows: rows.unwrap_or_default(), hash: None })
 }
@@ -172,7 +175,7 @@ fn content(hashes: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<
         let query = format!(
             "SELECT pg_catalog.count(*), pg_catalog.sum(hash)::pg_catalog.text FROM ({hashes}) hashed"
         );
-        let row = client.select(query.as_str(), Some(1), arguments)?.first();
+        let row = client.select(&to_c_string(&query), Some(1), arguments)?.first();
         let hash = row.get::<String>(2)?.and_then(|hash| hash.parse().ok());
         Ok::<_, pgrx::spi::Error>(Content { rows: row.get(1)?.unwrap_or_default(), hash })
     });

@@ -7,6 +7,7 @@ use super::{KEEP_LOCK, ROW_EXCLUSIVE, ROWS_AT_ONCE};
 use crate::error::{Error, Result};
 use crate::pg::server::progress::{self, Measured};
 use crate::pg::server::slot::{self, palloc_node};
+use crate::pg::server::text::from_c_string;
 use crate::pg::server::wal;
 use crate::pg::values::feed::Feed;
 use crate::pg::values::reader::{Reader, columns_of};
@@ -25,7 +26,7 @@ use std::sync::Arc;
 /// `relation` is open.
 unsafe fn relation_name(relation: pg_sys::Relation) -> String {
     // SAFETY: the caller vouches for the relation; a name ends with a zero byte.
-    unsafe { CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr()) }.to_string_lossy().into_owned()
+    from_c_string(unsafe { CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr()) })
 }
 
 /// Inserts `units` of a source into tables that take rows in bulk, the same rows into each; returns what

@@ -7,5 +7,7 @@ pub mod process;
 pub mod progress;
 #[cfg(not(feature = "cbdb"))]
 pub mod raw;
+pub mod report;
 pub mod slot;
+pub mod text;
 pub mod wal;

@@ -4,10 +4,12 @@
 //! leads: it starts them, waits for them, raises their errors, and ends them if it is ended itself. So
 //! nobody works on a run whose lock is not held.
 
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result};
 use crate::pg::server::compat;
 use crate::pg::server::lock;
 use crate::pg::server::process;
+use crate::pg::server::report::Report;
+use crate::pg::server::text::to_message;
 use crate::pg::workers::shared::{MAX_WORKERS, Orders, Shared, Stage};
 use pgrx::bgworkers::{
     BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker,
@@ -15,7 +17,7 @@ use pgrx::bgworkers::{
 use pgrx::pg_sys::{self, GucContext, GucSource, Oid};
 use pgrx::prelude::*;
 use std::cell::RefCell;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -189,7 +191,7 @@ pub extern "C-unwind" fn millrace_ingest_worker(_argument: pg_sys::Datum) {
     let work = || work(&shared, &orders);
     PgTryBuilder::new(std::panic::AssertUnwindSafe(work))
         .catch_others(|error| {
-            shared.fail(&Failure::from(&error));
+            shared.fail(&Report::caught(&error));
             error.rethrow()
         })
         .execute();
@@ -237,7 +239,7 @@ pub fn transaction<T>(f: impl FnOnce() -> T) -> T {
 
 /// Shows what the worker does in `pg_stat_activity`.
 pub fn report_activity(what: &str) {
-    let what = CString::new(what).unwrap_or_default();
+    let what = to_message(what);
     // SAFETY: copies the string to this process's own status entry.
     unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, what.as_ptr()) };
 }
