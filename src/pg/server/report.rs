@@ -76,10 +76,9 @@ impl Report {
             message: self.message.as_ptr().cast_mut(),
             detail: pointer(&self.detail),
             hint: pointer(&self.hint),
-            funcname: c"millrace".as_ptr(),
             ..Default::default()
         };
-        // SAFETY: the server copies the texts, which live through the call, and keeps the name, which is static.
+        // SAFETY: the server copies the texts, which live through the call.
         unsafe { pg_sys::ThrowErrorData(&mut data) };
     }
 
