@@ -12,7 +12,7 @@ use crate::pg::server::wal;
 use crate::pg::values::feed::Feed;
 use crate::pg::values::reader::{Reader, columns_of};
 use crate::pg::values::row_type::RowType;
-use crate::pg::values::tuple::{Former, Tuples};
+use crate::pg::values::tuple::{Batch, Former, Tuples};
 use arrow::array::RecordBatch;
 use millrace_sources::Source;
 use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
@@ -71,19 +71,11 @@ pub fn bulk_insert(
     Ok(loads.into_iter().map(finish).collect())
 }
 
-/// Rows of a batch for one of the tables.
-enum Batch {
-    /// As the table stores them.
-    Tuples(Tuples),
-    /// To be read value by value.
-    Columns(RecordBatch),
-}
-
 /// Makes of a batch what each table takes; null formers are for tables that take columns.
 fn prepare(formers: Vec<Option<Former>>) -> impl Fn(RecordBatch) -> Result<Vec<Batch>> {
     move |batch| {
         let prepare = |former: &Option<Former>| match former {
-            Some(former) => former.form(&batch).map(Batch::Tuples),
+            Some(former) => former.form(&batch),
             None => Ok(Batch::Columns(batch.clone())),
         };
         formers.iter().map(prepare).collect()
