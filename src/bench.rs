@@ -2,11 +2,12 @@
 //! they are written here, after a look at whose benchmark or run it is.
 
 use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{process, role};
 use crate::runs::ledger::{self, one};
+use pgrx::AnyNumeric;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
-use pgrx::{AnyNumeric, JsonB};
 
 /// Refuses a benchmark that is not the caller's, or a role's that the caller may act for.
 fn check_owner(bench: &str) -> Result<()> {
@@ -24,12 +25,12 @@ fn check_run_owner(run: &str) -> Result<()> {
 
 #[pg_extern(sql = false)]
 fn bench_insert(
-    name: &str,
-    source: &str,
+    name: Text,
+    source: Text,
     rows: i64,
     batch_rows: i32,
-    options: JsonB,
-    schema: &str,
+    options: Json,
+    schema: Text,
     analyze_every: Option<i32>,
 ) -> SqlResult<bool> {
     let inserted = ledger::write(
@@ -52,8 +53,8 @@ fn bench_insert(
 }
 
 #[pg_extern(sql = false)]
-fn bench_note_variant(bench: &str, place: i32, variant: &str, skipped: Option<&str>) -> SqlResult<()> {
-    check_owner(bench)?;
+fn bench_note_variant(bench: Text, place: i32, variant: Text, skipped: Option<Text>) -> SqlResult<()> {
+    check_owner(&bench)?;
     ledger::write(
         "INSERT INTO millrace.bench_variant (bench, position, variant, skipped) VALUES ($1, $2, $3, $4)",
         &[bench.into(), place.into(), variant.into(), skipped.into()],
@@ -63,15 +64,15 @@ fn bench_note_variant(bench: &str, place: i32, variant: &str, skipped: Option<&s
 
 #[pg_extern(sql = false)]
 fn bench_note_table(
-    bench: &str,
-    phase: &str,
-    variant: &str,
-    run: &str,
+    bench: Text,
+    phase: Text,
+    variant: Text,
+    run: Text,
     target: i32,
-    definition: &str,
+    definition: Text,
 ) -> SqlResult<()> {
-    check_owner(bench)?;
-    check_run_owner(run)?;
+    check_owner(&bench)?;
+    check_run_owner(&run)?;
     ledger::write(
         "INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -82,13 +83,13 @@ fn bench_note_table(
 
 #[pg_extern(sql = false)]
 fn bench_note_analyze(
-    run: &str,
+    run: Text,
     target: i32,
     batch: i64,
     ms: f64,
     finished: TimestampWithTimeZone,
 ) -> SqlResult<()> {
-    check_run_owner(run)?;
+    check_run_owner(&run)?;
     ledger::write(
         "INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished) VALUES ($1, $2, $3, $4, $5)",
         &[run.into(), target.into(), batch.into(), ms.into(), finished.into()],
@@ -97,8 +98,8 @@ fn bench_note_analyze(
 }
 
 #[pg_extern(sql = false)]
-fn bench_note_after_load(run: &str, target: i32, ms: f64, statement: &str) -> SqlResult<()> {
-    check_run_owner(run)?;
+fn bench_note_after_load(run: Text, target: i32, ms: f64, statement: Text) -> SqlResult<()> {
+    check_run_owner(&run)?;
     ledger::write(
         "UPDATE millrace.bench_table
          SET after_load_ms = $3,
@@ -113,17 +114,17 @@ fn bench_note_after_load(run: &str, target: i32, ms: f64, statement: &str) -> Sq
 #[pg_extern(sql = false)]
 #[allow(clippy::too_many_arguments)]
 fn bench_note_query(
-    run: &str,
+    run: Text,
     target: i32,
-    query: &str,
+    query: Text,
     attempt: i32,
     ms: f64,
     rows: i64,
     hash: Option<AnyNumeric>,
-    statement: &str,
+    statement: Text,
     finished: TimestampWithTimeZone,
 ) -> SqlResult<()> {
-    check_run_owner(run)?;
+    check_run_owner(&run)?;
     ledger::write(
         "INSERT INTO millrace.bench_query (run, target, query, attempt, ms, rows, hash, statement, finished)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -143,27 +144,27 @@ fn bench_note_query(
 }
 
 #[pg_extern(sql = false)]
-fn bench_delete(bench: &str) -> SqlResult<()> {
-    check_owner(bench)?;
+fn bench_delete(bench: Text) -> SqlResult<()> {
+    check_owner(&bench)?;
     for (table, column) in [("bench_table", "bench"), ("bench_variant", "bench"), ("bench", "name")] {
         ledger::write(
             &format!("DELETE FROM millrace.{table} WHERE {column} OPERATOR(pg_catalog.=) $1"),
-            &[bench.into()],
+            &[bench.clone().into()],
         )?;
     }
     Ok(())
 }
 
 #[pg_extern(sql = false)]
-fn stream_variant_drop(name: &str) -> SqlResult<bool> {
+fn stream_variant_drop(name: Text) -> SqlResult<bool> {
     process::check_writable("stream_variant_drop()");
     let owner = "SELECT millrace.role_of(owner) FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1";
     let exists = "SELECT EXISTS (SELECT FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1)";
-    if one(exists, &[name.into()])? != Some(true) {
+    if one(exists, &[name.clone().into()])? != Some(true) {
         return Ok(false);
     }
-    if !one(owner, &[name.into()])?.map_or_else(role::is_superuser, role::may_act_for) {
-        return Err(Error::NotOwnerOfVariant(name.to_owned()).into());
+    if !one(owner, &[name.clone().into()])?.map_or_else(role::is_superuser, role::may_act_for) {
+        return Err(Error::NotOwnerOfVariant(name.into_string()).into());
     }
     let deleted =
         ledger::write("DELETE FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1", &[name.into()])?;

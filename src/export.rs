@@ -6,13 +6,14 @@
 use crate::call::Call;
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::progress::ExportReport;
+use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{cluster, process};
 use crate::runs::origin;
 use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
 };
 use millrace_sources::{registry, tpch};
-use pgrx::JsonB;
+
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -23,11 +24,11 @@ use std::time::{Duration, Instant};
 type Files = TableIterator<
     'static,
     (
-        name!(path, String),
+        name!(path, Text),
         name!(rows, Option<i64>),
         name!(bytes, i64),
         name!(row_groups, Option<i64>),
-        name!(sha256, Option<String>),
+        name!(sha256, Option<Text>),
         name!(seconds, Option<f64>),
     ),
 >;
@@ -36,19 +37,19 @@ type Files = TableIterator<
 #[pg_extern(sql = false)]
 #[allow(clippy::too_many_arguments)]
 fn tpch_export(
-    table_name: Option<&str>,
+    table_name: Option<Text>,
     sf: Option<f64>,
-    path: Option<&str>,
-    format: Option<&str>,
+    path: Option<Text>,
+    format: Option<Text>,
     part: Option<i32>,
     parts: Option<i32>,
     threads: Option<i32>,
-    options: Option<JsonB>,
+    options: Option<Json>,
     segments: Option<i16>,
 ) -> SqlResult<Files> {
     let name = table_name.ok_or(Error::Null("table_name"))?;
     let sf = sf.ok_or(Error::Null("sf"))?;
-    let names = if name == "all" { tpch::tables().collect() } else { vec![name] };
+    let names = if &*name == "all" { tpch::tables().collect() } else { vec![&*name] };
     let parts = match (part, parts) {
         // As tpch_gen has it: one part for each scale factor begun.
         (Some(part), None) => Parts::One { part: part.into(), parts: sf.ceil() as i64 },
@@ -68,27 +69,27 @@ fn tpch_export(
 #[pg_extern(sql = false)]
 #[allow(clippy::too_many_arguments)]
 fn stream_export(
-    source: Option<&str>,
-    path: Option<&str>,
-    format: Option<&str>,
+    source: Option<Text>,
+    path: Option<Text>,
+    format: Option<Text>,
     part: Option<i32>,
     parts: Option<i32>,
     threads: Option<i32>,
-    options: Option<JsonB>,
+    options: Option<Json>,
     segments: Option<i16>,
 ) -> SqlResult<Files> {
     let name = source.ok_or(Error::Null("source"))?;
-    if name == origin::QUERY {
+    if &*name == origin::QUERY {
         let hint = "COPY (query) TO writes the rows of a query to a file.";
         return Err(Error::NotSupported { what: "exporting a query", hint }.into());
     }
-    let definition = registry::find(name).map_err(Error::from)?;
+    let definition = registry::find(&name).map_err(Error::from)?;
     let is_sources = |key: &str| definition.options.iter().any(|option| option.name == key);
     let (of_source, of_export): (Map<_, _>, Map<_, _>) =
         object(options.ok_or(Error::Null("options"))?.0)?.into_iter().partition(|(key, _)| is_sources(key));
-    let source = registry::open(name, Value::Object(of_source)).map_err(Error::from)?;
+    let source = registry::open(&name, Value::Object(of_source)).map_err(Error::from)?;
     let (parts, segment) = (parts_of((part, parts))?, cluster::segment(segments)?);
-    let table = Table { name: name.to_owned(), source, parts, segment };
+    let table = Table { name: name.into_string(), source, parts, segment };
     Ok(files(request(vec![table], path, format, threads, of_export)?)?)
 }
 
@@ -115,8 +116,8 @@ fn parts_of(given: (Option<i32>, Option<i32>)) -> Result<Parts> {
 
 fn request(
     tables: Vec<Table>,
-    path: Option<&str>,
-    format: Option<&str>,
+    path: Option<Text>,
+    format: Option<Text>,
     threads: Option<i32>,
     options: Map<String, Value>,
 ) -> Result<Request> {
@@ -125,7 +126,7 @@ fn request(
     let too_few = |_| Error::from(ExportError::Threads(threads.into()));
     Ok(Request {
         tables,
-        folder: folder(path.ok_or(Error::Null("path"))?)?,
+        folder: folder(&path.ok_or(Error::Null("path"))?)?,
         format,
         threads: usize::try_from(threads).map_err(too_few)?,
         options: Options::from_json(json!(options))?,
@@ -163,11 +164,11 @@ fn files(request: Request) -> Result<Files> {
     let row = |file: FileReport| {
         let written = file.written.as_ref();
         (
-            file.path.to_string_lossy().into_owned(),
+            file.path.to_string_lossy().into_owned().into(),
             written.map(|written| written.rows as i64),
             file.bytes as i64,
             written.map(|written| written.row_groups as i64),
-            written.map(|written| written.sha256.clone()),
+            written.map(|written| written.sha256.as_str().into()),
             written.map(|written| written.seconds),
         )
     };

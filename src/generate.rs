@@ -7,12 +7,13 @@ use crate::call::{Call, source_of_row_type};
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::cluster;
 use crate::pg::server::process;
+use crate::pg::server::text::{Json, Text};
 use crate::pg::values::reader::Unmatched;
 use crate::pg::values::row_type::RowType;
 use crate::pg::values::stream::{Row, Rows};
 use crate::runs::origin;
 use millrace_sources::{Source, registry, tpch};
-use pgrx::JsonB;
+
 use pgrx::prelude::*;
 use std::ops::Range;
 
@@ -26,7 +27,7 @@ fn rows(call: &Call, row_type: RowType, segments: Option<i16>) -> Result<SetOfIt
 /// `tpch_gen(table_name, sf, part, parts, row_type, segments)`; of the row type only its type matters.
 #[pg_extern(sql = false)]
 fn tpch_gen_by_name(
-    table_name: Option<&str>,
+    table_name: Option<Text>,
     sf: Option<f64>,
     part: Option<i32>,
     parts: Option<i32>,
@@ -35,7 +36,7 @@ fn tpch_gen_by_name(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> SqlResult<SetOfIterator<'static, Row>> {
     let table = table_name.ok_or(Error::Null("table_name"))?;
-    Ok(rows(&Call::tpch(table, sf, part, parts)?, RowType::of_call(fcinfo)?, segments)?)
+    Ok(rows(&Call::tpch(&table, sf, part, parts)?, RowType::of_call(fcinfo)?, segments)?)
 }
 
 /// `tpch_gen(row_type, sf, part, parts, segments)`: the table is the row type's name.
@@ -69,7 +70,7 @@ fn tpch_table(
 #[pg_extern(sql = false)]
 fn stream_gen(
     count: Option<i64>,
-    options: Option<JsonB>,
+    options: Option<Json>,
     part: Option<i32>,
     parts: Option<i32>,
     segments: Option<i16>,
@@ -85,7 +86,7 @@ fn stream_gen(
 /// `cdr_cell_towers(options, segments)` and its siblings: the source is the result type's.
 #[pg_extern(sql = false)]
 fn dimension_table(
-    options: Option<JsonB>,
+    options: Option<Json>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> SqlResult<SetOfIterator<'static, Row>> {
@@ -99,23 +100,23 @@ fn dimension_table(
 /// with null in the columns it does not have.
 #[pg_extern(sql = false)]
 fn source_rows(
-    source: &str,
-    options: JsonB,
+    source: Text,
+    options: Json,
     first_unit: i64,
     end_unit: i64,
     _row_type: Option<pgrx::AnyElement>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> SqlResult<SetOfIterator<'static, Row>> {
-    if source == origin::QUERY {
+    if &*source == origin::QUERY {
         let hint = "Its rows are those that the query gives by itself.";
         return Err(Error::NotSupported { what: "making rows of a query", hint }.into());
     }
     let row_type = RowType::of_call(fcinfo)?;
-    let opened = registry::open(source, options.0).map_err(Error::from)?;
+    let opened = registry::open(&source, options.0).map_err(Error::from)?;
     let unit = |unit: i64| u64::try_from(unit).unwrap_or_default().min(opened.units());
     let units = cluster::share_of_segment(unit(first_unit)..unit(end_unit), segments)?;
-    Ok(SetOfIterator::new(Rows::new(row_type, source, opened, units, Unmatched::Null)?))
+    Ok(SetOfIterator::new(Rows::new(row_type, &source, opened, units, Unmatched::Null)?))
 }
 
 /// `tpch_tables(sf, exact)`.
@@ -123,13 +124,13 @@ fn source_rows(
 fn tpch_tables(
     sf: Option<f64>,
     exact: Option<bool>,
-) -> SqlResult<TableIterator<'static, (name!(name, String), name!(rows, i64), name!(columns, Vec<String>))>> {
+) -> SqlResult<TableIterator<'static, (name!(name, Text), name!(rows, i64), name!(columns, Vec<Text>))>> {
     let sf = sf.ok_or(Error::Null("sf"))?;
     let exact = exact.unwrap_or_default();
     let table = |name: &str| {
         let (source, units) = Call::tpch(name, Some(sf), None, None)?.open()?;
         let rows = if exact { count(source.as_ref(), units) } else { source.estimated_rows(units) };
-        Ok((name.to_owned(), rows as i64, column_names(&source.schema())))
+        Ok((name.into(), rows as i64, column_names(&source.schema())))
     };
     Ok(TableIterator::new(tpch::tables().map(table).collect::<Result<Vec<_>>>()?))
 }
@@ -152,22 +153,23 @@ fn count(source: &dyn Source, units: Range<u64>) -> u64 {
 #[pg_extern(sql = false)]
 fn stream_sources() -> TableIterator<
     'static,
-    (name!(name, String), name!(about, String), name!(columns, Vec<String>), name!(options, Vec<String>)),
+    (name!(name, Text), name!(about, Text), name!(columns, Vec<Text>), name!(options, Vec<Text>)),
 > {
     let sources = registry::all().map(|definition| {
-        let options = definition.options.iter().map(|option| format!("{}: {}", option.name, option.about));
+        let options =
+            definition.options.iter().map(|option| Text::from(format!("{}: {}", option.name, option.about)));
         (
-            definition.name.to_owned(),
-            definition.about.to_owned(),
+            definition.name.into(),
+            definition.about.into(),
             column_names(&(definition.schema)()),
             options.collect(),
         )
     });
-    let options = origin::QUERY_OPTIONS.map(str::to_owned).to_vec();
-    let query = (origin::QUERY.to_owned(), origin::QUERY_ABOUT.to_owned(), Vec::new(), options);
+    let options = origin::QUERY_OPTIONS.map(Text::from).to_vec();
+    let query = (origin::QUERY.into(), origin::QUERY_ABOUT.into(), Vec::new(), options);
     TableIterator::new(sources.chain(std::iter::once(query)))
 }
 
-fn column_names(schema: &arrow::datatypes::Schema) -> Vec<String> {
-    schema.fields().iter().map(|field| field.name().clone()).collect()
+fn column_names(schema: &arrow::datatypes::Schema) -> Vec<Text> {
+    schema.fields().iter().map(|field| field.name().as_str().into()).collect()
 }

@@ -2,12 +2,12 @@
 
 use crate::error::{Error, Result, SqlResult, or_raise};
 use crate::pg::server::lock::SessionLock;
+use crate::pg::server::text::{Json, Text, to_c_string};
 use crate::runs::ledger::{self, one};
 use millrace_sources::tpch::answers::{self, Answer};
 use millrace_sources::tpch::queries::{self, Choice};
 use millrace_sources::tpch::{self, Scale};
 use millrace_sources::{Error as SourceError, registry};
-use pgrx::JsonB;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use pgrx::spi::{quote_identifier, quote_qualified_identifier};
@@ -52,24 +52,24 @@ fn query_number(query: Option<i32>) -> Result<usize> {
 #[pg_extern(sql = false)]
 fn tpch_query(
     query: Option<i32>,
-    schema: Option<&str>,
+    schema: Option<Text>,
     seed: Option<i64>,
     sf: Option<f64>,
     decorrelated: Option<bool>,
-) -> SqlResult<String> {
+) -> SqlResult<Text> {
     let decorrelated = decorrelated.ok_or(Error::Null("decorrelated"))?;
-    Ok(text(query_number(query)?, schema, choice(seed, 0, sf)?, decorrelated)?)
+    Ok(text(query_number(query)?, schema.as_deref(), choice(seed, 0, sf)?, decorrelated)?.into())
 }
 
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn tpch_queries(
-    schema: Option<&str>,
+    schema: Option<Text>,
     seed: Option<i64>,
     stream: Option<i32>,
     sf: Option<f64>,
     decorrelated: Option<bool>,
-) -> SqlResult<TableIterator<'static, (name!(position, i32), name!(query, i32), name!(sql, String))>> {
+) -> SqlResult<TableIterator<'static, (name!(position, i32), name!(query, i32), name!(sql, Text))>> {
     let decorrelated = decorrelated.ok_or(Error::Null("decorrelated"))?;
     let number = stream.unwrap_or_default();
     if number < 0 {
@@ -81,10 +81,16 @@ fn tpch_queries(
         Some(stream) => queries::order(stream as usize),
         None => std::array::from_fn(|index| index + 1),
     };
-    let rows = (1..)
-        .zip(order)
-        .map(|(position, query)| Ok((position, query as i32, text(query, schema, choice, decorrelated)?)));
+    let row = |(position, query)| {
+        let sql = text(query, schema.as_deref(), choice, decorrelated)?;
+        Ok((position, query as i32, sql.into()))
+    };
+    let rows = (1..).zip(order).map(row);
     Ok(TableIterator::new(rows.collect::<Result<Vec<_>>>()?))
+}
+
+fn texts(values: &[String]) -> Vec<Text> {
+    values.iter().map(|value| value.as_str().into()).collect()
 }
 
 fn published(sf: f64) -> Result<Vec<Answer>> {
@@ -99,7 +105,7 @@ fn tpch_answers(
 ) -> SqlResult<
     TableIterator<
         'static,
-        (name!(query, i32), name!(row, i32), name!(columns, Vec<String>), name!(answer, Vec<String>)),
+        (name!(query, i32), name!(row, i32), name!(columns, Vec<Text>), name!(answer, Vec<Text>)),
     >,
 > {
     let only = query.map(|query| query_number(Some(query))).transpose()?;
@@ -110,14 +116,14 @@ fn tpch_answers(
     let answers = published(sf.ok_or(Error::Null("sf"))?)?;
     let wanted = (1..).zip(answers).filter(move |(query, _)| only.is_none_or(|only| only == *query));
     Ok(TableIterator::new(wanted.flat_map(|(query, Answer { columns, rows })| {
-        (1..).zip(rows).map(move |(row, values)| (query as i32, row, columns.clone(), values))
+        (1..).zip(rows).map(move |(row, values)| (query as i32, row, texts(&columns), texts(&values)))
     })))
 }
 
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn tpch_validate(
-    schema: Option<&str>,
+    schema: Option<Text>,
     sf: Option<f64>,
     decorrelated: Option<bool>,
 ) -> SqlResult<
@@ -128,13 +134,13 @@ fn tpch_validate(
             name!(pass, bool),
             name!(rows, i64),
             name!(milliseconds, f64),
-            name!(difference, Option<String>),
+            name!(difference, Option<Text>),
         ),
     >,
 > {
-    let schema = schema.ok_or(Error::Null("schema"))?.to_owned();
-    check_schema_exists(&schema)?;
-    let answers = published(sf.map_or_else(|| scale_of(&schema), Ok)?)?;
+    let schema = schema.ok_or(Error::Null("schema"))?;
+    refuse_unknown_schema(&schema)?;
+    let answers = published(sf.map_or_else(|| count_scale(&schema), Ok)?)?;
     let decorrelated = decorrelated.map_or_else(|| lacks_index(&schema), Ok)?;
     // One by one, so that who fetches row by row sees each query when it is done.
     Ok(TableIterator::new(
@@ -144,7 +150,7 @@ fn tpch_validate(
     ))
 }
 
-type Validation = (i32, bool, i64, f64, Option<String>);
+type Validation = (i32, bool, i64, f64, Option<Text>);
 
 /// Runs one query and compares its result with its answer.
 fn validate(query: usize, schema: &str, answer: &Answer, decorrelated: bool) -> Result<Validation> {
@@ -153,7 +159,7 @@ fn validate(query: usize, schema: &str, answer: &Answer, decorrelated: bool) -> 
     let found = rows_as_text(&sql)?;
     let milliseconds = start.elapsed().as_micros() as f64 / 1000.0;
     let difference = answers::first_difference(query, answer, &found);
-    Ok((query as i32, difference.is_none(), found.len() as i64, milliseconds, difference))
+    Ok((query as i32, difference.is_none(), found.len() as i64, milliseconds, difference.map(Text::from)))
 }
 
 /// The rows of a query of any columns, each value in its type's text form.
@@ -161,8 +167,10 @@ fn rows_as_text(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
     let query =
         format!("SELECT ARRAY(SELECT value FROM json_each_text(row_to_json(result))) FROM ({sql}) result");
     let rows = Spi::connect(|client| {
-        let rows = client.select(query.as_str(), None, &[])?;
-        rows.map(|row| Ok(row.get(1)?.unwrap_or_default()))
+        let rows = client.select(&to_c_string(&query), None, &[])?;
+        let text = |value: Option<Text>| value.map(Text::into_string);
+        let texts = |row: Vec<Option<Text>>| row.into_iter().map(text).collect();
+        rows.map(|row| Ok(texts(row.get(1)?.unwrap_or_default())))
             .collect::<std::result::Result<_, pgrx::spi::Error>>()
     });
     Ok(rows?)
@@ -170,7 +178,11 @@ fn rows_as_text(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
 
 /// The scale factor of the tables or views in a schema, by what grows with it and is small.
 #[pg_extern(sql = false)]
-fn scale_of(schema: &str) -> SqlResult<f64> {
+fn scale_of(schema: Text) -> SqlResult<f64> {
+    Ok(count_scale(&schema)?)
+}
+
+fn count_scale(schema: &str) -> Result<f64> {
     let suppliers = quote_qualified_identifier(schema, "supplier");
     let count: Option<i64> = one(&format!("SELECT count(*) FROM {suppliers}"), &[])?;
     Ok(count.unwrap_or_default() as f64 / 10_000.0)
@@ -182,21 +194,25 @@ fn lacks_index(schema: &str) -> Result<bool> {
         "SELECT NOT EXISTS (
              SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
              WHERE i.indrelid = to_regclass($1) AND a.attname = 'l_partkey' AND i.indisvalid)",
-        &[quote_qualified_identifier(schema, "lineitem").into()],
+        &[Text::from(quote_qualified_identifier(schema, "lineitem")).into()],
     );
     Ok(found?.unwrap_or(true))
 }
 
 #[pg_extern(sql = false)]
-fn check_schema_exists(schema: &str) -> SqlResult<()> {
+fn check_schema_exists(schema: Text) -> SqlResult<()> {
+    Ok(refuse_unknown_schema(&schema)?)
+}
+
+fn refuse_unknown_schema(schema: &str) -> Result<()> {
     let exists: Option<bool> =
-        one("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", &[schema.into()])?;
-    if exists == Some(true) { Ok(()) } else { Err(Error::UnknownSchema(schema.to_owned()).into()) }
+        one("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", &[Text::from(schema).into()])?;
+    if exists == Some(true) { Ok(()) } else { Err(Error::UnknownSchema(schema.to_owned())) }
 }
 
 /// Refuses arguments of `tpch_load` that no table could be made with.
 #[pg_extern(sql = false)]
-fn check_load(sf: Option<f64>, schema: Option<&str>, storage: Option<&str>) -> SqlResult<()> {
+fn check_load(sf: Option<f64>, schema: Option<Text>, storage: Option<Text>) -> SqlResult<()> {
     match sf.ok_or(Error::Null("sf"))? {
         0.0 => {}
         sf => drop(scale(Some(sf))?),
@@ -208,9 +224,9 @@ fn check_load(sf: Option<f64>, schema: Option<&str>, storage: Option<&str>) -> S
     let storage = storage.ok_or(Error::Null("storage"))?;
     let known: Option<bool> = one(
         "SELECT $1 = 'unlogged' OR EXISTS (SELECT FROM pg_am WHERE amname = $1 AND amtype = 't')",
-        &[storage.into()],
+        &[storage.clone().into()],
     )?;
-    if known == Some(true) { Ok(()) } else { Err(Error::UnknownStorage(storage.to_owned()).into()) }
+    if known == Some(true) { Ok(()) } else { Err(Error::UnknownStorage(storage.into_string()).into()) }
 }
 
 /// A table as `tpch_load` finds it.
@@ -218,14 +234,14 @@ struct Found {
     is_table: bool,
     partitioned: bool,
     /// As the argument of that name: `unlogged`, or the access method. Of the partitions, if it has some.
-    storage: Option<String>,
+    storage: Option<Text>,
     same_columns: bool,
 }
 
 /// Whether a table is there as `tpch_load` would make it; if there is another one of its name, an error.
 #[pg_extern(sql = false)]
-fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partitioned: bool) -> SqlResult<bool> {
-    let name = quote_qualified_identifier(schema, table);
+fn has_table(schema: Text, table: Text, row_type: Oid, storage: Text, partitioned: bool) -> SqlResult<bool> {
+    let name = quote_qualified_identifier(&*schema, &*table);
     let Some(found) = find_table(&name, row_type)? else { return Ok(false) };
     let differs = |how: &'static str| Err(Error::TableDiffers { table: name.clone(), how }.into());
     if !found.is_table {
@@ -237,7 +253,7 @@ fn has_table(schema: &str, table: &str, row_type: Oid, storage: &str, partitione
     if found.partitioned != partitioned {
         return differs(if partitioned { "is not partitioned" } else { "is partitioned" });
     }
-    if found.storage.as_deref().is_some_and(|found| found != storage) {
+    if found.storage.is_some_and(|found| found != storage) {
         return differs("has another storage");
     }
     Ok(true)
@@ -259,7 +275,7 @@ fn find_table(name: &str, row_type: Oid) -> Result<Option<Found>> {
                           ORDER BY attname)
              FROM pg_class c WHERE c.oid = to_regclass($1)",
             Some(1),
-            &[name.into(), row_type.into()],
+            &[Text::from(name).into(), row_type.into()],
         )?;
         let Some(row) = rows.next() else { return Ok(None) };
         Ok::<_, pgrx::spi::Error>(Some(Found {
@@ -274,11 +290,11 @@ fn find_table(name: &str, row_type: Oid) -> Result<Option<Found>> {
 
 /// Refuses to load a table that was loaded at another scale factor, or holds rows that no run put there.
 #[pg_extern(sql = false)]
-fn check_loadable(schema: &str, table: &str, sf: f64) -> SqlResult<()> {
-    let name = quote_qualified_identifier(schema, table);
+fn check_loadable(schema: Text, table: Text, sf: f64) -> SqlResult<()> {
+    let name = quote_qualified_identifier(&*schema, &*table);
     let then: Option<f64> = one(
         "SELECT (options->>'sf')::float8 FROM millrace.run WHERE name = $1 AND source = $2",
-        &[name.as_str().into(), table.into()],
+        &[Text::from(name.as_str()).into(), table.into()],
     )?;
     match then {
         Some(then) if then == sf => Ok(()),
@@ -291,8 +307,8 @@ fn check_loadable(schema: &str, table: &str, sf: f64) -> SqlResult<()> {
 }
 
 #[pg_extern(sql = false)]
-fn tpch_note_load(run: &str, load: &str, overwriting: Option<JsonB>) -> SqlResult<()> {
-    ledger::check_owner(&ledger::get(run)?)?;
+fn tpch_note_load(run: Text, load: Text, overwriting: Option<Json>) -> SqlResult<()> {
+    ledger::check_owner(&ledger::get(&run)?)?;
     ledger::write(
         "UPDATE millrace.run SET load = $2, overwriting = COALESCE($3, overwriting)
          WHERE name OPERATOR(pg_catalog.=) $1",
@@ -302,15 +318,15 @@ fn tpch_note_load(run: &str, load: &str, overwriting: Option<JsonB>) -> SqlResul
 }
 
 #[pg_extern(sql = false)]
-fn tpch_note_loaded(load: &str) -> SqlResult<()> {
+fn tpch_note_loaded(load: Text) -> SqlResult<()> {
     for table in tpch::tables() {
-        let run = qualified(load, table)?;
+        let run = qualified(&load, table)?;
         let Some(found) = ledger::find(&run)? else { continue };
         ledger::check_owner(&found)?;
         ledger::write(
             "UPDATE millrace.run SET overwriting = NULL
              WHERE name OPERATOR(pg_catalog.=) $1 AND overwriting IS NOT NULL",
-            &[run.as_str().into()],
+            &[Text::from(run).into()],
         )?;
     }
     Ok(())
@@ -318,7 +334,9 @@ fn tpch_note_loaded(load: &str) -> SqlResult<()> {
 
 /// The name of a table, which is that of its run.
 fn qualified(schema: &str, table: &str) -> Result<String> {
-    one("SELECT millrace.qualified_name($1, $2)", &[schema.into(), table.into()])?.ok_or(Error::BrokenLedger)
+    let arguments = [Text::from(schema).into(), Text::from(table).into()];
+    let name: Option<Text> = one("SELECT millrace.qualified_name($1, $2)", &arguments)?;
+    Ok(name.ok_or(Error::BrokenLedger)?.into_string())
 }
 
 /// The number of orders in a refresh set; refuses what no set has.
@@ -339,7 +357,7 @@ thread_local! {
 
 /// Takes the lock of a refresh set of a schema for this session, as a run has its own; refuses batches of no orders.
 #[pg_extern(sql = false)]
-fn open_refresh(schema: Option<&str>, stream: Option<i32>, batch_orders: Option<i32>) -> SqlResult<()> {
+fn open_refresh(schema: Option<Text>, stream: Option<i32>, batch_orders: Option<i32>) -> SqlResult<()> {
     let schema = schema.ok_or(Error::Null("schema"))?;
     let stream = stream.ok_or(Error::Null("stream"))?;
     let batch_orders = batch_orders.ok_or(Error::Null("batch_orders"))?;
@@ -347,12 +365,12 @@ fn open_refresh(schema: Option<&str>, stream: Option<i32>, batch_orders: Option<
         let hint = "A batch has at least one order.";
         return Err(Error::Argument { name: "batch_orders", value: batch_orders.to_string(), hint }.into());
     }
-    let name = format!("refresh {stream} of {schema}");
+    let name = format!("refresh {stream} of {}", &*schema);
     match SessionLock::try_acquire(ledger::lock_key(&name)?) {
         Some(lock) => REFRESH.set(Some(lock)),
         None => {
             let pid = ledger::holder(&name)?;
-            return Err(Error::RefreshBusy { schema: schema.to_owned(), stream, pid }.into());
+            return Err(Error::RefreshBusy { schema: schema.into_string(), stream, pid }.into());
         }
     }
     Ok(())

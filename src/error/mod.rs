@@ -1,21 +1,38 @@
 //! Every error a user can meet: its SQLSTATE, its message and its hint.
 
+use crate::pg::server::report::Report;
 use crate::runs::origin;
 use millrace_export::{Error as ExportError, Format, THREADS};
 use millrace_sources::{Error as SourceError, registry, tpch};
-use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportable};
 use pgrx::prelude::PgSqlErrorCode as Code;
-use std::io;
+use std::convert::Infallible;
+use std::{fmt, io};
 
 /// What the crate's functions return.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What a function answers with that SQL calls; pgrx raises the report.
-pub type SqlResult<T> = std::result::Result<T, ErrorReport>;
+/// What a function answers with that SQL calls: making a [`Raised`] of an error raises it.
+pub type SqlResult<T> = std::result::Result<T, Raised>;
+
+/// An error that was raised: there is no value of it.
+#[derive(Debug)]
+pub struct Raised(Infallible);
+
+impl fmt::Display for Raised {
+    fn fmt(&self, _: &mut fmt::Formatter) -> fmt::Result {
+        match self.0 {}
+    }
+}
+
+impl From<Error> for Raised {
+    fn from(error: Error) -> Self {
+        error.raise()
+    }
+}
 
 /// The value, or the error raised: for code that the server calls itself.
 pub fn or_raise<T>(result: Result<T>) -> T {
-    result.map_err(ErrorReport::from).unwrap_or_report()
+    result.unwrap_or_else(|error| error.raise())
 }
 
 /// What can be wrong, beyond what a source refuses.
@@ -27,6 +44,12 @@ pub enum Error {
     UnknownTable(String),
     /// An argument that needs a value has none.
     Null(&'static str),
+    /// The same, where only its number is known.
+    NullArgument(usize),
+    /// Bytes of a text that are no valid UTF-8.
+    InvalidText(Vec<u8>),
+    /// A jsonb that is beyond what can be read.
+    Json(serde_json::Error),
     /// `parts` was given without `part`.
     PartsWithoutPart,
     /// The rows asked for are not of a composite type.
@@ -76,7 +99,7 @@ pub enum Error {
     /// A partition that needs the executor was attached while its batch was inserted in bulk.
     NewPartition(String),
     /// A worker failed.
-    Worker(Failure),
+    Worker(Report),
     /// A worker was ended by somebody else.
     WorkerGone,
     /// A thread could not be started.
@@ -140,96 +163,47 @@ impl From<pgrx::spi::Error> for Error {
     }
 }
 
-impl From<Error> for ErrorReport {
-    fn from(error: Error) -> Self {
-        let Described { code, message, detail, hint } = error.describe();
-        let mut report = ErrorReport::new(code, message, "millrace");
-        if let Some(detail) = detail {
-            report = report.set_detail(detail);
-        }
-        if let Some(hint) = hint {
-            report = report.set_hint(hint);
-        }
-        report
-    }
-}
-
-/// The error of another process, as it is passed on.
-#[derive(Debug)]
-pub struct Failure(Described);
-
-impl From<&CaughtError> for Failure {
-    fn from(error: &CaughtError) -> Self {
-        let (CaughtError::PostgresError(report)
-        | CaughtError::ErrorReport(report)
-        | CaughtError::RustPanic { ereport: report, .. }) = error;
-        Self(Described {
-            code: report.sql_error_code(),
-            message: report.message().to_owned(),
-            detail: report.detail().map(str::to_owned),
-            hint: report.hint().map(str::to_owned),
-        })
-    }
-}
-
-impl Failure {
-    /// In at most `limit` bytes, for which texts are cut if they must.
-    pub fn to_bytes(&self, limit: usize) -> Vec<u8> {
-        let Described { code, message, detail, hint } = &self.0;
-        let cut = |text: &str| text.chars().take(limit / 32).collect::<String>();
-        let parts = (*code as i32, cut(message), detail.as_deref().map(cut), hint.as_deref().map(cut));
-        serde_json::to_vec(&parts).unwrap_or_default()
-    }
-
-    /// What [`Failure::to_bytes`] made.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (code, message, detail, hint): (i32, String, _, _) = serde_json::from_slice(bytes).ok()?;
-        Some(Self(Described { code: Code::from(code), message, detail, hint }))
-    }
-}
-
-/// An error as PostgreSQL reports it.
-#[derive(Debug)]
-struct Described {
-    code: Code,
-    message: String,
-    detail: Option<String>,
-    hint: Option<String>,
-}
-
-impl Described {
-    fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), detail: None, hint: None }
-    }
-
-    fn detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
-    }
-
-    fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
-    }
-}
-
 impl Error {
-    fn describe(self) -> Described {
+    /// Raises it in the server.
+    pub fn raise(self) -> ! {
+        self.describe().raise()
+    }
+
+    /// As PostgreSQL reports it.
+    fn describe(self) -> Report {
         match self {
             Error::Source(error) => describe_source(error),
-            Error::UnknownTable(name) => Described::new(
+            Error::UnknownTable(name) => Report::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("TPC-H table \"{name}\" does not exist"),
             )
             .hint(format!("The tables are {}.", tpch::tables().collect::<Vec<_>>().join(", "))),
-            Error::Null(argument) => Described::new(
+            Error::Null(argument) => Report::new(
                 Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
                 format!("argument \"{argument}\" must not be null"),
             ),
-            Error::PartsWithoutPart => Described::new(
+            Error::NullArgument(number) => Report::new(
+                Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                format!("argument {number} must not be null"),
+            ),
+            Error::InvalidText(bytes) => {
+                let bytes: Vec<_> = bytes.iter().map(|byte| format!("0x{byte:02x}")).collect();
+                Report::new(
+                    Code::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
+                    format!("invalid byte sequence for encoding \"UTF8\": {}", bytes.join(" ")),
+                )
+            }
+            Error::Json(error) => Report::new(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                format!("invalid value for argument of type jsonb: {error}"),
+            )
+            .hint("Numbers are up to about 1.8e308, and values nest up to 127 deep."),
+            Error::PartsWithoutPart => Report::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "argument \"parts\" needs argument \"part\"",
             )
             .hint("Give the part to make, from 1 to parts, or leave out both for the whole table."),
-            Error::NotComposite => Described::new(
+            Error::NotComposite => Report::new(
                 Code::ERRCODE_DATATYPE_MISMATCH,
                 "argument \"row_type\" must be of a table's row type",
             )
@@ -237,26 +211,26 @@ impl Error {
             Error::NoSuchColumns { source, row, columns } => {
                 describe_no_such_columns(&source, &row, &columns)
             }
-            Error::NoCommonColumn { source, row } => Described::new(
+            Error::NoCommonColumn { source, row } => Report::new(
                 Code::ERRCODE_DATATYPE_MISMATCH,
                 format!("row type {row} has no column that source \"{source}\" has"),
             )
             .hint(columns_hint(&source)),
-            Error::ColumnType { column, to, from } => Described::new(
+            Error::ColumnType { column, to, from } => Report::new(
                 Code::ERRCODE_DATATYPE_MISMATCH,
                 format!("column \"{column}\" is of type {to} but its values are of type {from}"),
             )
             .hint("Only types that an INSERT would convert to can hold the values."),
-            Error::ValueTooLong { column, limit } => Described::new(
+            Error::ValueTooLong { column, limit } => Report::new(
                 Code::ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
                 format!("value too long for column \"{column}\" of {limit} characters"),
             ),
-            Error::IntegerRange { column, value } => Described::new(
+            Error::IntegerRange { column, value } => Report::new(
                 Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
                 format!("value {value} is out of range for column \"{column}\" of type integer"),
             )
             .hint("Use a row type in which the column is a bigint."),
-            Error::Segment { segment, segments } => Described::new(
+            Error::Segment { segment, segments } => Report::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("segment {segment} has no share of rows that {segments} segments make"),
             )
@@ -264,71 +238,71 @@ impl Error {
                 "Leave out argument \"segments\". After the cluster has grown, plan the statement anew: \
                  DISCARD PLANS, or another session.",
             ),
-            Error::TransactionBlock(statement) => Described::new(
+            Error::TransactionBlock(statement) => Report::new(
                 Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
                 format!("{statement} cannot run inside a transaction block"),
             )
             .hint("It commits after each batch: call it outside BEGIN, with autocommit on."),
-            Error::Argument { name, value, hint } => Described::new(
+            Error::Argument { name, value, hint } => Report::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("invalid value for argument \"{name}\": {value}"),
             )
             .hint(hint),
             Error::NotSupported { what, hint } => {
-                Described::new(Code::ERRCODE_FEATURE_NOT_SUPPORTED, format!("{what} is not supported"))
+                Report::new(Code::ERRCODE_FEATURE_NOT_SUPPORTED, format!("{what} is not supported"))
                     .hint(hint)
             }
-            Error::NotATable(name) => Described::new(
+            Error::NotATable(name) => Report::new(
                 Code::ERRCODE_WRONG_OBJECT_TYPE,
                 format!("cannot ingest into relation \"{name}\""),
             )
             .hint("A target is a table, a partitioned table, a foreign table or a view one can insert into."),
             Error::UnknownTarget(name) => {
-                Described::new(Code::ERRCODE_UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+                Report::new(Code::ERRCODE_UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
             }
-            Error::NoInsertRight(name) => Described::new(
+            Error::NoInsertRight(name) => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("permission denied for table {name}"),
             )
             .hint("The caller needs the INSERT privilege on the target."),
-            Error::NotOwner(run) => Described::new(
+            Error::NotOwner(run) => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of run \"{run}\""),
             ),
-            Error::NotOwnerOfBench(bench) => Described::new(
+            Error::NotOwnerOfBench(bench) => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of benchmark \"{bench}\""),
             ),
-            Error::NotOwnerOfVariant(variant) => Described::new(
+            Error::NotOwnerOfVariant(variant) => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of variant \"{variant}\""),
             ),
-            Error::OthersQuery { run, owner } => Described::new(
+                        Error::OthersQuery { run, owner } => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of run \"{run}\" to go on with its query"),
             )
             .hint(format!("The query would run with the caller's rights. Call as role \"{owner}\".")),
             Error::UnknownRun(run) => {
-                Described::new(Code::ERRCODE_UNDEFINED_OBJECT, format!("run \"{run}\" does not exist"))
+                Report::new(Code::ERRCODE_UNDEFINED_OBJECT, format!("run \"{run}\" does not exist"))
                     .hint("View stream_progress lists the runs.")
             }
-            Error::RunBusy { run, pid } => Described::new(
+            Error::RunBusy { run, pid } => Report::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 format!("run \"{run}\" is being ingested by {}", holder(pid)),
             )
             .hint("Wait for it, or ask it to stop with stream_stop()."),
-            Error::RefreshBusy { schema, stream, pid } => Described::new(
+            Error::RefreshBusy { schema, stream, pid } => Report::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 format!("refresh {stream} of schema \"{schema}\" is being applied by {}", holder(pid)),
             )
             .hint("Wait for it. Another refresh set can be applied meanwhile."),
-            Error::RunDiffers { run, differences } => Described::new(
+            Error::RunDiffers { run, differences } => Report::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("run \"{run}\" was begun with other parameters"),
             )
             .detail(differences.join("\n"))
             .hint("Go on with stream_resume(), forget the run with stream_drop(), or give another run name."),
-            Error::TargetChanged { run, target, how } => Described::new(
+            Error::TargetChanged { run, target, how } => Report::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("target \"{target}\" of run \"{run}\" was {how} since the run began"),
             )
@@ -336,36 +310,36 @@ impl Error {
                 "If its rows are still there (after VACUUM FULL, say, or pg_restore), go on with \
                  stream_resume(run, adopt => true); if they are not, forget the run with stream_drop().",
             ),
-            Error::NewPartition(partition) => Described::new(
+            Error::NewPartition(partition) => Report::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 format!("partition \"{partition}\" was attached while a batch was being inserted"),
             )
             .hint("Call again: the run goes on with this batch."),
-            Error::Worker(failure) => failure.0,
-            Error::WorkerGone => Described::new(
+            Error::Worker(report) => report,
+            Error::WorkerGone => Report::new(
                 Code::ERRCODE_ADMIN_SHUTDOWN,
                 "a worker was terminated before its work was done",
             )
             .hint("Call again: the run goes on with the batches that are missing."),
-            Error::Thread(error) => Described::new(
+            Error::Thread(error) => Report::new(
                 Code::ERRCODE_INSUFFICIENT_RESOURCES,
                 format!("could not start a thread: {error}"),
             )
             .hint("Set millrace.generate_ahead to off to do without."),
             Error::ThreadGone => {
-                Described::new(Code::ERRCODE_INTERNAL_ERROR, "a thread that makes rows ended unexpectedly")
+                Report::new(Code::ERRCODE_INTERNAL_ERROR, "a thread that makes rows ended unexpectedly")
             }
-            Error::QueryOptions(message) => Described::new(
+            Error::QueryOptions(message) => Report::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("invalid options for source \"sql\": {message}"),
             )
             .hint(format!("Its options are {}.", origin::QUERY_OPTIONS.join("; "))),
-            Error::QueryRows => Described::new(
+            Error::QueryRows => Report::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "source \"sql\" needs argument \"rows\"",
             )
             .hint("It is how many row numbers the batches count in all, at least 1."),
-            Error::NoAnswers(sf) => Described::new(
+            Error::NoAnswers(sf) => Report::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("no answers are published for scale factor {sf}"),
             )
@@ -373,72 +347,72 @@ impl Error {
                 "There are answers for {}.",
                 tpch::answers::SCALES.map(|sf| sf.to_string()).join(", ")
             )),
-            Error::UnknownSchema(schema) => Described::new(
+            Error::UnknownSchema(schema) => Report::new(
                 Code::ERRCODE_INVALID_SCHEMA_NAME,
                 format!("schema \"{schema}\" does not exist"),
             ),
-            Error::UnknownStorage(storage) => Described::new(
+            Error::UnknownStorage(storage) => Report::new(
                 Code::ERRCODE_UNDEFINED_OBJECT,
                 format!("table access method \"{storage}\" does not exist"),
             )
             .hint("Argument \"storage\" is heap, unlogged, or any table access method of the server."),
-            Error::TableDiffers { table, how } => Described::new(
+            Error::TableDiffers { table, how } => Report::new(
                 Code::ERRCODE_DUPLICATE_TABLE,
                 format!("relation \"{table}\" exists and {how}"),
             )
             .hint("Load into another schema, or drop what is there with overwrite => true."),
-            Error::LoadDiffers { table, then, now } => Described::new(
+            Error::LoadDiffers { table, then, now } => Report::new(
                 Code::ERRCODE_DUPLICATE_TABLE,
                 format!("table \"{table}\" was loaded at scale factor {then}, not {now}"),
             )
             .hint("Load into another schema, or drop what is there with overwrite => true."),
-            Error::NoFileRight => Described::new(
+            Error::NoFileRight => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 "permission denied to export to a file",
             )
             .hint("Only roles with privileges of the role \"pg_write_server_files\" may write files on the server."),
-            Error::RelativePath(path) => Described::new(
+            Error::RelativePath(path) => Report::new(
                 Code::ERRCODE_INVALID_NAME,
                 format!("relative path not allowed for an export: \"{path}\""),
             )
             .hint("Give the absolute path of a folder on the server."),
-            Error::ServerPath(path) => Described::new(
+            Error::ServerPath(path) => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("path \"{path}\" is among the server's own files"),
             )
             .hint("Give a folder outside the data directory and the tablespaces."),
-            Error::BrokenLedger => Described::new(
+            Error::BrokenLedger => Report::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "the ledger of runs is not complete",
             )
             .hint("If it was restored in part, forget the run with stream_drop()."),
-            Error::UnknownColumn { table, column } => Described::new(
+            Error::UnknownColumn { table, column } => Report::new(
                 Code::ERRCODE_UNDEFINED_COLUMN,
                 format!("column \"{column}\" of table {table}, which the run fills, does not exist any more"),
             )
             .hint("Add it again, or forget the run with stream_drop()."),
-            Error::Nested => Described::new(
+            Error::Nested => Report::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 "this session is already ingesting a run",
             )
             .hint("A trigger or a query of a run cannot ingest another."),
-            Error::NoSession => Described::new(
+            Error::NoSession => Report::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "this session is not ingesting a run",
             )
             .hint("CALL stream_ingest() or stream_resume()."),
             Error::Cancelled => {
-                Described::new(Code::ERRCODE_QUERY_CANCELED, "canceling statement due to user request")
+                Report::new(Code::ERRCODE_QUERY_CANCELED, "canceling statement due to user request")
             }
             Error::Export(error) => describe_export(&error),
-            Error::Spi(error) => Described::new(Code::ERRCODE_INTERNAL_ERROR, error.to_string()),
+            Error::Spi(error) => Report::new(Code::ERRCODE_INTERNAL_ERROR, error.to_string()),
         }
     }
 }
 
-fn describe_source(error: SourceError) -> Described {
+fn describe_source(error: SourceError) -> Report {
     let message = error.to_string();
-    let invalid = Described::new(Code::ERRCODE_INVALID_PARAMETER_VALUE, message);
+    let invalid = Report::new(Code::ERRCODE_INVALID_PARAMETER_VALUE, message);
     match error {
         SourceError::UnknownSource { known, .. } => {
             invalid.hint(format!("The sources are {}, {}.", known.join(", "), origin::QUERY))
@@ -449,14 +423,12 @@ fn describe_source(error: SourceError) -> Described {
         SourceError::Query(_) => invalid.hint("Queries are numbered from 1 to 22."),
         SourceError::Part { .. } => invalid.hint("Parts are counted from 1 to parts."),
         SourceError::Options { source_name, .. } => invalid.hint(options_hint(source_name)),
-        SourceError::Column { .. } | SourceError::Arrow(_) => {
-            Described { code: Code::ERRCODE_INTERNAL_ERROR, ..invalid }
-        }
+        SourceError::Column { .. } | SourceError::Arrow(_) => invalid.code(Code::ERRCODE_INTERNAL_ERROR),
     }
 }
 
-fn describe_export(error: &ExportError) -> Described {
-    let with = |code| Described::new(code, error.to_string());
+fn describe_export(error: &ExportError) -> Report {
+    let with = |code| Report::new(code, error.to_string());
     match error {
         ExportError::Format(_) => with(Code::ERRCODE_INVALID_PARAMETER_VALUE)
             .hint(format!("The formats are {}.", Format::ALL.map(Format::name).join(", "))),
@@ -511,10 +483,10 @@ fn options_hint(source: &str) -> String {
     format!("{own}; stream_ingest also takes rate (rows per second) and profile (how batches vary).")
 }
 
-fn describe_no_such_columns(source: &str, row: &str, columns: &[String]) -> Described {
+fn describe_no_such_columns(source: &str, row: &str, columns: &[String]) -> Report {
     let names = columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
     let noun = if columns.len() == 1 { "column" } else { "columns" };
-    let described = Described::new(
+    let described = Report::new(
         Code::ERRCODE_DATATYPE_MISMATCH,
         format!("row type {row} has {noun} that source \"{source}\" does not have: {names}"),
     );

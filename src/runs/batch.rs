@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::guc;
 use crate::pg::server::invalidation::Watch;
 use crate::pg::server::progress::BatchReport;
+use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{lock, settings};
 use millrace_sources::{BatchPlan, Source, registry};
-use pgrx::JsonB;
 use pgrx::datum::DatumWithOid;
 use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
@@ -181,8 +181,8 @@ impl Loader {
             target = known.relation.name,
         );
         let arguments = [
-            self.run.source.as_str().into(),
-            JsonB(self.run.options.clone()).into(),
+            Text::from(self.run.source.as_str()).into(),
+            Json(self.run.options.clone()).into(),
             (units.start as i64).into(),
             (units.end as i64).into(),
         ];

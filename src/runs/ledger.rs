@@ -7,12 +7,12 @@
 use crate::error::{Error, Result};
 use crate::pg::server::role;
 use crate::pg::server::settings::Settings;
+use crate::pg::server::text::{Json, Text, to_c_string};
 use crate::pg::server::{invalidation, process};
 use crate::runs::inserted::Inserted;
 use crate::runs::origin::{Origin, QUERY};
 use crate::runs::plan;
 use millrace_sources::{BatchPlan, Profile};
-use pgrx::JsonB;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{BuiltinOid, Oid, PgOid};
 use pgrx::prelude::*;
@@ -91,6 +91,11 @@ pub fn value<T: FromDatum + IntoDatum>(row: &SpiHeapTupleData<'_>, column: usize
     row.get(column)?.ok_or(Error::BrokenLedger)
 }
 
+/// A text that the ledger always has.
+pub fn text(row: &SpiHeapTupleData<'_>, column: usize) -> Result<String> {
+    Ok(value::<Text>(row, column)?.into_string())
+}
+
 /// The run of that name.
 pub fn find(name: &str) -> Result<Option<Run>> {
     let run = Spi::connect(|client| {
@@ -99,15 +104,15 @@ pub fn find(name: &str) -> Result<Option<Run>> {
                     profile, batches, rows_estimated, named, settings, synchronous_commit
              FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
             Some(1),
-            &[name.into()],
+            &[Text::from(name).into()],
         )?;
         let Some(row) = rows.next() else { return Ok(None) };
-        let json = |column| Ok::<Value, Error>(value::<JsonB>(&row, column)?.0);
+        let json = |column| Ok::<Value, Error>(value::<Json>(&row, column)?.0);
         Ok::<_, Error>(Some(Run {
             name: name.to_owned(),
             owner: row.get(1)?,
-            owner_name: value(&row, 2)?,
-            source: value(&row, 3)?,
+            owner_name: text(&row, 2)?,
+            source: text(&row, 3)?,
             options: json(4)?,
             batch_rows: value(&row, 5)?,
             profile: Profile::read(json(6)?).ok_or(Error::BrokenLedger)?,
@@ -128,19 +133,21 @@ fn targets(run: &str) -> Result<Vec<Target>> {
             "SELECT target, name, relation, unlogged, leaves, filenodes, columns
              FROM millrace.target WHERE run OPERATOR(pg_catalog.=) $1 ORDER BY target",
             None,
-            &[run.into()],
+            &[Text::from(run).into()],
         )?;
         let target = |row: SpiHeapTupleData<'_>| {
             Ok(Target {
                 number: value(&row, 1)?,
-                name: value(&row, 2)?,
+                name: text(&row, 2)?,
                 relation: value(&row, 3)?,
                 storage: Storage {
                     unlogged: value(&row, 4)?,
                     leaves: value(&row, 5)?,
                     filenodes: value(&row, 6)?,
                 },
-                columns: row.get(7)?,
+                columns: row
+                    .get::<Vec<Option<Text>>>(7)?
+                    .map(|columns| columns.into_iter().flatten().map(Text::into_string).collect()),
             })
         };
         rows.map(target).collect::<Result<_>>()
@@ -188,19 +195,19 @@ pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
               synchronous_commit)
          VALUES ($1, ROW($2, pg_catalog.pg_get_userbyid($2), $3), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &[
-            run.name.as_str().into(),
+            Text::from(run.name.as_str()).into(),
             role::current().into(),
             role::cluster_identifier().into(),
-            run.source.as_str().into(),
-            JsonB(run.options.clone()).into(),
+            Text::from(run.source.as_str()).into(),
+            Json(run.options.clone()).into(),
             run.batch_rows.into(),
             run.batches.into(),
             run.rows_estimated.into(),
             run.named.into(),
             rate.into(),
-            JsonB(json!(run.profile)).into(),
+            Json(json!(run.profile)).into(),
             process::now().into(),
-            JsonB(json!(run.settings)).into(),
+            Json(json!(run.settings)).into(),
             run.synchronous_commit.into(),
         ],
     )?;
@@ -221,14 +228,17 @@ fn write_target(statement: &str, run: &str, target: &Target) -> Result<()> {
     write(
         statement,
         &[
-            run.into(),
+            Text::from(run).into(),
             (*number).into(),
-            name.as_str().into(),
+            Text::from(name.as_str()).into(),
             (*relation).into(),
             storage.unlogged.into(),
             storage.leaves.clone().into(),
             storage.filenodes.clone().into(),
-            columns.clone().into(),
+            columns
+                .as_ref()
+                .map(|columns| columns.iter().map(|column| Text::from(column.as_str())).collect::<Vec<_>>())
+                .into(),
         ],
     )?;
     Ok(())
@@ -239,7 +249,7 @@ fn write_target(statement: &str, run: &str, target: &Target) -> Result<()> {
 pub fn reopen(run: &str, rate: Option<f64>, synchronous_commit: bool) -> Result<()> {
     write(
         "UPDATE millrace.run SET rate = $2, synchronous_commit = $3, stop_requested = false WHERE name OPERATOR(pg_catalog.=) $1",
-        &[run.into(), rate.into(), synchronous_commit.into()],
+        &[Text::from(run).into(), rate.into(), synchronous_commit.into()],
     )?;
     Ok(())
 }
@@ -258,9 +268,12 @@ pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
         let moved =
             format!("FROM {from} WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2");
         for statement in [format!("INSERT INTO {to} SELECT * {moved}"), format!("DELETE {moved}")] {
-            write(&statement, &[run.into(), then.number.into()])?;
+            write(&statement, &[Text::from(run).into(), then.number.into()])?;
         }
-        write("UPDATE millrace.run SET finished = NULL WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+        write(
+            "UPDATE millrace.run SET finished = NULL WHERE name OPERATOR(pg_catalog.=) $1",
+            &[Text::from(run).into()],
+        )?;
     }
     Ok(())
 }
@@ -268,9 +281,12 @@ pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
 /// Forgets a run; its rows in the target stay.
 pub fn delete(run: &str) -> Result<()> {
     for table in ["bench_query", "bench_analyze", "bench_table", "batch", "batch_unlogged", "target"] {
-        write(&format!("DELETE FROM millrace.{table} WHERE run OPERATOR(pg_catalog.=) $1"), &[run.into()])?;
+        write(
+            &format!("DELETE FROM millrace.{table} WHERE run OPERATOR(pg_catalog.=) $1"),
+            &[Text::from(run).into()],
+        )?;
     }
-    write("DELETE FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+    write("DELETE FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[Text::from(run).into()])?;
     Ok(())
 }
 
@@ -278,7 +294,7 @@ pub fn delete(run: &str) -> Result<()> {
 pub fn request_stop(run: &str) -> Result<()> {
     write(
         "UPDATE millrace.run SET stop_requested = true WHERE name OPERATOR(pg_catalog.=) $1",
-        &[run.into()],
+        &[Text::from(run).into()],
     )?;
     invalidation::announce(run_table()?);
     Ok(())
@@ -286,8 +302,10 @@ pub fn request_stop(run: &str) -> Result<()> {
 
 /// Whether the session that ingests a run should stop: also when the run was dropped meanwhile.
 pub fn stop_requested(run: &str) -> Result<bool> {
-    let requested =
-        one("SELECT stop_requested FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[run.into()])?;
+    let requested = one(
+        "SELECT stop_requested FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
+        &[Text::from(run).into()],
+    )?;
     Ok(requested.unwrap_or(true))
 }
 
@@ -295,7 +313,7 @@ pub fn stop_requested(run: &str) -> Result<bool> {
 pub fn finish(run: &str) -> Result<()> {
     write(
         "UPDATE millrace.run SET finished = $2 WHERE name OPERATOR(pg_catalog.=) $1",
-        &[run.into(), process::now().into()],
+        &[Text::from(run).into(), process::now().into()],
     )?;
     Ok(())
 }
@@ -305,7 +323,7 @@ pub fn finish(run: &str) -> Result<()> {
 pub fn is_finished(run: &Run) -> Result<bool> {
     if run.targets.iter().all(|target| !target.storage.unlogged) {
         let finished = "SELECT finished IS NOT NULL FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1";
-        if one(finished, &[run.name.as_str().into()])? == Some(true) {
+        if one(finished, &[Text::from(run.name.as_str()).into()])? == Some(true) {
             return Ok(true);
         }
     }
@@ -330,7 +348,7 @@ pub fn finished_numbers(name: &str) -> Result<Vec<i64>> {
                    AND pg_catalog.substr(name, pg_catalog.length($1) OPERATOR(pg_catalog.+) 2)
                        OPERATOR(pg_catalog.~) '^[1-9][0-9]{0,17}$')
                AND NOT named AND finished IS NOT NULL",
-        &[name.into()],
+        &[Text::from(name).into()],
     )?;
     Ok(numbers.unwrap_or_default())
 }
@@ -345,7 +363,7 @@ pub fn committed(run: &Run, target: &Target) -> Result<Vec<RangeInclusive<i64>>>
         ledger(target)
     );
     Spi::connect(|client| {
-        let arguments = [run.name.as_str().into(), target.number.into()];
+        let arguments = [Text::from(run.name.as_str()).into(), target.number.into()];
         let rows = client.select(query.as_str(), None, &arguments)?;
         rows.map(|row| Ok(value(&row, 1)?..=value(&row, 2)?)).collect()
     })
@@ -353,7 +371,7 @@ pub fn committed(run: &Run, target: &Target) -> Result<Vec<RangeInclusive<i64>>>
 
 /// How many rows a run has in each of its targets.
 pub fn rows_done(run: &str) -> Result<i64> {
-    one("SELECT millrace.rows_done($1)", &[run.into()])?.ok_or(Error::BrokenLedger)
+    one("SELECT millrace.rows_done($1)", &[Text::from(run).into()])?.ok_or(Error::BrokenLedger)
 }
 
 /// How many rows the other runs of a load have, and will have.
@@ -363,9 +381,9 @@ pub fn rows_of_load(load: &str, but: &str) -> Result<(i64, i64)> {
             "SELECT name, rows_estimated, finished IS NOT NULL FROM millrace.run
              WHERE load OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.<>) $2",
             None,
-            &[load.into(), but.into()],
+            &[Text::from(load).into(), Text::from(but).into()],
         )?;
-        rows.map(|row| Ok((value(&row, 1)?, value(&row, 2)?, value(&row, 3)?))).collect::<Result<_>>()
+        rows.map(|row| Ok((text(&row, 1)?, value(&row, 2)?, value(&row, 3)?))).collect::<Result<_>>()
     })?;
     let (mut done, mut total) = (0, 0);
     for (run, estimated, finished) in runs {
@@ -378,14 +396,14 @@ pub fn rows_of_load(load: &str, but: &str) -> Result<(i64, i64)> {
 
 /// The key of a run's lock.
 pub fn lock_key(run: &str) -> Result<i64> {
-    one("SELECT millrace.lock_key($1)", &[run.into()])?.ok_or(Error::BrokenLedger)
+    one("SELECT millrace.lock_key($1)", &[Text::from(run).into()])?.ok_or(Error::BrokenLedger)
 }
 
 /// The process that holds a run's lock.
 pub fn holder(run: &str) -> Result<Option<i32>> {
     one(
         "SELECT pid FROM millrace.running() WHERE key OPERATOR(pg_catalog.=) millrace.lock_key($1)",
-        &[run.into()],
+        &[Text::from(run).into()],
     )
 }
 
@@ -438,7 +456,7 @@ impl Writer {
         let Inserted { path, measured } = inserted;
         // Process and time are this session's: as defaults they would be evaluated by each segment of a cluster.
         let arguments: [DatumWithOid<'_>; 13] = [
-            run.into(),
+            Text::from(run).into(),
             batch.into(),
             target.number.into(),
             measured.rows.into(),
@@ -505,8 +523,12 @@ impl Writer {
                  AND target OPERATOR(pg_catalog.=) $4",
                 ledger(target)
             );
-            let arguments =
-                [run.name.as_str().into(), batch.into(), milliseconds(took).into(), target.number.into()];
+            let arguments = [
+                Text::from(run.name.as_str()).into(),
+                batch.into(),
+                milliseconds(took).into(),
+                target.number.into(),
+            ];
             write(&statement, &arguments)?;
         }
         Ok(())
@@ -520,14 +542,16 @@ fn milliseconds(duration: Duration) -> f64 {
 /// The first column of a query's first row, or `None` if there is no row or it is null.
 pub fn one<T: FromDatum + IntoDatum>(query: &str, arguments: &[DatumWithOid<'_>]) -> Result<Option<T>> {
     Ok(Spi::connect(|client| {
-        let rows = client.select(query, Some(1), arguments)?;
+        let rows = client.select(&to_c_string(query), Some(1), arguments)?;
         if rows.is_empty() { Ok(None) } else { rows.first().get_one() }
     })?)
 }
 
 /// Runs a statement with the caller's rights and returns the number of rows it changed.
 pub fn execute(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<usize> {
-    Ok(Spi::connect_mut(|client| client.update(statement, None, arguments).map(|rows| rows.len()))?)
+    Ok(Spi::connect_mut(|client| {
+        client.update(&to_c_string(statement), None, arguments).map(|rows| rows.len())
+    })?)
 }
 
 /// Runs a statement on the ledger with its owner's rights. Whether the caller may is for the caller to check.

@@ -4,7 +4,9 @@
 
 use crate::call::{add_option, options_object};
 use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::report::notice;
 use crate::pg::server::settings::{self, Settings};
+use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{cluster, lock, process, role};
 use crate::pg::workers::shared::MAX_WORKERS;
 use crate::runs::ledger::{self, Run, Target, one};
@@ -12,9 +14,9 @@ use crate::runs::origin::{self, Origin};
 use crate::runs::target::Relation;
 use crate::runs::{pax, plan};
 use millrace_sources::{Error as SourceError, Profile};
+use pgrx::Array;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
-use pgrx::{Array, JsonB, notice};
 use serde_json::{Map, Value, json};
 
 /// The largest batch: one transaction should not run for hours.
@@ -22,10 +24,10 @@ const MAX_BATCH_ROWS: i32 = 100_000_000;
 
 /// Refuses a statement that commits where it could not, before it has done anything.
 #[pg_extern(sql = false)]
-fn check_may_commit(statement: &str) -> SqlResult<()> {
-    process::check_writable(statement);
+fn check_may_commit(statement: Text) -> SqlResult<()> {
+    process::check_writable(&statement);
     if process::in_transaction_block() {
-        return Err(Error::TransactionBlock(statement.to_owned()).into());
+        return Err(Error::TransactionBlock(statement.into_string()).into());
     }
     Ok(())
 }
@@ -108,24 +110,24 @@ fn take_profile(options: &mut Map<String, Value>) -> Result<Profile> {
 #[allow(clippy::too_many_arguments)]
 fn open_run(
     target: Option<Oid>,
-    source: Option<&str>,
+    source: Option<Text>,
     sf: Option<f64>,
     rows: Option<i64>,
     batch_rows: Option<i32>,
     workers: Option<i32>,
-    run: Option<&str>,
+    run: Option<Text>,
     variants: Option<Array<Oid>>,
-    options: Option<JsonB>,
-) -> SqlResult<String> {
+    options: Option<Json>,
+) -> SqlResult<Text> {
     let target = target.ok_or(Error::Null("target"))?;
     let workers = check_workers(workers)?;
-    if run == Some("") {
+    if run.as_deref() == Some("") {
         let hint = "Leave it out to have the run named after its target.";
         return Err(Error::Argument { name: "run", value: "\"\"".to_owned(), hint }.into());
     }
     let relations = find_targets(target, variants)?;
     let first = &relations[0];
-    let source = source.unwrap_or(&first.short_name);
+    let source = source.as_deref().unwrap_or(&first.short_name);
     let options = options.map_or_else(|| json!({}), |options| options.0);
     let batch_rows = check_batch_rows(batch_rows)?;
     let request = Request::new(source, sf, rows, options)?;
@@ -140,7 +142,7 @@ fn open_run(
     let (targets, converts) = targets(relations, &request)?;
     let plan = plan::plan(&request.origin, batch_rows, &request.profile, &request.options);
     let wanted = Run {
-        name: run.map_or_else(|| targets[0].name.clone(), str::to_owned),
+        name: run.as_deref().map_or_else(|| targets[0].name.clone(), str::to_owned),
         owner: Some(role::current()),
         owner_name: String::new(),
         source: request.source,
@@ -154,7 +156,7 @@ fn open_run(
         synchronous_commit: request.pace.synchronous_commit,
         targets,
     };
-    Ok(begin_or_resume(wanted, request.pace)?)
+    Ok(begin_or_resume(wanted, request.pace)?.into())
 }
 
 /// The targets as a run notes them, and whether their values depend on settings: those that are converted do, and what a
@@ -184,13 +186,13 @@ fn targets(relations: Vec<Relation>, request: &Request) -> Result<(Vec<Target>, 
 #[pg_extern(sql = false)]
 fn check_query(
     target: Option<Oid>,
-    source: Option<&str>,
+    source: Option<Text>,
     rows: Option<i64>,
-    options: Option<JsonB>,
+    options: Option<Json>,
 ) -> SqlResult<()> {
-    let Some(source) = source.filter(|&source| source == origin::QUERY) else { return Ok(()) };
+    let Some(source) = source.filter(|source| &**source == origin::QUERY) else { return Ok(()) };
     let options = options.map_or_else(|| json!({}), |options| options.0);
-    if let Origin::Query(query) = Request::new(source, None, rows, options)?.origin {
+    if let Origin::Query(query) = Request::new(&source, None, rows, options)?.origin {
         query.check(&Relation::find(target.ok_or(Error::Null("target"))?)?.name)?;
     }
     Ok(())
@@ -251,7 +253,7 @@ fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
         ledger::check_owner(&existing)?;
         check_same(&existing, &wanted)?;
         if is_finished {
-            notice!("run \"{name}\" is finished, there is nothing to do");
+            notice(format!("run \"{name}\" is finished, there is nothing to do"));
         } else {
             check_all_storage(&existing)?;
             ledger::reopen(&name, pace.rate, pace.synchronous_commit)?;
@@ -328,8 +330,9 @@ fn check_all_storage(run: &Run) -> Result<()> {
 }
 
 #[pg_extern(sql = false)]
-fn reopen_run(run: Option<&str>, adopt: Option<bool>, workers: Option<i32>) -> SqlResult<()> {
+fn reopen_run(run: Option<Text>, adopt: Option<bool>, workers: Option<i32>) -> SqlResult<()> {
     let name = run.ok_or(Error::Null("run"))?;
+    let name = &*name;
     let workers = check_workers(workers)?;
     // Before it is read, so that nobody changes it in between.
     lock_run(name)?;
@@ -348,24 +351,28 @@ fn reopen_run(run: Option<&str>, adopt: Option<bool>, workers: Option<i32>) -> S
             ledger::adopt(name, target, &relation.into_target(target.number, target.columns.clone())?)?;
         }
     } else if ledger::is_finished(&run)? {
-        notice!("run \"{name}\" is finished, there is nothing to do");
+        notice(format!("run \"{name}\" is finished, there is nothing to do"));
         return Ok(());
     } else {
         check_all_storage(&run)?;
     }
-    let rate = one("SELECT rate FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[name.into()])?;
+    let rate = one(
+        "SELECT rate FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
+        &[Text::from(name).into()],
+    )?;
     Ok(ledger::reopen(name, rate, run.synchronous_commit)?)
 }
 
 /// The target as it is now: by name, because a restored table has another OID, or else by OID.
 fn current_target(target: &Target) -> Result<Oid> {
-    let by_name: Option<Oid> = one("SELECT to_regclass($1)::oid", &[target.name.as_str().into()])?;
+    let by_name: Option<Oid> =
+        one("SELECT to_regclass($1)::oid", &[Text::from(target.name.as_str()).into()])?;
     Ok(by_name.unwrap_or(target.relation))
 }
 
 #[pg_extern(sql = false)]
-fn is_finished(run: &str) -> SqlResult<Option<bool>> {
-    Ok(ledger::find(run)?.map(|run| ledger::is_finished(&run)).transpose()?)
+fn is_finished(run: Text) -> SqlResult<Option<bool>> {
+    Ok(ledger::find(&run)?.map(|run| ledger::is_finished(&run)).transpose()?)
 }
 
 #[pg_extern(sql = false)]
@@ -374,12 +381,13 @@ fn may_act_for(role: Option<Oid>) -> bool {
 }
 
 #[pg_extern(sql = false)]
-fn stream_stop(run: Option<&str>) -> SqlResult<bool> {
+fn stream_stop(run: Option<Text>) -> SqlResult<bool> {
     process::check_writable("stream_stop()");
     let name = run.ok_or(Error::Null("run"))?;
+    let name = &*name;
     ledger::check_owner(&ledger::get(name)?)?;
     if ledger::holder(name)?.is_none() {
-        notice!("run \"{name}\" is not running");
+        notice(format!("run \"{name}\" is not running"));
         return Ok(false);
     }
     ledger::request_stop(name)?;
@@ -387,9 +395,10 @@ fn stream_stop(run: Option<&str>) -> SqlResult<bool> {
 }
 
 #[pg_extern(sql = false)]
-fn stream_drop(run: Option<&str>) -> SqlResult<()> {
+fn stream_drop(run: Option<Text>) -> SqlResult<()> {
     process::check_writable("stream_drop()");
     let name = run.ok_or(Error::Null("run"))?;
+    let name = &*name;
     lock_run(name)?;
     ledger::check_owner(&ledger::get(name)?)?;
     Ok(ledger::delete(name)?)

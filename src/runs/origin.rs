@@ -1,6 +1,7 @@
 //! What a run loads: a source, or the rows of a query.
 
 use crate::error::{Error, Result};
+use crate::pg::server::text::to_c_string;
 use millrace_sources::{Source, registry};
 use pgrx::pg_sys::{BuiltinOid, PgOid};
 use pgrx::prelude::*;
@@ -116,7 +117,7 @@ impl Query {
     pub fn check(&self, target: &str) -> Result<()> {
         let number = PgOid::BuiltIn(BuiltinOid::INT8OID);
         Spi::connect(|client| {
-            client.prepare(self.insert_into(target).as_str(), &[number, number]).map(|_| ())
+            client.prepare(&to_c_string(&self.insert_into(target)), &[number, number]).map(|_| ())
         })?;
         Ok(())
     }

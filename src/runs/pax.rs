@@ -4,14 +4,14 @@
 
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::cluster;
+use crate::pg::server::report::{Report, warning};
+use crate::pg::server::text::{Json, Text};
 use crate::runs::open::Request;
 use crate::runs::origin::Origin;
 use crate::runs::target::Relation;
 use arrow::datatypes::DataType;
 use millrace_sources::Source;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{JsonB, function_name, warning};
 use serde_json::json;
 
 /// A Bloom filter pays where a column has at least so many values.
@@ -77,10 +77,8 @@ pub fn warn(relation: &Relation, origin: &Origin) -> Result<()> {
             "table {} is unlogged: a segment that crashes or fails over loses its part of the rows",
             relation.name
         );
-        ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, function_name!())
-            .set_hint(
-                "The ledger cannot know of that, stream_verify() finds it. A logged table loses nothing.",
-            )
+        Report::new(PgSqlErrorCode::ERRCODE_WARNING, message)
+            .hint("The ledger cannot know of that, stream_verify() finds it. A logged table loses nothing.")
             .report(PgLogLevel::WARNING);
     }
     warn_of_columns(relation, origin)
@@ -92,7 +90,7 @@ fn warn_of_columns(relation: &Relation, origin: &Origin) -> Result<()> {
     for (option, column, type_name) in named_columns(relation)? {
         let known = source.schema().index_of(&column).ok().map(|index| Known::of(source.as_ref(), index));
         if let Some(why) = complaint(&option, type_name.as_deref(), known.as_ref()) {
-            warning!("{option} of table {} names column \"{column}\", {why}", relation.name);
+            warning(format!("{option} of table {} names column \"{column}\", {why}", relation.name));
         }
     }
     Ok(())
@@ -142,8 +140,12 @@ fn named_columns(relation: &Relation) -> Result<Vec<(String, String, Option<Stri
             None,
             &[relation.oid().into()],
         )?;
-        rows.map(|row| Ok((row.get(1)?.unwrap_or_default(), row.get(2)?.unwrap_or_default(), row.get(3)?)))
-            .collect::<std::result::Result<_, pgrx::spi::Error>>()
+        let text = |value: Option<Text>| value.map(Text::into_string);
+        rows.map(|row| {
+            let (option, column) = (text(row.get(1)?), text(row.get(2)?));
+            Ok((option.unwrap_or_default(), column.unwrap_or_default(), text(row.get(3)?)))
+        })
+        .collect::<std::result::Result<_, pgrx::spi::Error>>()
     });
     Ok(named?)
 }
@@ -152,15 +154,15 @@ fn named_columns(relation: &Relation) -> Result<Vec<(String, String, Option<Stri
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn stream_columns(
-    source: Option<&str>,
+    source: Option<Text>,
     sf: Option<f64>,
     rows: Option<i64>,
-    options: Option<JsonB>,
+    options: Option<Json>,
 ) -> SqlResult<
     TableIterator<
         'static,
         (
-            name!(column_name, String),
+            name!(column_name, Text),
             name!(distinct_values, Option<f64>),
             name!(null_fraction, f64),
             name!(bloom_filter, bool),
@@ -171,7 +173,7 @@ fn stream_columns(
 > {
     let name = source.ok_or(Error::Null("source"))?;
     let options = options.map_or_else(|| json!({}), |options| options.0);
-    let Origin::Source(source) = Request::new(name, sf, rows, options)?.origin else {
+    let Origin::Source(source) = Request::new(&name, sf, rows, options)?.origin else {
         let hint = "What a query gives is not known before it is run.";
         return Err(Error::NotSupported { what: "listing the columns of a query", hint }.into());
     };
@@ -180,7 +182,7 @@ fn stream_columns(
         let clusters = !matches!(field.data_type(), DataType::Timestamp(..) | DataType::Decimal128(..));
         let bloom = known.suits_bloom();
         let distinct = known.distinct.map(f64::round);
-        (field.name().clone(), distinct, known.null_fraction, bloom, known.suits_minmax(), clusters)
+        (field.name().as_str().into(), distinct, known.null_fraction, bloom, known.suits_minmax(), clusters)
     };
     let columns: Vec<_> = source.schema().fields().iter().enumerate().map(column).collect();
     Ok(TableIterator::new(columns))

@@ -1,10 +1,10 @@
 //! The batches of a run, known before it begins.
 
 use crate::error::{Error, SqlResult};
+use crate::pg::server::text::{Json, Text};
 use crate::runs::open::{Request, check_batch_rows};
 use crate::runs::origin::Origin;
 use millrace_sources::{BatchPlan, Profile};
-use pgrx::JsonB;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
@@ -18,18 +18,18 @@ pub fn plan(origin: &Origin, batch_rows: i32, profile: &Profile, options: &Value
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn stream_plan(
-    source: Option<&str>,
+    source: Option<Text>,
     sf: Option<f64>,
     rows: Option<i64>,
     batch_rows: Option<i32>,
-    options: Option<JsonB>,
+    options: Option<Json>,
 ) -> SqlResult<
     TableIterator<'static, (name!(batch, i64), name!(first_unit, i64), name!(units, i64), name!(rows, i64))>,
 > {
     let source = source.ok_or(Error::Null("source"))?;
     let options = options.map_or_else(|| json!({}), |options| options.0);
     let batch_rows = check_batch_rows(batch_rows)?;
-    let Request { origin, profile, options, .. } = Request::new(source, sf, rows, options)?;
+    let Request { origin, profile, options, .. } = Request::new(&source, sf, rows, options)?;
     let plan = plan(&origin, batch_rows, &profile, &options);
     Ok(TableIterator::new((1..=plan.batches()).map(move |batch| {
         let units = plan.batch(batch);

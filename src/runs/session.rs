@@ -10,12 +10,12 @@ use crate::error::{Error, Result, SqlResult, or_raise};
 use crate::pg::server::cancel::Cancels;
 use crate::pg::server::invalidation::Watch;
 use crate::pg::server::lock::SessionLock;
+use crate::pg::server::report::{Report as Message, notice};
+use crate::pg::server::text::Text;
 use crate::pg::server::{process, settings};
 use crate::pg::workers::crew::{self, Crew};
 use crate::pg::workers::shared::{Orders, Shared};
 use millrace_progress::{Progress, Speed, Ticker};
-use pgrx::notice;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -30,8 +30,9 @@ thread_local! {
 
 /// Takes the run's lock for this session; the steps come after the commit that makes the run visible to others.
 #[pg_extern(sql = false)]
-fn begin_ingest(run: &str, workers: Option<i32>, analyze_every: Option<i32>) -> SqlResult<()> {
-    let session = Session::begin(run, check_workers(workers)?, analyze_every.map(i64::from))?;
+fn begin_ingest(run: Option<Text>, workers: Option<i32>, analyze_every: Option<i32>) -> SqlResult<()> {
+    let run = run.ok_or(Error::Null("run"))?;
+    let session = Session::begin(&run, check_workers(workers)?, analyze_every.map(i64::from))?;
     SESSION.with(|cell| match cell.try_borrow_mut() {
         Ok(mut place) if place.is_none() => {
             *place = Some(session);
@@ -232,7 +233,7 @@ impl Session {
         let report = Report::new(&run)?;
         let rate = ledger::one(
             "SELECT rate FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
-            &[name.into()],
+            &[Text::from(name).into()],
         )?;
         let hand = Hand::new(run, rate)?;
         let first_batch = hand.loader.first_missing();
@@ -296,7 +297,7 @@ impl Session {
         let batches = run.batches;
         if self.first_batch <= batches && !self.report.is_load() {
             let how = if self.first_batch == 1 { "starting" } else { "resuming" };
-            notice!("run \"{}\": {how} at batch {} of {batches}", run.name, self.first_batch);
+            notice(format!("run \"{}\": {how} at batch {} of {batches}", run.name, self.first_batch));
         }
         // No more than there are batches for.
         let left = usize::try_from(batches - self.first_batch + 1).unwrap_or(0).max(1);
@@ -306,7 +307,9 @@ impl Session {
         let crew = Crew::start(&orders, self.first_batch, wanted - 1);
         let started = crew.processes();
         if started < wanted {
-            notice!("{started} processes ingest the run, {wanted} were asked for: no more workers are free");
+            notice(format!(
+                "{started} processes ingest the run, {wanted} were asked for: no more workers are free"
+            ));
         }
         self.hand.rate = self.hand.rate.map(|rate| rate / started as f64);
         self.report.start();
@@ -315,7 +318,7 @@ impl Session {
 
     fn analyze(&mut self, after: i64) -> Result<()> {
         let begun = Instant::now();
-        let arguments = [self.hand.run().name.as_str().into(), after.into()];
+        let arguments = [Text::from(self.hand.run().name.as_str()).into(), after.into()];
         ledger::one::<bool>("SELECT millrace.bench_analyze_targets($1, $2) IS NULL", &arguments)?;
         self.report.pause(begun.elapsed());
         if let Some(crew) = &self.crew {
@@ -344,13 +347,13 @@ impl Session {
 
 fn tell_stopped(run: &Run, done: i64) -> Result<()> {
     let in_bench = "SELECT EXISTS (SELECT FROM millrace.bench_table WHERE run OPERATOR(pg_catalog.=) $1)";
-    let hint = match ledger::one(in_bench, &[run.name.as_str().into()])? {
+    let hint = match ledger::one(in_bench, &[Text::from(run.name.as_str()).into()])? {
         Some(true) => "CALL stream_bench() again, as before, to resume.",
         _ => "CALL stream_resume() to resume.",
     };
     let message = format!("run \"{}\" stopped after {done} of {} batches, as asked", run.name, run.batches);
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message, function_name!())
-        .set_hint(hint)
+    Message::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
+        .hint(hint)
         .report(PgLogLevel::NOTICE);
     Ok(())
 }
@@ -402,14 +405,14 @@ struct Report {
 impl Report {
     fn new(run: &Run) -> Result<Self> {
         let name = run.name.as_str();
-        let load: Option<String> = ledger::one(
+        let load: Option<Text> = ledger::one(
             "SELECT load FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
-            &[name.into()],
+            &[Text::from(name).into()],
         )?;
         let others = load.as_deref().map_or(Ok((0, 0)), |load| ledger::rows_of_load(load, name))?;
         Ok(Self {
             run: run.name.clone(),
-            load,
+            load: load.map(Text::into_string),
             rows_before: ledger::rows_done(name)?,
             others,
             total: run.rows_estimated,
@@ -444,7 +447,7 @@ impl Report {
             total: (others_total + self.total) as u64,
             per_second: self.speed.at(rows as u64),
         };
-        notice!("{}: {progress}", self.load.as_ref().unwrap_or(&self.run));
+        notice(format!("{}: {progress}", self.load.as_ref().unwrap_or(&self.run)));
     }
 
     fn tell_done(&self, rows: i64) {
@@ -452,11 +455,11 @@ impl Report {
             return;
         }
         let seconds = self.started.elapsed().as_secs_f64();
-        notice!(
+        notice(format!(
             "run \"{}\" done: {} rows in {seconds:.1} s, {:.0} rows/s",
             self.run,
             self.rows_before + rows,
             rows as f64 / seconds
-        );
+        ));
     }
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::pg::server::cluster;
 use crate::pg::values::reader::check_columns;
 use crate::pg::values::row_type::RowType;
-use crate::runs::ledger::{Storage, Target, one, value};
+use crate::runs::ledger::{Storage, Target, one, text, value};
 use millrace_sources::Source;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -39,9 +39,9 @@ impl Relation {
             let Some(row) = rows.next() else { return Ok(None) };
             Ok(Some(Self {
                 oid,
-                name: value(&row, 1)?,
-                short_name: value(&row, 2)?,
-                kind: value(&row, 3)?,
+                name: text(&row, 1)?,
+                short_name: text(&row, 2)?,
+                kind: text(&row, 3)?,
                 is_temporary: value(&row, 4)?,
                 may_insert: value(&row, 5)?,
             }))
@@ -203,7 +203,7 @@ impl Relation {
             )?;
             let column = |row| {
                 Ok(TableColumn {
-                    name: value(&row, 1)?,
+                    name: text(&row, 1)?,
                     made_by_table: value(&row, 2)?,
                     has_default: value::<bool>(&row, 3)? || self.is_view(),
                 })

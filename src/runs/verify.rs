@@ -4,13 +4,13 @@
 //! size changes. The expected sum is taken over the generated rows, converted to the table's types.
 
 use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::text::{Json, Text, to_c_string};
 use crate::pg::server::{cluster, settings};
 use crate::runs::ledger::{self, Run, Target, one};
 use crate::runs::open::current_relation;
 use crate::runs::origin::Origin;
 use crate::runs::target::Relation;
 use millrace_sources::BatchPlan;
-use pgrx::JsonB;
 use pgrx::prelude::*;
 use std::ops::RangeInclusive;
 
@@ -31,26 +31,26 @@ impl Content {
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn stream_verify(
-    run: Option<&str>,
+    run: Option<Text>,
 ) -> SqlResult<
     TableIterator<
         'static,
         (
-            name!(target, String),
+            name!(target, Text),
             name!(batches, i64),
             name!(rows_expected, i64),
             name!(rows_found, i64),
             name!(matches, bool),
-            name!(detail, Option<String>),
+            name!(detail, Option<Text>),
         ),
     >,
 > {
-    let run = ledger::get(run.ok_or(Error::Null("run"))?)?;
+    let run = ledger::get(&run.ok_or(Error::Null("run"))?)?;
     let verified = settings::with(&run.settings, || verify_targets(&run))?;
     Ok(TableIterator::new(verified))
 }
 
-type Verified = (String, i64, i64, i64, bool, Option<String>);
+type Verified = (Text, i64, i64, i64, bool, Option<Text>);
 
 /// Compares each table under the settings that the run's values were converted under.
 fn verify_targets(run: &Run) -> Result<Vec<Verified>> {
@@ -76,7 +76,7 @@ fn verify_targets(run: &Run) -> Result<Vec<Verified>> {
             Origin::Query(_) => Some("by count only: a query may give other rows each time".to_owned()),
             Origin::Source(_) => None,
         };
-        Ok((relation.name, batches, expected.rows, found.rows, matches, detail))
+        Ok((relation.name.into(), batches, expected.rows, found.rows, matches, detail.map(Text::from)))
     };
     run.targets.iter().map(verify).collect()
 }
@@ -121,7 +121,7 @@ fn expected(
              FROM (SELECT millrace.source_rows($1, $2, r.first_unit, r.end_unit, NULL::{name}) AS row_made
                    FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS r (first_unit, end_unit)) made"
         ),
-        &[run.source.as_str().into(), JsonB(run.options.clone()).into(), starts.into(), ends.into()],
+        &[Text::from(run.source.as_str()).into(), Json(run.options.clone()).into(), starts.into(), ends.into()],
     )
 }
 
@@ -139,8 +139,11 @@ fn expected_of_each(
     for batch in stretches.iter().cloned().flatten() {
         let units = plan.batch(batch as u64);
         let (first, end) = (units.start as i64, units.end as i64);
-        let options = JsonB(run.options.clone());
-        whole.add(content(&query, &[run.source.as_str().into(), options.into(), first.into(), end.into()])?);
+        let options = Json(run.options.clone());
+        whole.add(content(
+            &query,
+            &[Text::from(run.source.as_str()).into(), options.into(), first.into(), end.into()],
+        )?);
     }
     Ok(whole)
 }
@@ -150,7 +153,7 @@ fn noted(run: &Run, target: &Target) -> Result<Content> {
     let rows = one(
         "SELECT COALESCE(pg_catalog.sum(rows), 0)::pg_catalog.int8 FROM millrace.batches
          WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2",
-        &[run.name.as_str().into(), target.number.into()],
+        &[Text::from(run.name.as_str()).into(), target.number.into()],
     )?;
     Ok(Content { rows: rows.unwrap_or(0), hash: None })
 }
@@ -173,8 +176,8 @@ fn content(hashes: &str, arguments: &[pgrx::datum::DatumWithOid<'_>]) -> Result<
         let query = format!(
             "SELECT pg_catalog.count(*), pg_catalog.sum(hash)::pg_catalog.text FROM ({hashes}) hashed"
         );
-        let row = client.select(query.as_str(), Some(1), arguments)?.first();
-        let hash = row.get::<String>(2)?.and_then(|hash| hash.parse().ok());
+        let row = client.select(&to_c_string(&query), Some(1), arguments)?.first();
+        let hash = row.get::<Text>(2)?.and_then(|hash| hash.parse().ok());
         Ok::<_, Error>(Content { rows: row.get(1)?.unwrap_or(0), hash })
     })?;
     Ok(content)

@@ -7,11 +7,12 @@ use super::{KEEP_LOCK, ROW_EXCLUSIVE, ROWS_AT_ONCE};
 use crate::error::{Error, Result};
 use crate::pg::server::progress::{self, Measured};
 use crate::pg::server::slot::{self, palloc_node};
+use crate::pg::server::text::from_c_string;
 use crate::pg::server::wal;
 use crate::pg::values::feed::Feed;
 use crate::pg::values::reader::{Reader, columns_of};
 use crate::pg::values::row_type::RowType;
-use crate::pg::values::tuple::{Former, Tuples};
+use crate::pg::values::tuple::{Batch, Former, Tuples};
 use arrow::array::RecordBatch;
 use millrace_sources::Source;
 use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
@@ -25,7 +26,7 @@ use std::sync::Arc;
 /// `relation` is open.
 unsafe fn relation_name(relation: pg_sys::Relation) -> String {
     // SAFETY: the caller vouches for the relation; a name ends with a zero byte.
-    unsafe { CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr()) }.to_string_lossy().into_owned()
+    from_c_string(unsafe { CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr()) })
 }
 
 /// Inserts `units` of a source into tables that take rows in bulk, the same rows into each; returns what
@@ -70,19 +71,11 @@ pub fn bulk_insert(
     Ok(loads.into_iter().map(finish).collect())
 }
 
-/// Rows of a batch for one of the tables.
-enum Batch {
-    /// As the table stores them.
-    Tuples(Tuples),
-    /// To be read value by value.
-    Columns(RecordBatch),
-}
-
 /// Makes of a batch what each table takes; null formers are for tables that take columns.
 fn prepare(formers: Vec<Option<Former>>) -> impl Fn(RecordBatch) -> Result<Vec<Batch>> {
     move |batch| {
         let prepare = |former: &Option<Former>| match former {
-            Some(former) => former.form(&batch).map(Batch::Tuples),
+            Some(former) => former.form(&batch),
             None => Ok(Batch::Columns(batch.clone())),
         };
         formers.iter().map(prepare).collect()

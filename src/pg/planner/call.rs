@@ -2,10 +2,11 @@
 
 use crate::call::{Call, source_of_row_type};
 use crate::error::{Error, Result};
+use crate::pg::server::text::{Json, Text};
 use crate::pg::values::row_type::relation_name;
 use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
 use pgrx::prelude::*;
-use pgrx::{FromDatum, Internal, JsonB, PgList, is_a};
+use pgrx::{FromDatum, Internal, PgList, is_a};
 
 /// Reads the arguments of a call that returns `row_type`; each is a type and a value or null. Each generating
 /// function has some of the same arguments in the same order, so their types tell which is which.
@@ -27,16 +28,16 @@ pub unsafe fn request(arguments: &[(Oid, Option<Datum>)], row_type: Oid) -> Resu
             return Call::synthetic(
                 source,
                 rows,
-                read::<JsonB>(options).map(|options| options.0),
+                read::<Json>(options).map(|options| options.0),
                 part,
                 parts,
             );
         }
         let table = match nth(pg_sys::TEXTOID, 0) {
             Some(name) => read(name).ok_or(Error::Null("table_name"))?,
-            None => source,
+            None => Text::from(source),
         };
-        Call::tpch(table, read(nth(pg_sys::FLOAT8OID, 0).flatten()), part, parts)
+        Call::tpch(&table, read(nth(pg_sys::FLOAT8OID, 0).flatten()), part, parts)
     }
 }
 

@@ -183,7 +183,7 @@ impl Values {
     fn new(array: Option<&ArrayRef>, attribute: &Attribute, data_type: &DataType) -> Option<Self> {
         let array = array?;
         let layout = Layout::direct(data_type, attribute.oid, attribute.typmod)?;
-        let column = Column::new(&attribute.name, array, layout)?;
+        let column = Column::new(&attribute.name, array, layout)?.recoded();
         let mut memory = Arena::default();
         let datum = |row| column.datum(row, &mut memory).ok().flatten();
         let datums = (0..array.len()).map(datum).collect::<Option<Vec<Datum>>>()?;

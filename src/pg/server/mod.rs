@@ -9,8 +9,10 @@ pub mod process;
 pub mod progress;
 #[cfg(not(feature = "cbdb"))]
 pub mod raw;
+pub mod report;
 pub mod role;
 pub mod settings;
 pub mod slot;
+pub mod text;
 pub mod transaction;
 pub mod wal;

@@ -1,9 +1,10 @@
 //! The backend itself: how it was started, its interrupts, its threads.
 
+use crate::pg::server::text::to_c_string;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
 use std::cell::Cell;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,8 +68,7 @@ pub fn in_transaction_block() -> bool {
 
 /// Raises the server's error if the transaction is read-only, as all are on a standby.
 pub fn check_writable(statement: &str) {
-    // A name with a zero byte in it cannot come from SQL.
-    let statement = CString::new(statement).unwrap_or_default();
+    let statement = to_c_string(statement);
     // SAFETY: the name is a C string that lives through the call.
     unsafe { pg_sys::PreventCommandIfReadOnly(statement.as_ptr()) };
 }

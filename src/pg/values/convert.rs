@@ -1,5 +1,6 @@
 //! The server's own assignment casts, for columns that are not of a source's natural type.
 
+use crate::pg::server::text::from_c_string;
 use pgrx::pg_sys::{self, Datum, Oid};
 
 /// Converts values of one type to another as an `INSERT` would: with the target's casts, type modifier
@@ -67,6 +68,6 @@ pub fn type_name(oid: Oid, typmod: i32) -> String {
     unsafe {
         let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_ALLOW_INVALID;
         let name = pg_sys::format_type_extended(oid, typmod, flags as u16);
-        std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned()
+        from_c_string(std::ffi::CStr::from_ptr(name))
     }
 }

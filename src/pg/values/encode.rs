@@ -1,6 +1,7 @@
 //! Arrow columns to datums, without going through text.
 
 use crate::error::Error;
+use crate::pg::server::text::{stores_utf8, to_server};
 use crate::pg::values::arena::Arena;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array,
@@ -99,6 +100,8 @@ pub struct Column {
     name: String,
     values: Values,
     layout: Layout,
+    /// Whether its texts are to be brought into the database's encoding.
+    recodes: bool,
 }
 
 enum Values {
@@ -130,7 +133,21 @@ impl Column {
             DataType::Utf8 => Values::Text(array.as_string::<i32>().clone()),
             _ => return None,
         };
-        Some(Self { name: name.to_owned(), values, layout })
+        Some(Self { name: name.to_owned(), values, layout, recodes: false })
+    }
+
+    /// Gives texts in the database's encoding, by the server's conversions: not for threads.
+    pub fn recoded(self) -> Self {
+        let recodes = !stores_utf8() && !self.is_ascii();
+        Self { recodes, ..self }
+    }
+
+    /// Whether its texts, if it has some, are the same in every encoding.
+    pub fn is_ascii(&self) -> bool {
+        match &self.values {
+            Values::Text(array) => array.is_ascii(),
+            _ => true,
+        }
     }
 
     /// Whether some of its values are null.
@@ -181,7 +198,12 @@ impl Column {
     /// As [`Column::value`], as a datum; one of varying length is in `memory`.
     #[inline]
     pub fn datum(&self, row: usize, memory: &mut Arena) -> Result<Option<Datum>, Error> {
-        Ok(self.value(row)?.map(|value| value.datum(memory)))
+        Ok(match self.value(row)? {
+            Some(Value::Text { text, padding }) if self.recodes => {
+                Some(text_datum(&to_server(text), padding, memory))
+            }
+            value => value.map(|value| value.datum(memory)),
+        })
     }
 
     #[inline]
@@ -249,18 +271,21 @@ impl Value<'_> {
             Value::Int4(value) => Datum::from(value),
             Value::Int8(value) => Datum::from(value),
             Value::Numeric(value) => varlena(value.length(), memory, |bytes| value.write(bytes)),
-            Value::Text { text, padding } => {
-                varlena(text.len() + padding, memory, |bytes| write_text(text, bytes))
-            }
+            Value::Text { text, padding } => text_datum(text.as_bytes(), padding, memory),
         }
     }
 }
 
+#[inline]
+fn text_datum(text: &[u8], padding: usize, memory: &mut Arena) -> Datum {
+    varlena(text.len() + padding, memory, |bytes| write_text(text, bytes))
+}
+
 /// Writes a text, and blanks after it.
 #[inline]
-pub fn write_text(text: &str, bytes: &mut [u8]) {
+pub fn write_text(text: &[u8], bytes: &mut [u8]) {
     let (written, padding) = bytes.split_at_mut(text.len());
-    written.copy_from_slice(text.as_bytes());
+    written.copy_from_slice(text);
     padding.fill(b' ');
 }
 

@@ -140,7 +140,7 @@ impl Reader {
         let columns = self.fields.iter().zip(&self.places);
         let column =
             |(field, &place): (&Field, &usize)| Column::new(&field.name, batch.column(place), field.layout);
-        self.columns = columns.filter_map(column).collect();
+        self.columns = columns.filter_map(column).map(Column::recoded).collect();
     }
 
     /// Lets go of the values of all rows read so far.

@@ -1,6 +1,7 @@
 //! Composite types: their columns, by name.
 
 use crate::error::{Error, Result};
+use crate::pg::server::text::{from_c_string, from_server};
 use pgrx::PgTupleDesc;
 use pgrx::pg_sys::{self, Oid};
 use std::ffi::{CStr, c_char};
@@ -62,10 +63,8 @@ impl RowType {
                 return None;
             }
             let name = CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr());
-            let row_type = Self {
-                name: name.to_string_lossy().into_owned(),
-                descriptor: PgTupleDesc::from_pg_copy((*relation).rd_att),
-            };
+            let row_type =
+                Self { name: from_c_string(name), descriptor: PgTupleDesc::from_pg_copy((*relation).rd_att) };
             pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
             Some(row_type)
         }
@@ -95,7 +94,7 @@ impl RowType {
         attributes
             .map(|(index, attribute)| Attribute {
                 index,
-                name: attribute.name().to_owned(),
+                name: attribute_name(attribute),
                 is_packable: attribute.attstorage != pg_sys::TYPSTORAGE_PLAIN as c_char,
                 oid: attribute.type_oid().value(),
                 typmod: attribute.type_mod(),
@@ -105,11 +104,16 @@ impl RowType {
     }
 }
 
+fn attribute_name(attribute: &pg_sys::FormData_pg_attribute) -> String {
+    let name = attribute.attname.data.map(|character| character as u8);
+    from_server(name.split(|&byte| byte == 0).next().unwrap_or_default())
+}
+
 /// The name of a composite type's relation.
 pub(in crate::pg) fn relation_name(composite: Oid) -> String {
     // SAFETY: looks the type up in the catalogs; the name is null or a palloc'ed C string.
     unsafe {
         let name = pg_sys::get_rel_name(pg_sys::get_typ_typrelid(composite));
-        if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
+        if name.is_null() { String::new() } else { from_c_string(CStr::from_ptr(name)) }
     }
 }

@@ -5,6 +5,7 @@
 //! multiple of its alignment (`access/htup_details.h`).
 
 use crate::error::Error;
+use crate::pg::server::text::stores_utf8;
 use crate::pg::values::encode::{Column, Layout, Value, write_text};
 use arrow::array::RecordBatch;
 use pgrx::pg_sys::{self, HeapTupleHeaderData};
@@ -28,8 +29,18 @@ pub struct Former {
     columns: Vec<FormedColumn>,
     /// Columns of the table; those that are not formed are null.
     width: usize,
+    /// Whether texts are stored as they come.
+    stores_utf8: bool,
     /// Memory of tuples that are not used any more, at hand and known to the system.
     spare: Spare,
+}
+
+/// The rows of a batch, as threads ready them.
+pub enum Batch {
+    /// As they are stored.
+    Tuples(Tuples),
+    /// To be read value by value.
+    Columns(RecordBatch),
 }
 
 type Spare = Arc<Mutex<Vec<Vec<u64>>>>;
@@ -37,14 +48,17 @@ type Spare = Arc<Mutex<Vec<Vec<u64>>>>;
 impl Former {
     /// Of `columns`, in the table's order.
     pub fn new(columns: Vec<FormedColumn>, width: usize) -> Self {
-        Self { columns, width, spare: Spare::default() }
+        Self { columns, width, stores_utf8: stores_utf8(), spare: Spare::default() }
     }
 
-    /// The rows of a batch as tuples.
-    pub fn form(&self, batch: &RecordBatch) -> Result<Tuples, Error> {
+    /// The rows of a batch as tuples, but for texts in an encoding that only the server knows.
+    pub fn form(&self, batch: &RecordBatch) -> Result<Batch, Error> {
         let column =
             |column: &FormedColumn| Column::new(&column.name, batch.column(column.place), column.layout);
         let columns: Vec<_> = self.columns.iter().filter_map(column).collect();
+        if !self.stores_utf8 && !columns.iter().all(Column::is_ascii) {
+            return Ok(Batch::Columns(batch.clone()));
+        }
         let nullable: Vec<_> = columns.iter().filter(|column| column.has_nulls()).collect();
         let lacks_columns = columns.len() < self.width;
         let mut tuples = Tuples::new(&self.spare);
@@ -52,7 +66,7 @@ impl Former {
             let has_nulls = lacks_columns || nullable.iter().any(|column| column.is_null(row));
             self.form_tuple(&columns, row, has_nulls, &mut tuples)?;
         }
-        Ok(tuples)
+        Ok(Batch::Tuples(tuples))
     }
 
     #[inline]
@@ -179,7 +193,7 @@ impl Bytes {
                 return pg_sys::HEAP_HASVARWIDTH as u16;
             }
             Value::Text { text, padding } => {
-                write_text(text, self.append_varlena(text.len() + padding, is_packable));
+                write_text(text.as_bytes(), self.append_varlena(text.len() + padding, is_packable));
                 return pg_sys::HEAP_HASVARWIDTH as u16;
             }
         }

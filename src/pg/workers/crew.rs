@@ -4,7 +4,9 @@
 //! leads: it starts them, waits for them, raises their errors, and ends them if it is ended itself. So
 //! nobody works on a run whose lock is not held.
 
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result};
+use crate::pg::server::report::{Report, warning};
+use crate::pg::server::text::to_message;
 use crate::pg::server::{compat, process};
 use crate::pg::workers::shared::{MAX_WORKERS, Orders, Shared, Stage};
 use pgrx::bgworkers::{
@@ -13,7 +15,7 @@ use pgrx::bgworkers::{
 use pgrx::pg_sys::{self, GucContext, GucSource, Oid};
 use pgrx::prelude::*;
 use std::cell::RefCell;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -78,7 +80,7 @@ impl Crew {
         match self.shared.stage(number) {
             Stage::Done => Ok(()),
             Stage::Starting => {
-                warning!("a worker could not start, the run continues without it");
+                warning("a worker could not start, the run continues without it");
                 Ok(())
             }
             // Its error is raised instead, if it left one.
@@ -156,7 +158,7 @@ pub extern "C-unwind" fn millrace_ingest_worker(_argument: pg_sys::Datum) {
     let work = || work(&shared, &orders);
     PgTryBuilder::new(std::panic::AssertUnwindSafe(work))
         .catch_others(|error| {
-            shared.fail(&Failure::from(&error));
+            shared.fail(&Report::caught(&error));
             error.rethrow()
         })
         .execute();
@@ -204,7 +206,7 @@ pub fn transaction<T>(f: impl FnOnce() -> T) -> T {
 
 /// Shows what the worker does in `pg_stat_activity`.
 pub fn report_activity(what: &str) {
-    let what = CString::new(what).unwrap_or_default();
+    let what = to_message(what);
     // SAFETY: copies the string to this process's own status entry.
     unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, what.as_ptr()) };
 }

@@ -1,8 +1,8 @@
 //! Memory that the session ingesting a run shares with its workers: who takes which batch, and what became
 //! of it.
 
-use crate::error::Failure;
 use crate::pg::server::process;
+use crate::pg::server::report::Report;
 use pgrx::pg_sys::{self, Oid};
 use serde::{Deserialize, Serialize};
 use std::ffi::c_char;
@@ -192,7 +192,7 @@ impl Shared {
     }
 
     /// Leaves a failure for the session to raise. The first one counts.
-    pub fn fail(&self, failure: &Failure) {
+    pub fn fail(&self, failure: &Report) {
         let header = self.header();
         let unclaimed =
             header.failure_length.compare_exchange(0, CLAIMED, Ordering::AcqRel, Ordering::Relaxed);
@@ -210,11 +210,11 @@ impl Shared {
     }
 
     /// The failure a worker left.
-    pub fn failure(&self) -> Option<Failure> {
+    pub fn failure(&self) -> Option<Report> {
         let header = self.header();
         match header.failure_length.load(Ordering::Acquire) {
             0 | CLAIMED => None,
-            length => Failure::from_bytes(&header.failure[..length as usize]),
+            length => Report::from_bytes(&header.failure[..length as usize]),
         }
     }
 

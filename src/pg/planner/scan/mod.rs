@@ -17,12 +17,13 @@ use crate::pg::server::cluster;
 use crate::pg::server::compat;
 use crate::pg::server::process;
 use crate::pg::server::slot::{clear, store_virtual};
+use crate::pg::server::text::to_c_string;
 use crate::pg::values::row_type::{Attribute, RowType};
 use crate::pg::values::stream::Stream;
 use pgrx::pg_sys::{self, Datum, NodeTag};
 use pgrx::prelude::*;
 use pgrx::{PgList, PgMemoryContexts};
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, c_void};
 use std::ops::Range;
 use std::ptr::{addr_of_mut, null_mut};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -565,7 +566,7 @@ unsafe extern "C-unwind" fn explain(
 /// # Safety
 /// `explain` is EXPLAIN's state.
 unsafe fn property(explain: *mut pg_sys::ExplainState, name: &CStr, value: &str) {
-    let value = CString::new(value).unwrap_or_default();
+    let value = to_c_string(value);
     // SAFETY: both strings live through the call, which copies them.
     unsafe { pg_sys::ExplainPropertyText(name.as_ptr(), value.as_ptr(), explain) };
 }
