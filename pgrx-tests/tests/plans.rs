@@ -1,7 +1,7 @@
 //! Plans: a plan that is older than the types it reads, arguments that fail, and many shapes of queries. Each gives what
 //! it gives without the scan.
 
-use millrace_tests::{Cluster, Dice, error_of, one, rows_of};
+use millrace_tests::{Cluster, Dice, Script, error_of, one, rows_of};
 use postgres::Client;
 
 /// Runs `steps` in a session of its own, with and without the scan, and the last of them as a query. Both must give the
@@ -37,7 +37,7 @@ fn a_type_altered_after_planning_cannot_crash_the_server() {
     for scan in ["on", "off"] {
         let mut nobody = cluster.connect_as("nobody");
         nobody
-            .batch_execute(&format!(
+            .script(&format!(
                 "SET millrace.enable_scan = {scan};
                  CREATE TYPE pg_temp.o AS (o_orderkey text);
                  PREPARE z AS SELECT max(o_orderkey) FROM tpch_gen('orders', 0.01, row_type => NULL::pg_temp.o);
@@ -215,7 +215,7 @@ fn a_type_altered_between_two_fetches_cannot_crash_the_server() {
 fn an_outer_query_sees_an_altered_type_too() {
     let cluster = Cluster::new();
     for query in [
-        "SELECT n FROM (VALUES (1)) v (n) LEFT JOIN LATERAL (SELECT max(o_orderkey) FROM tpch_gen('orders', 0.001, row_type => NULL::o)) s (m) ON m > ''",
+        "SELECT m FROM (VALUES (1)) v (n) LEFT JOIN LATERAL (SELECT max(o_orderkey) FROM tpch_gen('orders', 0.001, row_type => NULL::o)) s (m) ON m > ''",
         "SELECT (SELECT max(o_orderkey) FROM tpch_gen('orders', 0.001, row_type => NULL::o))",
         "WITH w AS MATERIALIZED (SELECT o_orderkey FROM tpch_gen('orders', 0.001, row_type => NULL::o)) SELECT max(o_orderkey) FROM w",
         "SELECT max(o_orderkey) OVER () FROM tpch_gen('orders', 0.001, row_type => NULL::o) WHERE o_orderkey > '5' LIMIT 1",
