@@ -524,7 +524,7 @@ const GOOD_FAITH: &[&str] = &[
     "SELECT stream_stop('bobs')",
     "CALL stream_bench(rows => 100)",
     "CALL stream_bench(rows => 100, run => 'admins', schema => 'admins')",
-    "CALL stream_bench(rows => 100, run => 'both', schema => 'both', variants => '{heap, bobs}')",
+    "CALL stream_bench(rows => 100, run => 'pair', schema => 'pair', variants => '{heap, bobs}')",
     "SELECT * FROM stream_gates('bench')",
     "SELECT * FROM stream_variants",
     "CALL tpch_load(0.001)",
@@ -541,7 +541,7 @@ fn no_text_of_a_hostile_role_runs_with_anothers_rights() {
     for trap in TRAPS {
         admin
             .script(
-                "DROP SCHEMA IF EXISTS bench, admins, both, tpch CASCADE; DROP TABLE IF EXISTS bobs, secret, evidence;
+                "DROP SCHEMA IF EXISTS bench, admins, pair, tpch CASCADE; DROP TABLE IF EXISTS bobs, secret, evidence;
                  CREATE TABLE secret (LIKE tpch_nation); CREATE TABLE evidence (who text);
                  CREATE OR REPLACE FUNCTION evil() RETURNS bigint LANGUAGE plpgsql AS
                  $$ BEGIN INSERT INTO evidence VALUES (current_user); RETURN 1; END $$;

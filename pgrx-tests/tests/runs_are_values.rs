@@ -355,9 +355,6 @@ const MAIN_JOBS: &[&str] = &[
     "CALL tpch_load(0.001, 'kit', keys => true, indexes => true)",
     "CALL tpch_refresh('kit', stream => 1)",
     "SELECT count(*) FROM tpch_run(1, 'kit')",
-    "SELECT tpch_virtual('made', 0.01)",
-    "SELECT 1 / (count(*) FILTER (WHERE pass) = 22)::int FROM tpch_validate('made')",
-    "SELECT tpch_drop('made')",
     "SELECT tpch_drop('kit')",
     "CALL stream_bench('cdr', rows => 200, batch_rows => 100, analyze_every => 1, variants => '{heap, heap_hourly}')",
     "SELECT 1 / bool_and(pass)::int FROM stream_gates('bench', 0, 100, 0, 1000) WHERE gate IN ('content', 'queries')",
@@ -365,8 +362,21 @@ const MAIN_JOBS: &[&str] = &[
     "SELECT stream_drop('w.nation')",
 ];
 
-/// Runs the main jobs and returns what went wrong, warnings included.
-fn main_jobs(cluster: &Cluster, database: &str, search_path: &str, settings: &str) -> Vec<String> {
+/// What takes longer: all queries.
+const QUERIES: &[&str] = &[
+    "SELECT tpch_virtual('made', 0.01)",
+    "SELECT 1 / (count(*) FILTER (WHERE pass) = 22)::int FROM tpch_validate('made')",
+    "SELECT tpch_drop('made')",
+];
+
+/// Runs jobs and returns what went wrong, warnings included.
+fn run_jobs(
+    cluster: &Cluster,
+    jobs: &[&str],
+    database: &str,
+    search_path: &str,
+    settings: &str,
+) -> Vec<String> {
     let (sender, warnings) = std::sync::mpsc::channel();
     let mut config = cluster.config();
     config.dbname(database).notice_callback(move |notice| {
@@ -382,7 +392,7 @@ fn main_jobs(cluster: &Cluster, database: &str, search_path: &str, settings: &st
         ))
         .unwrap();
     let mut wrong = Vec::new();
-    for job in MAIN_JOBS {
+    for job in jobs {
         let (job, fails) = job.strip_prefix('!').map_or((*job, false), |job| (job, true));
         let error = error_of(&mut client, job);
         if error.is_some() != fails {
@@ -416,7 +426,13 @@ fn the_extensions_schema_may_have_any_name() {
                     "{schema}: {code} {message}"
                 );
             }
-            None => wrong.extend(main_jobs(&cluster, database, &identifier, "SELECT")),
+            None => wrong.extend(run_jobs(
+                &cluster,
+                &[MAIN_JOBS, QUERIES].concat(),
+                database,
+                &identifier,
+                "SELECT",
+            )),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -425,7 +441,13 @@ fn the_extensions_schema_may_have_any_name() {
 #[test]
 fn a_backslash_is_what_the_session_says_but_not_in_our_statements() {
     let cluster = Cluster::new();
-    let wrong = main_jobs(&cluster, "postgres", "public", "SET standard_conforming_strings = off");
+    let wrong = run_jobs(
+        &cluster,
+        &[MAIN_JOBS, QUERIES].concat(),
+        "postgres",
+        "public",
+        "SET standard_conforming_strings = off",
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -465,7 +487,7 @@ fn no_setting_of_a_session_stands_in_the_way() {
          CREATE FUNCTION w.eq(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';
          CREATE OPERATOR w.= (FUNCTION = w.eq, LEFTARG = text, RIGHTARG = text); SET search_path = w, public, pg_catalog",
     ] {
-        wrong.extend(main_jobs(&cluster, "postgres", "public", settings));
+        wrong.extend(run_jobs(&cluster, MAIN_JOBS, "postgres", "public", settings));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
