@@ -4,7 +4,7 @@
 //! environment; each [`Cluster`] is a server of its own, on a socket, removed when dropped.
 #![deny(unsafe_code)]
 
-use postgres::{Client, Config, NoTls};
+use postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -127,6 +127,19 @@ impl Cluster {
         run(&connection.iter().chain(arguments).copied().collect::<Vec<_>>())
     }
 
+    /// Makes a database with the extension, where `options` follow in CREATE DATABASE, and connects to it.
+    pub fn database(&self, name: &str, options: &str) -> Client {
+        self.connect().batch_execute(&format!("CREATE DATABASE {name} {options}")).unwrap();
+        let mut client = self.connect_to(name, "postgres");
+        client.batch_execute("CREATE EXTENSION millrace").unwrap();
+        client
+    }
+
+    /// A session of a role in a database.
+    pub fn connect_to(&self, database: &str, role: &str) -> Client {
+        self.config().dbname(database).user(role).connect(NoTls).unwrap()
+    }
+
     /// The server's log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
@@ -225,14 +238,71 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// The SQLSTATE and message of a statement's error.
 pub fn error_of(client: &mut Client, statement: &str) -> Option<(String, String)> {
-    client.batch_execute(statement).err().map(|error| match error.as_db_error() {
+    client.batch_execute(statement).err().map(|error| told(&error))
+}
+
+/// An error's SQLSTATE, and its message with detail and hint.
+fn told(error: &postgres::Error) -> (String, String) {
+    match error.as_db_error() {
         Some(error) => {
             let hint = error.hint().map(|hint| format!(" HINT: {hint}")).unwrap_or_default();
             let detail = error.detail().map(|detail| format!(" DETAIL: {detail}")).unwrap_or_default();
             (error.code().code().to_owned(), format!("{}{detail}{hint}", error.message()))
         }
         None => ("connection".to_owned(), error.to_string()),
-    })
+    }
+}
+
+/// The rows of a query as text, sorted, or its error's SQLSTATE and message.
+pub fn rows_of(client: &mut Client, query: &str) -> Result<Vec<String>, (String, String)> {
+    let messages = client.simple_query(query).map_err(|error| told(&error))?;
+    let mut rows: Vec<String> = messages
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                let values = (0..row.len()).map(|column| row.get(column).unwrap_or("null"));
+                Some(values.collect::<Vec<_>>().join("|"))
+            }
+            _ => None,
+        })
+        .collect();
+    rows.sort();
+    Ok(rows)
+}
+
+/// Sends a text of several statements one by one: a procedure that commits cannot come with others.
+pub trait Script {
+    /// Runs all of them, or up to the first that fails.
+    fn script(&mut self, text: &str) -> Result<(), postgres::Error>;
+}
+
+impl Script for Client {
+    fn script(&mut self, text: &str) -> Result<(), postgres::Error> {
+        let mut rest = text;
+        while !rest.trim().is_empty() {
+            let (statement, after) = rest.split_at(end_of_statement(rest));
+            self.batch_execute(statement)?;
+            rest = after.strip_prefix(';').unwrap_or(after);
+        }
+        Ok(())
+    }
+}
+
+/// Where the first semicolon is that stands in no quotes.
+fn end_of_statement(text: &str) -> usize {
+    let mut quote = None;
+    for (place, character) in text.char_indices() {
+        let dollars = text[place..].starts_with("$$");
+        match quote {
+            None if character == ';' => return place,
+            None if dollars => quote = Some('$'),
+            None if matches!(character, '\'' | '"') => quote = Some(character),
+            Some('$') if dollars && !text[..place].ends_with('$') => quote = None,
+            Some(open) if open == character && open != '$' => quote = None,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// The first column of a query's only row.
@@ -273,4 +343,13 @@ pub fn content(client: &mut Client, table: &str) -> (i64, Option<String>) {
     let query = format!("SELECT count(*), sum(hashtextextended(t::text, 0))::text FROM {table} t");
     let row = client.query_one(&query, &[]).unwrap();
     (row.get(0), row.get(1))
+}
+
+/// Fills the ledger with so many finished runs of so many batches each, named `history 1` and so on.
+pub fn fill_ledger(client: &mut Client, runs: u32, batches: u32) {
+    let fill = include_str!("../history.sql");
+    let fill: String = fill.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+    client
+        .script(&fill.replace("{runs}", &runs.to_string()).replace("{batches}", &batches.to_string()))
+        .unwrap();
 }
