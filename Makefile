@@ -76,7 +76,7 @@ lint: bootstrap
 	cargo clippy --release --all-targets -p millrace-sources -p millrace-export -p millrace-cli -p millrace-tests -p millrace-benches -- -D warnings
 	cargo clippy --release -p millrace --lib $(CARGO_FEATURES) -- -D warnings
 	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test" -- -D warnings
-	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) cbdb" -- -D warnings
+	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test cbdb" -- -D warnings
 
 check-versions:            ## type-checks the library for each version of PostgreSQL and for Cloudberry, without servers
 	scripts/check-versions
