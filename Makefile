@@ -13,7 +13,10 @@ export PGRX_HOME = $(CURDIR)/target/pgrx
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: demo test test-pure test-server test-cluster test-client test-docs install stage package upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions fmt bootstrap clean
+.PHONY: help demo test test-pure test-server test-cluster test-client test-docs install stage package upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions check-dependencies fmt bootstrap clean
+
+help:                      ## this list
+	@awk -F ':.*## *' '/^[a-z-]+:.*## / { printf "%-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
@@ -74,17 +77,20 @@ target/bench/installed: Makefile
 	target/bench/bin/python -m pip install -q tpchgen-cli==4.0.0 duckdb==0.10.3 pyarrow
 	@touch $@
 
-lint: bootstrap
+lint: bootstrap            ## formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --release --all-targets -p millrace-sources -p millrace-export -p millrace-cli -p millrace-tests -p millrace-benches -- -D warnings
 	cargo clippy --release -p millrace --lib $(CARGO_FEATURES) -- -D warnings
 	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test" -- -D warnings
-	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) cbdb" -- -D warnings
+	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test cbdb" -- -D warnings
 
 check-versions:            ## type-checks the library for each version of PostgreSQL and for Cloudberry, without servers
 	scripts/check-versions
 
-fmt:
+check-dependencies:        ## licenses and sources of all dependencies, by deny.toml
+	scripts/check-dependencies
+
+fmt:                       ## formats all code
 	cargo fmt --all
 
 bootstrap:

@@ -1,4 +1,4 @@
-//! What differs between PostgreSQL's major versions.
+//! What differs between PostgreSQL's major versions, and on Apache Cloudberry.
 
 use pgrx::pg_sys;
 #[cfg(any(feature = "pg14", feature = "pg15"))]
@@ -110,6 +110,17 @@ pub unsafe fn root_to_partition_map(
 
 unsafe extern "C-unwind" {
     fn die(signal: std::ffi::c_int);
+}
+/// Raises the errors of pending interrupts. Cloudberry's function also asks where that is; the tests' simulated
+/// cluster is PostgreSQL. pgrx's macro does the same, but not all versions of the fork have one that compiles here.
+pub fn process_interrupts() {
+    // SAFETY: may be called at any time; the name of the file is a constant C string.
+    unsafe {
+        #[cfg(any(not(feature = "cbdb"), feature = "pg_test"))]
+        pg_sys::ProcessInterrupts();
+        #[cfg(all(feature = "cbdb", not(feature = "pg_test")))]
+        pg_sys::ProcessInterrupts(concat!(file!(), "\0").as_ptr().cast(), line!() as std::ffi::c_int);
+    }
 }
 
 /// Has SIGTERM end this background worker as it ends a backend: at the next look for interrupts.

@@ -1,5 +1,6 @@
 //! The backend itself: how it was started, its interrupts, its threads.
 
+use super::compat;
 use crate::pg::server::text::to_c_string;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
@@ -75,7 +76,12 @@ pub fn check_writable(statement: &str) {
 
 /// Raises the error of a pending cancel or termination, if there is one.
 pub fn check_for_interrupts() {
-    pgrx::check_for_interrupts!();
+    // SAFETY: a flag of this process, which its signal handlers set; an error unwinds from the guarded call.
+    unsafe {
+        if pg_sys::InterruptPending != 0 {
+            compat::process_interrupts();
+        }
+    }
 }
 
 /// Waits for so long, or until another process wakes this one; open to interrupts.

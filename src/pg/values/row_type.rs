@@ -56,18 +56,12 @@ impl RowType {
     /// The row type of a table, or `None` if it was dropped. The table is kept from being dropped for the
     /// rest of the transaction.
     pub fn of_table(table: Oid) -> Option<Self> {
-        // SAFETY: the relation is open while its name and descriptor are copied; the lock is kept.
-        unsafe {
-            let relation = pg_sys::try_relation_open(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-            if relation.is_null() {
-                return None;
-            }
-            let name = CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr());
-            let row_type =
-                Self { name: from_c_string(name), descriptor: PgTupleDesc::from_pg_copy((*relation).rd_att) };
-            pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
-            Some(row_type)
-        }
+        // SAFETY: any OID may be locked; who has the lock sees all changes that were committed before. It is kept.
+        let row_type = unsafe {
+            pg_sys::LockRelationOid(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            pg_sys::get_rel_type_id(table)
+        };
+        (row_type != Oid::INVALID).then(|| Self::of_type(row_type))
     }
 
     /// The type's own name, without its schema.
