@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod generate;
 mod guc;
+mod history;
 mod pg;
 mod runs;
 mod tpch;

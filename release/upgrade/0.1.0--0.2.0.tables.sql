@@ -1,3 +1,54 @@
+-- Roles are known by their OID, and by name where that means nothing.
+CREATE TYPE millrace.role_then AS (
+    role oid,
+    name name,
+    cluster bigint
+);
+COMMENT ON TYPE millrace.role_then IS
+'A role as it was: its OID, which holds in the cluster of that system identifier, and its name, by which a dump finds it in another';
+
+CREATE FUNCTION millrace.role_now() RETURNS millrace.role_then
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT ROW(r.oid, r.rolname, c.system_identifier)::millrace.role_then
+    FROM pg_roles r, pg_control_system() c WHERE r.rolname = current_user
+$$;
+CREATE FUNCTION millrace.upgrade_owner(owner name) RETURNS millrace.role_then
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT ROW((SELECT r.oid FROM pg_roles r WHERE r.rolname = owner), owner, c.system_identifier)::millrace.role_then
+    FROM pg_control_system() c
+$$;
+
+-- The ledger is written by the extension alone, without row security; nothing refers to anything by foreign keys.
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT pg_catalog.format('DROP POLICY %I ON %s', polname, polrelid::pg_catalog.regclass)
+        FROM pg_catalog.pg_policy JOIN pg_catalog.pg_class c ON c.oid = polrelid
+        WHERE c.relnamespace = 'millrace'::pg_catalog.regnamespace
+        UNION ALL
+        SELECT pg_catalog.format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', oid::pg_catalog.regclass)
+        FROM pg_catalog.pg_class WHERE relnamespace = 'millrace'::pg_catalog.regnamespace AND relrowsecurity
+        UNION ALL
+        SELECT pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::pg_catalog.regclass, conname)
+        FROM pg_catalog.pg_constraint
+        WHERE connamespace = 'millrace'::pg_catalog.regnamespace AND contype = 'f'
+        UNION ALL
+        SELECT pg_catalog.format('REVOKE INSERT, UPDATE, DELETE ON %s FROM PUBLIC', oid::pg_catalog.regclass)
+        FROM pg_catalog.pg_class WHERE relnamespace = 'millrace'::pg_catalog.regnamespace AND relkind = 'r'
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END
+$$;
+
+DROP VIEW stream_progress;
+DROP VIEW stream_variants;
+DROP VIEW stream_batches;
+DROP FUNCTION millrace.batches();
+DROP FUNCTION millrace.why_skipped(millrace.variant, text);
+
 -- Volatile defaults are gone: each segment of a cluster would make its own.
 ALTER TABLE millrace.run ALTER created DROP DEFAULT;
 ALTER TABLE millrace.batch ALTER worker DROP DEFAULT, ALTER finished DROP DEFAULT;
@@ -6,21 +57,25 @@ ALTER TABLE millrace.bench ALTER created DROP DEFAULT;
 ALTER TABLE millrace.bench_analyze ALTER finished DROP DEFAULT;
 ALTER TABLE millrace.bench_query ALTER finished DROP DEFAULT;
 
--- An interrupted tpch_load with overwrite can be resumed.
-ALTER TABLE millrace.run ADD overwriting jsonb;
+ALTER TABLE millrace.run ALTER owner DROP DEFAULT,
+    ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
+ALTER TABLE millrace.bench ALTER owner DROP DEFAULT,
+    ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
+-- Those of the extension are no rows any more.
+DELETE FROM millrace.variant WHERE owner IS NULL;
+ALTER TABLE millrace.variant ALTER owner DROP DEFAULT,
+    ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
+ALTER TABLE millrace.variant ALTER owner SET DEFAULT millrace.role_now(), ALTER owner SET NOT NULL;
+SELECT pg_catalog.pg_extension_config_dump('millrace.variant', '');
+DROP FUNCTION millrace.upgrade_owner(name);
+
+-- An interrupted tpch_load with overwrite can be resumed; a run keeps its settings and columns, and when it was done.
+ALTER TABLE millrace.run ADD overwriting jsonb, ADD settings jsonb NOT NULL DEFAULT '{}',
+    ADD synchronous_commit boolean NOT NULL DEFAULT true, ADD finished timestamptz;
+ALTER TABLE millrace.target ADD columns text[];
+ALTER TABLE millrace.batch ADD busy_ms double precision, ADD commit_before_ms double precision;
+ALTER TABLE millrace.batch_unlogged ADD busy_ms double precision, ADD commit_before_ms double precision;
 
 -- Variants have a step after the load, and PAX's name the columns that suit the rows.
 ALTER TABLE millrace.variant ADD after_load text;
 ALTER TABLE millrace.bench_table ADD after_load_ms double precision;
-UPDATE millrace.variant
-SET create_suffix = 'WITH (compresstype = ''zstd'', compresslevel = 5,'
-        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
-        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})'
-WHERE name = 'pax' AND owner IS NULL;
-UPDATE millrace.variant
-SET create_suffix = 'WITH (compresstype = ''zstd'', compresslevel = 5,'
-        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
-        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id},'
-        ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')',
-    after_load = 'CLUSTER %s'
-WHERE name = 'pax_clustered' AND owner IS NULL;

@@ -1,6 +1,57 @@
 -- Written by scripts/upgrade-script (make upgrade-script) from the file of this name that ends with .tables.sql,
 -- and from what the install scripts of the two versions differ in.
 
+-- Roles are known by their OID, and by name where that means nothing.
+CREATE TYPE millrace.role_then AS (
+    role oid,
+    name name,
+    cluster bigint
+);
+COMMENT ON TYPE millrace.role_then IS
+'A role as it was: its OID, which holds in the cluster of that system identifier, and its name, by which a dump finds it in another';
+
+CREATE FUNCTION millrace.role_now() RETURNS millrace.role_then
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT ROW(r.oid, r.rolname, c.system_identifier)::millrace.role_then
+    FROM pg_roles r, pg_control_system() c WHERE r.rolname = current_user
+$$;
+CREATE FUNCTION millrace.upgrade_owner(owner name) RETURNS millrace.role_then
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT ROW((SELECT r.oid FROM pg_roles r WHERE r.rolname = owner), owner, c.system_identifier)::millrace.role_then
+    FROM pg_control_system() c
+$$;
+
+-- The ledger is written by the extension alone, without row security; nothing refers to anything by foreign keys.
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT pg_catalog.format('DROP POLICY %I ON %s', polname, polrelid::pg_catalog.regclass)
+        FROM pg_catalog.pg_policy JOIN pg_catalog.pg_class c ON c.oid = polrelid
+        WHERE c.relnamespace = 'millrace'::pg_catalog.regnamespace
+        UNION ALL
+        SELECT pg_catalog.format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', oid::pg_catalog.regclass)
+        FROM pg_catalog.pg_class WHERE relnamespace = 'millrace'::pg_catalog.regnamespace AND relrowsecurity
+        UNION ALL
+        SELECT pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::pg_catalog.regclass, conname)
+        FROM pg_catalog.pg_constraint
+        WHERE connamespace = 'millrace'::pg_catalog.regnamespace AND contype = 'f'
+        UNION ALL
+        SELECT pg_catalog.format('REVOKE INSERT, UPDATE, DELETE ON %s FROM PUBLIC', oid::pg_catalog.regclass)
+        FROM pg_catalog.pg_class WHERE relnamespace = 'millrace'::pg_catalog.regnamespace AND relkind = 'r'
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END
+$$;
+
+DROP VIEW stream_progress;
+DROP VIEW stream_variants;
+DROP VIEW stream_batches;
+DROP FUNCTION millrace.batches();
+DROP FUNCTION millrace.why_skipped(millrace.variant, text);
+
 -- Volatile defaults are gone: each segment of a cluster would make its own.
 ALTER TABLE millrace.run ALTER created DROP DEFAULT;
 ALTER TABLE millrace.batch ALTER worker DROP DEFAULT, ALTER finished DROP DEFAULT;
@@ -9,27 +60,33 @@ ALTER TABLE millrace.bench ALTER created DROP DEFAULT;
 ALTER TABLE millrace.bench_analyze ALTER finished DROP DEFAULT;
 ALTER TABLE millrace.bench_query ALTER finished DROP DEFAULT;
 
--- An interrupted tpch_load with overwrite can be resumed.
-ALTER TABLE millrace.run ADD overwriting jsonb;
+ALTER TABLE millrace.run ALTER owner DROP DEFAULT,
+    ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
+ALTER TABLE millrace.bench ALTER owner DROP DEFAULT,
+    ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
+-- Those of the extension are no rows any more.
+DELETE FROM millrace.variant WHERE owner IS NULL;
+ALTER TABLE millrace.variant ALTER owner DROP DEFAULT,
+    ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
+ALTER TABLE millrace.variant ALTER owner SET DEFAULT millrace.role_now(), ALTER owner SET NOT NULL;
+SELECT pg_catalog.pg_extension_config_dump('millrace.variant', '');
+DROP FUNCTION millrace.upgrade_owner(name);
+
+-- An interrupted tpch_load with overwrite can be resumed; a run keeps its settings and columns, and when it was done.
+ALTER TABLE millrace.run ADD overwriting jsonb, ADD settings jsonb NOT NULL DEFAULT '{}',
+    ADD synchronous_commit boolean NOT NULL DEFAULT true, ADD finished timestamptz;
+ALTER TABLE millrace.target ADD columns text[];
+ALTER TABLE millrace.batch ADD busy_ms double precision, ADD commit_before_ms double precision;
+ALTER TABLE millrace.batch_unlogged ADD busy_ms double precision, ADD commit_before_ms double precision;
 
 -- Variants have a step after the load, and PAX's name the columns that suit the rows.
 ALTER TABLE millrace.variant ADD after_load text;
 ALTER TABLE millrace.bench_table ADD after_load_ms double precision;
-UPDATE millrace.variant
-SET create_suffix = 'WITH (compresstype = ''zstd'', compresslevel = 5,'
-        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
-        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})'
-WHERE name = 'pax' AND owner IS NULL;
-UPDATE millrace.variant
-SET create_suffix = 'WITH (compresstype = ''zstd'', compresslevel = 5,'
-        ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
-        ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id},'
-        ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')',
-    after_load = 'CLUSTER %s'
-WHERE name = 'pax_clustered' AND owner IS NULL;
 
 DROP FUNCTION stream_report(text);
 DROP PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean);
+COMMENT ON TYPE millrace.role_then IS
+'A role as it was: its OID, which holds in the cluster of that system identifier, and its name, by which a dump finds it in another';
 
 CREATE OR REPLACE FUNCTION millrace.engine_of(role text, version text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -54,6 +111,13 @@ $$;
 COMMENT ON FUNCTION millrace.distribution(text) IS
 'The end of CREATE TABLE that has each row stay on the segment that makes it, or go by the column key; empty on PostgreSQL';
 
+CREATE OR REPLACE FUNCTION millrace.qualified_name(schema text, name text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+    SELECT format('%I.%I', schema, name)
+$$;
+COMMENT ON FUNCTION millrace.qualified_name(text, text) IS
+'A name as runs are called after it, whatever the caller''s quote_all_identifiers';
+
 CREATE OR REPLACE FUNCTION tpch_export(
     table_name text, sf double precision, path text, format text DEFAULT 'parquet',
     part integer DEFAULT NULL, parts integer DEFAULT NULL, threads integer DEFAULT 2, options jsonb DEFAULT '{}',
@@ -75,13 +139,240 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
 AS 'MODULE_PATHNAME', 'stream_export_wrapper';
 COMMENT ON FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb, smallint) IS
 'Writes any source to files in folder path on the server, as tpch_export does; options are the source''s and the export''s';
+COMMENT ON COLUMN millrace.run.settings IS 'Settings under which its values are converted; empty where none depends on them';
+COMMENT ON COLUMN millrace.run.synchronous_commit IS
+'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. Of the last call';
+COMMENT ON COLUMN millrace.run.finished IS
+'When it was noted that all its batches are there; null before, and to be counted where a crash empties a target';
 COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that has come to its end; else null';
+COMMENT ON COLUMN millrace.target.leaves IS 'The table, the partitions it had, or the tables below a view, by OID';
+COMMENT ON COLUMN millrace.target.columns IS 'The columns that the run fills; null for a query, and in runs of version 0.1';
+COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
+COMMENT ON COLUMN millrace.batch.busy_ms IS
+'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
+COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took; null for its first';
+GRANT SELECT ON millrace.run, millrace.target, millrace.batch, millrace.batch_unlogged TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION millrace.role_now() RETURNS millrace.role_then
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT ROW(r.oid, r.rolname, c.system_identifier)::millrace.role_then
+    FROM pg_roles r, pg_control_system() c WHERE r.rolname = current_user
+$$;
+COMMENT ON FUNCTION millrace.role_now() IS 'The current user, as the ledger notes it';
+
+CREATE OR REPLACE FUNCTION millrace.role_of(role_then millrace.role_then) RETURNS oid
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT r.oid FROM pg_roles r, pg_control_system() c
+    WHERE CASE WHEN role_then.cluster = c.system_identifier THEN r.oid = role_then.role ELSE r.rolname = role_then.name END
+$$;
+COMMENT ON FUNCTION millrace.role_of(millrace.role_then) IS 'The role that this was; null if it was dropped, or a restore lacks it';
+
+CREATE OR REPLACE FUNCTION millrace.role_name(role_then millrace.role_then) RETURNS name
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT rolname FROM pg_roles WHERE oid = millrace.role_of(role_then)), role_then.name)
+$$;
+COMMENT ON FUNCTION millrace.role_name(millrace.role_then) IS 'The name of the role that this was, or had if it is gone';
+
+CREATE OR REPLACE FUNCTION millrace.may_act_for(role oid) RETURNS boolean
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'may_act_for_wrapper';
+COMMENT ON FUNCTION millrace.may_act_for(oid) IS
+'Whether the caller may SET ROLE to a role; for null, a role that is gone, whether the caller is a superuser';
+
+CREATE OR REPLACE FUNCTION millrace.lock_key(run text) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT pg_catalog.hashtextextended(run, 7236837112405)
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.unlogged_batches(run text) RETURNS SETOF millrace.batch
+LANGUAGE plpgsql STABLE ROWS 1000 SET search_path TO pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT pg_is_in_recovery() THEN
+        RETURN QUERY SELECT b.* FROM millrace.batch_unlogged b WHERE b.run = unlogged_batches.run;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION millrace.unlogged_batches(text) IS 'The batches of a run''s unlogged targets';
+
+CREATE OR REPLACE VIEW millrace.batches AS
+SELECT b.run, b.batch, b.target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes, b.worker,
+       b.path, b.finished, b.busy_ms, b.commit_before_ms
+FROM millrace.batch b
+UNION ALL
+SELECT t.run, u.batch, u.target, u.rows, u.elapsed_ms, u.generate_ms, u.insert_ms, u.commit_ms, u.wal_bytes, u.worker,
+       u.path, u.finished, u.busy_ms, u.commit_before_ms
+FROM (SELECT DISTINCT run FROM millrace.target WHERE unlogged) t, LATERAL millrace.unlogged_batches(t.run) u;
+COMMENT ON VIEW millrace.batches IS 'The whole ledger: batches of logged and unlogged targets';
+COMMENT ON COLUMN millrace.batches.run IS 'The run';
+COMMENT ON COLUMN millrace.batches.batch IS 'Number of the batch in the run, from 1';
+COMMENT ON COLUMN millrace.batches.target IS 'Number of the target in the run, from 1';
+COMMENT ON COLUMN millrace.batches.rows IS 'Rows inserted';
+COMMENT ON COLUMN millrace.batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
+COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
+COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
+COMMENT ON COLUMN millrace.batches.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
+COMMENT ON COLUMN millrace.batches.wal_bytes IS 'Bytes of WAL the insert wrote';
+COMMENT ON COLUMN millrace.batches.worker IS 'Process that inserted them';
+COMMENT ON COLUMN millrace.batches.path IS 'How they were inserted: bulk, or executor';
+COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just before its commit';
+COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
+COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
+GRANT SELECT ON millrace.batches TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION millrace.rows_done(run text) RETURNS bigint
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    -- Tables of a run have the same rows; one that a crash emptied lags behind.
+    SELECT coalesce(min(t.rows), 0)::bigint FROM (
+        SELECT coalesce(sum(b.rows), 0) AS rows
+        FROM millrace.target t
+        LEFT JOIN (SELECT * FROM millrace.batches WHERE batches.run = rows_done.run) b USING (target)
+        WHERE t.run = rows_done.run
+        GROUP BY t.target
+    ) t
+$$;
+COMMENT ON FUNCTION millrace.rows_done(text) IS 'How many rows a run has committed, in each of its targets';
+
+CREATE OR REPLACE FUNCTION millrace.is_finished(run text) RETURNS boolean
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'is_finished_wrapper';
+COMMENT ON FUNCTION millrace.is_finished(text) IS 'Whether a run has all its batches; null if there is no such run';
+COMMENT ON TABLE millrace.variant IS
+'Ways to store a table, of one''s own, that stream_bench compares beside those of the extension (view millrace.variants)';
 COMMENT ON COLUMN millrace.variant.create_suffix IS
 'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions, but for DISTRIBUTED, which follows in the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} stand for the PAX option of this name with those of the columns that it suits, going by stream_columns() for the benchmark''s rows; where it suits none, they go, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+COMMENT ON COLUMN millrace.variant.owner IS
+'The role that added it, who alone can use it, because its texts become statements';
 COMMENT ON COLUMN millrace.variant.after_load IS
 'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
 COMMENT ON COLUMN millrace.bench_table.after_load_ms IS
 'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
+GRANT SELECT ON millrace.variant, millrace.bench, millrace.bench_variant, millrace.bench_table, millrace.bench_analyze,
+    millrace.bench_query TO PUBLIC;
+GRANT INSERT (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source,
+    about, after_load) ON millrace.variant TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION millrace.bench_insert(
+    name text, source text, rows bigint, batch_rows integer, options jsonb, schema text, analyze_every integer
+) RETURNS boolean
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_insert_wrapper';
+COMMENT ON FUNCTION millrace.bench_insert(text, text, bigint, integer, jsonb, text, integer) IS
+'Notes a new benchmark of the caller''s; false if there is one of that name';
+
+CREATE OR REPLACE FUNCTION millrace.bench_note_variant(bench text, place integer, variant text, skipped text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_variant_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_variant(text, integer, text, text) IS
+'Notes a variant of a benchmark of the caller''s';
+
+CREATE OR REPLACE FUNCTION millrace.bench_note_table(
+    bench text, phase text, variant text, run text, target integer, definition text
+) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_table_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_table(text, text, text, text, integer, text) IS
+'Notes a table of a benchmark of the caller''s';
+
+CREATE OR REPLACE FUNCTION millrace.bench_note_analyze(
+    run text, target integer, batch bigint, ms double precision, finished timestamptz
+) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_analyze_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_analyze(text, integer, bigint, double precision, timestamptz) IS
+'Notes an ANALYZE of a table of a run of the caller''s';
+
+CREATE OR REPLACE FUNCTION millrace.bench_note_after_load(run text, target integer, ms double precision, statement text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_after_load_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_after_load(text, integer, double precision, text) IS
+'Notes what was done after the load to a table of a benchmark of the caller''s';
+
+CREATE OR REPLACE FUNCTION millrace.bench_note_query(
+    run text, target integer, query text, attempt integer, ms double precision, rows bigint, hash numeric, statement text,
+    finished timestamptz
+) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_query_wrapper';
+COMMENT ON FUNCTION millrace.bench_note_query(text, integer, text, integer, double precision, bigint, numeric, text, timestamptz) IS
+'Notes a query that was timed on a table of a run of the caller''s';
+
+CREATE OR REPLACE FUNCTION millrace.bench_delete(bench text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_delete_wrapper';
+COMMENT ON FUNCTION millrace.bench_delete(text) IS 'Forgets a benchmark of the caller''s, whose runs are dropped';
+
+CREATE OR REPLACE VIEW stream_batches AS
+SELECT b.run, b.batch, t.name AS target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms,
+       -- How long a commit took is known only after it: the process's next batch has noted it, or the end of the call.
+       coalesce(b.commit_ms, lead(b.commit_before_ms) OVER process) AS commit_ms,
+       b.wal_bytes, b.worker, b.path, b.finished
+FROM millrace.batches b JOIN millrace.target t USING (run, target)
+WINDOW process AS (PARTITION BY run, b.target, b.worker ORDER BY b.finished);
+COMMENT ON VIEW stream_batches IS 'The ledger: every committed batch of every run, one row per target';
+COMMENT ON COLUMN stream_batches.run IS 'The run';
+COMMENT ON COLUMN stream_batches.batch IS 'Number of the batch in the run, from 1';
+COMMENT ON COLUMN stream_batches.target IS 'The table, by the name it had when the run began';
+COMMENT ON COLUMN stream_batches.rows IS 'Rows inserted';
+COMMENT ON COLUMN stream_batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
+COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
+COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
+COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
+COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
+COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
+COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or executor';
+COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
+
+CREATE OR REPLACE VIEW stream_progress AS
+WITH target AS (
+    SELECT t.run, t.target, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
+           max(b.finished) AS finished, sum(coalesce(b.busy_ms, b.elapsed_ms)) / 1000 AS seconds
+    FROM millrace.target t LEFT JOIN millrace.batches b USING (run, target)
+    GROUP BY t.run, t.target
+), done AS (
+    -- A batch is done when all targets have it; one that a crash emptied lags behind.
+    SELECT run, min(batches) AS batches, min(rows) AS rows, max(finished) AS finished, max(rows / nullif(seconds, 0)) AS speed
+    FROM target GROUP BY run
+), progress AS (
+    SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
+           coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
+           least(nullif(d.speed, 0), r.rate) AS rows_per_second,
+           l.pid
+    FROM millrace.run r
+    LEFT JOIN done d ON d.run = r.name
+    -- A subquery of its own, because a cluster cannot ask for locks in the middle of another statement.
+    LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running() x)) AS l (key bigint, pid integer)
+        ON l.key = millrace.lock_key(r.name)
+)
+SELECT p.name AS run,
+       p.source,
+       (SELECT array_agg(t.name ORDER BY t.target) FROM millrace.target t WHERE t.run = p.name) AS targets,
+       p.options,
+       CASE WHEN p.batches_done = p.batches THEN 'done'
+            WHEN p.pid IS NOT NULL THEN 'running'
+            ELSE 'interrupted' END AS state,
+       p.batches_done,
+       p.batches,
+       p.rows_done,
+       CASE WHEN p.batches_done = p.batches THEN p.rows_done ELSE p.rows_estimated END AS rows_total,
+       round(100.0 * p.batches_done / p.batches, 1) AS percent,
+       round(p.rows_per_second) AS rows_per_second,
+       CASE WHEN p.batches_done < p.batches THEN
+           make_interval(secs => round(greatest(p.rows_estimated - p.rows_done, 0) / p.rows_per_second))
+       END AS eta,
+       p.pid,
+       millrace.role_name(p.owner) AS owner,
+       p.created AS started,
+       p.finished AS last_batch
+FROM progress p;
+COMMENT ON VIEW stream_progress IS 'State of every run; derived from the ledger and the locks held, never stored';
+COMMENT ON COLUMN stream_progress.run IS 'The run';
+COMMENT ON COLUMN stream_progress.source IS 'What it loads';
+COMMENT ON COLUMN stream_progress.targets IS 'The tables it loads, by the names they had when it began';
+COMMENT ON COLUMN stream_progress.options IS 'The source''s options';
+COMMENT ON COLUMN stream_progress.state IS 'done: all batches are there; running: a session ingests it; interrupted: neither, call again to resume';
+COMMENT ON COLUMN stream_progress.batches_done IS 'Batches committed';
+COMMENT ON COLUMN stream_progress.batches IS 'Batches in all';
+COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
+COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done';
+COMMENT ON COLUMN stream_progress.percent IS 'Share of batches committed';
+COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, or the rate asked for';
+COMMENT ON COLUMN stream_progress.eta IS 'Time the rest takes at that speed';
+COMMENT ON COLUMN stream_progress.pid IS 'Process that ingests it; null if none does';
+COMMENT ON COLUMN stream_progress.owner IS 'The role that began it';
+COMMENT ON COLUMN stream_progress.started IS 'When it was begun';
+COMMENT ON COLUMN stream_progress.last_batch IS 'When its last batch was inserted';
+GRANT SELECT ON stream_batches, stream_progress TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION stream_report(
     run text,
@@ -95,18 +386,23 @@ CREATE OR REPLACE FUNCTION stream_report(
     OUT table_bytes bigint
 ) RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
-    WITH timed AS (
-        SELECT b.*, (b.elapsed_ms + coalesce(b.commit_ms, 0)) / 1000 AS seconds FROM millrace.batches() b
+    WITH wanted AS (
+        SELECT stream_report.run AS run
+        UNION SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run
+    ), timed AS (
+        -- The commits of a process's batches are noted by the batches after them, and by the end of a call.
+        SELECT b.*, coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0) AS commits_ms,
+               (b.elapsed_ms + coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0)) / 1000 AS seconds
+        FROM wanted w, LATERAL (SELECT * FROM millrace.batches WHERE batches.run = w.run) b
     ), summary AS (
         SELECT t.run, t.target, t.name, t.leaves, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
                sum(b.seconds) AS seconds,
                array_agg(b.rows / b.seconds) AS speeds,
                sum(b.rows) / (nullif(sum(b.insert_ms), 0) / 1000) AS insert_speed,
-               sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commit_ms) / 1000 AS commit,
+               sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commits_ms) / 1000 AS commit,
                sum(b.wal_bytes)::bigint AS wal
         FROM millrace.target t LEFT JOIN timed b USING (run, target)
-        WHERE t.run = stream_report.run
-           OR t.run IN (SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run)
+        WHERE t.run IN (SELECT w.run FROM wanted w)
         GROUP BY t.run, t.target
     )
     SELECT s.name, s.batches, s.rows, round(s.seconds::numeric, 3),
@@ -135,153 +431,130 @@ $$;
 COMMENT ON FUNCTION stream_report(text) IS
 'Summary of a run, or of all phases of a benchmark, one row per target: rows per second, of one process where workers help, over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
 
+CREATE OR REPLACE FUNCTION millrace.open_run(
+    target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
+    run text, variants regclass[], options jsonb
+) RETURNS text
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+AS 'MODULE_PATHNAME', 'open_run_wrapper';
+COMMENT ON FUNCTION millrace.open_run(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
+'Begins a run or finds the unfinished one, takes its lock to the end of the transaction and returns its name';
+
+CREATE OR REPLACE FUNCTION millrace.reopen_run(run text, adopt boolean, workers integer) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
+COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
+'Readies an existing run, whose lock it takes to the end of the transaction; adopt: its targets are right as they are now';
+
+CREATE OR REPLACE FUNCTION millrace.begin_ingest(run text, workers integer, analyze_every integer) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'begin_ingest_wrapper';
+COMMENT ON FUNCTION millrace.begin_ingest(text, integer, integer) IS
+'Takes a run''s lock for this session, which is to ingest it with this many processes and analyze its tables after each analyze_every batches';
+
+CREATE OR REPLACE FUNCTION millrace.ingest_step() RETURNS boolean
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ingest_step_wrapper';
+COMMENT ON FUNCTION millrace.ingest_step() IS
+'Takes the next step of the run that this session ingests, a batch say, which is to be committed; false after the last';
+
 CREATE OR REPLACE PROCEDURE millrace.ingest(run text, workers integer, analyze_every integer) LANGUAGE plpgsql AS $$
-DECLARE
-    batches bigint;
-    rows_total bigint;
-    rows_before bigint;
-    rate float8;
-    load text;
-    first_batch bigint;
-    batch bigint;
-    rows bigint := 0;
-    inserted bigint;
-    due timestamptz;
-    started timestamptz;
-    shown timestamptz;
-    paused timestamptz;
-    commit_started timestamptz;
-    commit_ms float8;
-    committed bigint;
-    elapsed float8;
-    stop boolean := false;
-    working boolean := true;
-    on_cluster CONSTANT boolean := millrace.engine() OPERATOR(pg_catalog.<>) 'postgresql';
 BEGIN
-    SELECT r.batches, r.rows_estimated, r.rate, r.load INTO batches, rows_total, rate, load
-    FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) ingest.run;
-    SELECT p.rows_done INTO rows_before
-    FROM @extschema@.stream_progress p WHERE p.run OPERATOR(pg_catalog.=) ingest.run;
-    first_batch := millrace.first_missing_batch(run);
-    -- Makes the run visible to others. The lock is the session's and stays.
-    COMMIT;
-    IF first_batch <= batches AND load IS NULL THEN
-        RAISE NOTICE 'run "%": % at batch % of %', run,
-            CASE WHEN first_batch = 1 THEN 'starting' ELSE 'going on' END, first_batch, batches;
-    END IF;
-    IF first_batch <= batches AND first_batch > analyze_every THEN
-        -- What the call before committed, but did not come to analyze.
-        PERFORM millrace.bench_analyze_targets(run, (first_batch - 1) / analyze_every * analyze_every);
-        COMMIT;
-    END IF;
-    started := pg_catalog.clock_timestamp();
-    shown := started;
-    rate := rate / millrace.start_workers(run, workers, batches, first_batch, rate);
-    batch := millrace.next_batch();
-    -- When no batch is left to take, the workers may still be at theirs.
-    WHILE working LOOP
-        due := NULL;
-        IF batch <= batches AND NOT stop THEN
-            IF committed IS NOT NULL THEN
-                PERFORM millrace.note_commit(run, committed, commit_ms);
-                IF on_cluster THEN
-                    -- An update locks the ledger until it is committed: other runs would wait for the whole next batch.
-                    COMMIT;
-                END IF;
-            END IF;
-            due := pg_catalog.clock_timestamp();
-            inserted := millrace.ingest_batch(run, batch);
-            due := due + pg_catalog.make_interval(secs => inserted / rate);
-            commit_started := pg_catalog.clock_timestamp();
-            COMMIT;
-            commit_ms := 1000 * pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - commit_started);
-            committed := batch;
-            rows := millrace.add_rows(inserted);
-            batch := millrace.next_batch();
-            -- After the last batch it is the benchmark's own step.
-            IF batch <= batches AND (batch - 1) / analyze_every > (committed - 1) / analyze_every THEN
-                paused := pg_catalog.clock_timestamp();
-                PERFORM millrace.bench_analyze_targets(run, (batch - 1) / analyze_every * analyze_every);
-                COMMIT;
-                -- Not the ingest's time.
-                started := started + (pg_catalog.clock_timestamp() - paused);
-            END IF;
-        ELSE
-            working := millrace.wait_for_workers(0.25);
-            COMMIT;
-            rows := millrace.add_rows(0);
-        END IF;
-        LOOP
-            elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
-            IF pg_catalog.clock_timestamp() >= shown + pg_catalog.make_interval(secs => 1) THEN
-                RAISE NOTICE '%', CASE
-                    WHEN load IS NULL THEN millrace.progress_line(run, rows_before + rows, rows_total, rows / elapsed)
-                    ELSE millrace.load_progress_line(load) END;
-                shown := pg_catalog.clock_timestamp();
-            END IF;
-            IF NOT stop AND millrace.stop_requested(run) THEN
-                stop := true;
-                PERFORM millrace.stop_workers();
-            END IF;
-            EXIT WHEN stop OR due IS NULL OR batch > batches OR pg_catalog.clock_timestamp() >= due;
-            -- Ahead of the pace asked for. Each nap is a transaction of its own, to hold no snapshot for long.
-            PERFORM pg_catalog.pg_sleep_until(LEAST(
-                due, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => 0.25)));
-            COMMIT;
-        END LOOP;
+    PERFORM millrace.begin_ingest(run, workers, analyze_every);
+    COMMIT AND CHAIN;
+    WHILE millrace.ingest_step() LOOP
+        COMMIT AND CHAIN;
     END LOOP;
-    IF committed IS NOT NULL THEN
-        PERFORM millrace.note_commit(run, committed, commit_ms);
-    END IF;
-    PERFORM millrace.close_run();
-    COMMIT;
-    IF millrace.first_missing_batch(run) <= batches THEN
-        RAISE NOTICE 'run "%" stopped after % of % batches, as asked', run,
-            (SELECT p.batches_done FROM @extschema@.stream_progress p
-             WHERE p.run OPERATOR(pg_catalog.=) ingest.run), batches
-            USING HINT = CASE WHEN EXISTS (
-                SELECT FROM millrace.bench_table b WHERE b.run OPERATOR(pg_catalog.=) ingest.run)
-                THEN 'CALL stream_bench() again, as before, to go on.' ELSE 'CALL stream_resume() to go on.' END;
-    ELSIF (rows > 0 OR first_batch <= batches) AND load IS NULL THEN
-        elapsed := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started);
-        RAISE NOTICE 'run "%" done: % rows in % s, % rows/s', run, rows_before + rows,
-            pg_catalog.round(elapsed::numeric, 1), pg_catalog.round(rows / elapsed);
-    END IF;
+    COMMIT AND CHAIN;
 END
 $$;
+COMMENT ON PROCEDURE millrace.ingest(text, integer, integer) IS
+'Ingests the missing batches of a run that was opened in this transaction, with this many processes; analyzes its tables after each analyze_every batches';
+
+CREATE OR REPLACE PROCEDURE stream_ingest(
+    target regclass,
+    source text DEFAULT NULL,
+    sf double precision DEFAULT NULL,
+    rows bigint DEFAULT NULL,
+    batch_rows integer DEFAULT 100000,
+    workers integer DEFAULT 1,
+    run text DEFAULT NULL,
+    variants regclass[] DEFAULT NULL,
+    options jsonb DEFAULT '{}'
+) LANGUAGE plpgsql AS $$
+DECLARE
+    opened text;
+BEGIN
+    PERFORM millrace.check_may_commit('CALL stream_ingest');
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    PERFORM millrace.check_query(target, source, rows, options);
+    opened := millrace.open_run(target, source, sf, rows, batch_rows, workers, run, variants, options);
+    CALL millrace.ingest(opened, workers, NULL);
+END
+$$;
+COMMENT ON PROCEDURE stream_ingest(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
+'Loads a source into a table, one commit per batch. Run the same call again to resume after a cancel or a crash';
+
+CREATE OR REPLACE PROCEDURE stream_resume(run text, adopt boolean DEFAULT false, workers integer DEFAULT 1)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM millrace.check_may_commit('CALL stream_resume');
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    PERFORM millrace.reopen_run(run, adopt, workers);
+    CALL millrace.ingest(run, workers, NULL);
+END
+$$;
+COMMENT ON PROCEDURE stream_resume(text, boolean, integer) IS
+'Resumes an interrupted run. adopt: its target was rewritten or restored since, and its rows are still there';
+
+CREATE OR REPLACE FUNCTION stream_stop(run text) RETURNS boolean
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+AS 'MODULE_PATHNAME', 'stream_stop_wrapper';
+
+CREATE OR REPLACE FUNCTION stream_drop(run text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_validate(
+    schema text DEFAULT 'tpch', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
+    OUT query integer, OUT pass boolean, OUT rows bigint, OUT milliseconds double precision,
+    OUT difference text
+) RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+AS 'MODULE_PATHNAME', 'tpch_validate_wrapper';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_check_schema(schema text) RETURNS void
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'check_schema_exists_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_schema(text) IS 'Refuses a schema that does not exist';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_scale_of(schema text) RETURNS double precision
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'scale_of_wrapper';
 COMMENT ON FUNCTION millrace.tpch_scale_of(text) IS
 'Scale factor of the TPC-H tables or views in a schema, by the number of suppliers';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_check_load(sf double precision, schema text, storage text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'check_load_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_load(double precision, text, text) IS
 'Refuses arguments of tpch_load that no table could be made with';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_has_table(schema text, "table" text, row_type regtype, storage text, partitioned boolean)
 RETURNS boolean
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'has_table_wrapper';
 COMMENT ON FUNCTION millrace.tpch_has_table(text, text, regtype, text, boolean) IS
 'Whether a table is there as tpch_load would make it; another one of its name is an error';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_check_loadable(schema text, "table" text, sf double precision) RETURNS void
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'check_loadable_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_loadable(text, text, double precision) IS
 'Refuses a table loaded at another scale factor, or with rows that no load put there';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_table_statements(schema text, "table" text, storage text, partitioned boolean) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     whole text := format('%I.%I', schema, "table");
     row_type text := format('@extschema@.%I', 'tpch_' || "table");
@@ -315,7 +588,7 @@ COMMENT ON FUNCTION millrace.tpch_table_statements(text, text, text, boolean) IS
 'The statements that make a TPC-H table; partitioned: by year of the order or of the shipment';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_create_table(schema text, "table" text, storage text, partitioned boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     statement text;
 BEGIN
@@ -327,8 +600,17 @@ $$;
 COMMENT ON FUNCTION millrace.tpch_create_table(text, text, text, boolean) IS
 'Makes a TPC-H table; partitioned: by year of the order or of the shipment';
 
+CREATE OR REPLACE FUNCTION millrace.tpch_note_load(run text, load text, overwriting jsonb) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_load_wrapper';
+COMMENT ON FUNCTION millrace.tpch_note_load(text, text, jsonb) IS
+'Notes that a run of the caller''s belongs to the load of a schema, and the arguments of one that overwrites, if not null';
+
+CREATE OR REPLACE FUNCTION millrace.tpch_note_loaded(load text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_loaded_wrapper';
+COMMENT ON FUNCTION millrace.tpch_note_loaded(text) IS 'Notes that a load of the caller''s has come to its end';
+
 CREATE OR REPLACE FUNCTION millrace.tpch_is_overwriting(schema text, overwriting jsonb) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT count(*) = (SELECT count(*) FROM @extschema@.tpch_tables())
     FROM millrace.run r JOIN millrace.target t ON t.run = r.name
     WHERE r.load = schema AND r.overwriting = tpch_is_overwriting.overwriting AND t.relation = to_regclass(t.name)
@@ -339,7 +621,7 @@ COMMENT ON FUNCTION millrace.tpch_is_overwriting(text, jsonb) IS
 CREATE OR REPLACE FUNCTION millrace.tpch_prepare_load(
     sf double precision, schema text, storage text, workers integer, partitioned boolean, overwrite boolean
 ) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET client_min_messages TO error AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET client_min_messages TO error AS $$
 DECLARE
     name text;
     by_year boolean;
@@ -368,10 +650,7 @@ BEGIN
             opened := millrace.open_run(
                 format('%I.%I', schema, name)::regclass, name, sf, NULL, 100000, workers,
                 format('%I.%I', schema, name), NULL, '{}');
-            UPDATE millrace.run r
-            SET load = tpch_prepare_load.schema, overwriting = coalesce(replacing, r.overwriting)
-            WHERE r.name = opened;
-            PERFORM millrace.close_run();
+            PERFORM millrace.tpch_note_load(opened, schema, replacing);
         END IF;
     END LOOP;
 END
@@ -379,15 +658,8 @@ $$;
 COMMENT ON FUNCTION millrace.tpch_prepare_load(double precision, text, text, integer, boolean, boolean) IS
 'Makes the tables of tpch_load that are not there, and begins a run for each';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_is_loaded(run text) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
-    -- Nothing that runs on a cluster's coordinator alone may be asked for each row of a table.
-    SELECT millrace.first_missing_batch(run) > (SELECT r.batches FROM millrace.run r WHERE r.name = tpch_is_loaded.run)
-$$;
-COMMENT ON FUNCTION millrace.tpch_is_loaded(text) IS 'Whether a run has all its batches';
-
 CREATE OR REPLACE FUNCTION millrace.tpch_has_partsupp_key(sf double precision) RETURNS boolean
-LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT sf >= 0.03 OR (SELECT count(*) = count(DISTINCT (ps_partkey, ps_suppkey)) FROM @extschema@.tpch_partsupp(sf))
 $$;
 COMMENT ON FUNCTION millrace.tpch_has_partsupp_key(double precision) IS
@@ -397,7 +669,7 @@ CREATE OR REPLACE FUNCTION millrace.tpch_load_steps(
     schema text, keys boolean, indexes boolean, "analyze" boolean, partitioned boolean,
     OUT "position" bigint, OUT name text, OUT statement text
 ) RETURNS SETOF record
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     WITH partsupp_key (is_there) AS (
         -- Without rows nothing is there twice.
         SELECT coalesce(millrace.tpch_has_partsupp_key((
@@ -452,8 +724,9 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
                ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', schema, s."table", s.object, s.definition)
            END
     FROM numbered s
-    LEFT JOIN (SELECT b.run, max(b.finished) AS finished FROM millrace.batches() b GROUP BY b.run) last_batch
-        ON last_batch.run = format('%I.%I', schema, s."table"),
+    CROSS JOIN LATERAL (
+        SELECT max(b.finished) AS finished FROM millrace.batches b WHERE b.run = format('%I.%I', schema, s."table")
+    ) last_batch,
     LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation
     WHERE NOT CASE s.kind
         WHEN 'index' THEN EXISTS (
@@ -495,7 +768,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     problem := pg_catalog.format('step "%s" failed: %s', name, problem);
-    hint := pg_catalog.concat_ws(' ', NULLIF(hint, ''), 'The same CALL tpch_load goes on with this step.');
+    hint := pg_catalog.concat_ws(' ', NULLIF(hint, ''), 'Run the same CALL tpch_load again to resume with this step.');
     IF detail OPERATOR(pg_catalog.=) '' THEN
         RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = problem, HINT = hint;
     ELSE
@@ -527,16 +800,17 @@ DECLARE
 BEGIN
     PERFORM millrace.check_may_commit('CALL tpch_load');
     COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     PERFORM millrace.tpch_prepare_load(sf, schema, storage, workers, partitioned, overwrite);
     SELECT pg_catalog.array_agg(t.name) INTO tables FROM @extschema@.tpch_tables() t
     WHERE sf OPERATOR(pg_catalog.>) 0;
-    COMMIT;
+    COMMIT AND CHAIN;
     FOREACH name IN ARRAY COALESCE(tables, '{}') LOOP
-        run := pg_catalog.format('%I.%I', schema, name);
-        CONTINUE WHEN millrace.tpch_is_loaded(run);
+        run := millrace.qualified_name(schema, name);
+        CONTINUE WHEN millrace.is_finished(run);
         CALL @extschema@.stream_ingest(
             run::pg_catalog.regclass, source => name, sf => sf, workers => workers, run => run);
-        IF NOT millrace.tpch_is_loaded(run) THEN
+        IF NOT millrace.is_finished(run) THEN
             -- It was asked to stop, and has said so.
             RETURN;
         END IF;
@@ -547,12 +821,11 @@ BEGIN
         WHERE s."position" OPERATOR(pg_catalog.>) done ORDER BY s."position" LIMIT 1;
         EXIT WHEN NOT FOUND;
         PERFORM millrace.tpch_run_step(step.name, step.statement, workers);
-        COMMIT;
+        COMMIT AND CHAIN;
         done := step."position";
     END LOOP;
-    UPDATE millrace.run r SET overwriting = NULL
-    WHERE r.load OPERATOR(pg_catalog.=) tpch_load.schema AND r.overwriting IS NOT NULL;
-    COMMIT;
+    PERFORM millrace.tpch_note_loaded(schema);
+    COMMIT AND CHAIN;
     IF keys AND sf OPERATOR(pg_catalog.>) 0 AND NOT millrace.tpch_has_partsupp_key(sf) THEN
         RAISE NOTICE 'partsupp has no primary key, nor lineitem a foreign key to it'
             USING DETAIL = pg_catalog.format('At scale factor %s dbgen makes some of its keys twice.', sf);
@@ -562,10 +835,10 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
-'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call goes on where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
 
 CREATE OR REPLACE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     names text[] := ARRAY(SELECT format('%I.%I', schema, t.name) FROM @extschema@.tpch_tables() t);
     run text;
@@ -593,26 +866,26 @@ COMMENT ON FUNCTION millrace.tpch_refresh_orders(double precision, integer) IS
 'The number of orders in a refresh set';
 
 CREATE OR REPLACE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT * FROM millrace.source_rows('orders_refresh', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 
 CREATE OR REPLACE FUNCTION tpch_lineitem_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_lineitem
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT * FROM millrace.source_rows('lineitem_refresh', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
 $$;
 
 CREATE OR REPLACE FUNCTION tpch_orders_delete(stream integer, sf double precision DEFAULT 1) RETURNS SETOF bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT o_orderkey
     FROM millrace.source_rows('orders_delete', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 
 CREATE OR REPLACE FUNCTION millrace.tpch_column_list(row_type regtype, prefix text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT string_agg(prefix || attname, ', ' ORDER BY attnum)
     FROM pg_attribute WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = row_type) AND attnum > 0
 $$;
@@ -675,7 +948,7 @@ COMMENT ON FUNCTION millrace.tpch_refresh_delete(text, jsonb, bigint, bigint) IS
 'Deletes a range of the old orders of a refresh set with their lines';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_check_refresh(schema text, stream integer, sf double precision) RETURNS double precision
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 BEGIN
     PERFORM millrace.tpch_check_load(COALESCE(sf, 1), schema, 'heap');
     PERFORM millrace.tpch_check_schema(schema);
@@ -688,10 +961,14 @@ COMMENT ON FUNCTION millrace.tpch_check_refresh(text, integer, double precision)
 'Refuses wrong arguments of tpch_refresh; returns the scale factor';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_open_refresh(schema text, stream integer, batch_orders integer) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'open_refresh_wrapper';
 COMMENT ON FUNCTION millrace.tpch_open_refresh(text, integer, integer) IS
 'Takes the lock of a refresh set of a schema for this session; refuses batches of no orders';
+
+CREATE OR REPLACE FUNCTION millrace.tpch_close_refresh() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'close_refresh_wrapper';
+COMMENT ON FUNCTION millrace.tpch_close_refresh() IS 'Releases the refresh set that this session applies';
 
 CREATE OR REPLACE PROCEDURE tpch_refresh(
     schema text DEFAULT 'tpch', stream integer DEFAULT 1, sf double precision DEFAULT NULL,
@@ -732,7 +1009,7 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    PERFORM millrace.close_run();
+    PERFORM millrace.tpch_close_refresh();
     RAISE NOTICE 'refresh % of "%": inserted % orders with % lines, deleted % with %, in % s', stream, schema,
         orders_done[1], lines_done[1], orders_done[2], lines_done[2],
         pg_catalog.round(pg_catalog.date_part(
@@ -743,7 +1020,7 @@ COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, bool
 'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes as many old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone, so an interrupted call is called again';
 
 CREATE OR REPLACE FUNCTION tpch_virtual(schema text, sf double precision DEFAULT 1) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     name text;
 BEGIN
@@ -761,39 +1038,145 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION millrace.bench_why_skipped(variant millrace.variant, source text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION millrace.bench_builtin_variants() RETURNS SETOF millrace.variant
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+    SELECT v.* FROM jsonb_populate_recordset(
+        '("",0,postgresql,,,f,,,,,"",,)'::millrace.variant,
+        jsonb_build_array(
+            jsonb_build_object(
+                'name', 'heap', 'position', 1, 'access_method', 'heap', 'about', 'a plain table'),
+            jsonb_build_object(
+                'name', 'heap_unlogged', 'position', 2, 'access_method', 'heap', 'unlogged', true,
+                'about', 'a table without WAL'),
+            jsonb_build_object(
+                'name', 'heap_hourly', 'position', 3, 'access_method', 'heap', 'partition_by', 'RANGE (call_hour)',
+                'partitions', (SELECT jsonb_agg(format('FOR VALUES FROM (%s) TO (%s)', hour, hour + 1) ORDER BY hour)
+                               FROM generate_series(0, 23) AS hour),
+                'source', 'cdr', 'about', 'a partition for each hour of the day'),
+            jsonb_build_object(
+                'name', 'heap_brin', 'position', 4, 'access_method', 'heap',
+                'index_set', jsonb_build_array(
+                    'USING brin (call_timestamp)', '(caller_number)', '(callee_number)', '(cell_tower_id)',
+                    'USING brin (call_date)'),
+                'source', 'cdr', 'about', 'a table with BRIN indexes on the columns that follow the order of arrival'),
+            jsonb_build_object(
+                'name', 'ao_row', 'position', 5, 'engine', 'greenplum', 'access_method', 'ao_row',
+                'about', 'append-optimized, by row'),
+            jsonb_build_object(
+                'name', 'ao_column', 'position', 6, 'engine', 'greenplum', 'access_method', 'ao_column',
+                'create_suffix', 'WITH (compresstype = zstd, compresslevel = 5)',
+                'about', 'append-optimized, by column, compressed with zstd'),
+            jsonb_build_object(
+                'name', 'pax', 'position', 7, 'engine', 'cloudberry', 'access_method', 'pax',
+                'create_suffix', 'WITH (compresstype = ''zstd'', compresslevel = 5,'
+                    ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
+                    ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})',
+                'source', 'cdr', 'about', 'PAX with zone maps and Bloom filters'),
+            -- Rows are clustered by CLUSTER alone, not as they come.
+            jsonb_build_object(
+                'name', 'pax_clustered', 'position', 8, 'engine', 'cloudberry', 'access_method', 'pax',
+                'create_suffix', 'WITH (compresstype = ''zstd'', compresslevel = 5,'
+                    ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
+                    ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id},'
+                    ' cluster_type = ''zorder'', cluster_columns = ''call_hour,cell_tower_id'')',
+                'after_load', 'CLUSTER %s', 'source', 'cdr',
+                'about', 'PAX, clustered in Z-order by hour and cell tower')
+        )) v
+$$;
+COMMENT ON FUNCTION millrace.bench_builtin_variants() IS 'The variants that come with the extension; their owner is null';
+
+CREATE OR REPLACE VIEW millrace.variants AS
+SELECT * FROM millrace.variant
+UNION ALL
+SELECT b.* FROM millrace.bench_builtin_variants() b;
+COMMENT ON VIEW millrace.variants IS 'All variants: those that come with the extension, without an owner, and those that were added';
+GRANT SELECT ON millrace.variants TO PUBLIC;
+COMMENT ON COLUMN millrace.variants.name IS
+'The variant''s name, with which its tables'' names begin; at most 40 bytes';
+COMMENT ON COLUMN millrace.variants.position IS
+'The order in which they are loaded; the first that the server has is the baseline';
+COMMENT ON COLUMN millrace.variants.engine IS
+'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
+COMMENT ON COLUMN millrace.variants.access_method IS 'Table access method, for USING; null for the server''s default';
+COMMENT ON COLUMN millrace.variants.unlogged IS 'Whether the table, or its partitions, are unlogged';
+COMMENT ON COLUMN millrace.variants.partition_by IS 'What follows PARTITION BY; null for a table without partitions';
+COMMENT ON COLUMN millrace.variants.partitions IS
+'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';
+COMMENT ON COLUMN millrace.variants.index_set IS
+'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Names of your own are to be qualified';
+COMMENT ON COLUMN millrace.variants.source IS 'The source whose columns it names; null if it can hold any';
+COMMENT ON COLUMN millrace.variants.about IS 'What it is';
+COMMENT ON COLUMN millrace.variants.after_load IS
+'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
+COMMENT ON COLUMN millrace.variants.create_suffix IS 'What follows in CREATE TABLE; see millrace.variant';
+COMMENT ON COLUMN millrace.variants.owner IS 'The role that added it; null if it came with the extension';
+
+CREATE OR REPLACE FUNCTION millrace.bench_usable_variants() RETURNS SETOF millrace.variant
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+    SELECT DISTINCT ON (v.name)
+           v.name, v.position, v.engine, v.access_method, v.create_suffix, v.unlogged, v.partition_by, v.partitions,
+           v.index_set, v.source, v.about, v.owner, v.after_load
+    FROM millrace.variants v
+    WHERE v.owner IS NULL
+       OR millrace.role_of(v.owner) = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+    ORDER BY v.name, v.owner IS NULL
+$$;
+COMMENT ON FUNCTION millrace.bench_usable_variants() IS 'The variants that the caller can use: the extension''s and one''s own';
+
+CREATE OR REPLACE FUNCTION stream_variant_drop(name text) RETURNS boolean
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'stream_variant_drop_wrapper';
+COMMENT ON FUNCTION stream_variant_drop(text) IS
+'Drops a variant that the caller added with INSERT INTO millrace.variant; false if there is none of that name';
+
+CREATE OR REPLACE FUNCTION millrace.bench_why_skipped(
+    engine text, access_method text, variant_source text, source text
+) RETURNS text
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT CASE
-        WHEN array_position(engines, variant.engine) > array_position(engines, millrace.engine()) THEN
-            format('it needs %s', CASE variant.engine WHEN 'greenplum' THEN 'Greenplum or Cloudberry' ELSE 'Cloudberry' END)
-        WHEN NOT EXISTS (SELECT FROM pg_am WHERE amtype = 't' AND amname = coalesce(variant.access_method, amname)) THEN
-            format('access method "%s" does not exist', variant.access_method)
-        WHEN variant.source <> bench_why_skipped.source THEN
-            format('it is for source "%s"', variant.source)
+        WHEN array_position(engines, engine) > array_position(engines, millrace.engine()) THEN
+            format('it needs %s', CASE engine WHEN 'greenplum' THEN 'Greenplum or Cloudberry' ELSE 'Cloudberry' END)
+        WHEN NOT EXISTS (SELECT FROM pg_am WHERE amtype = 't' AND amname = coalesce(access_method, amname)) THEN
+            format('access method "%s" does not exist', access_method)
+        WHEN variant_source <> source THEN
+            format('it is for source "%s"', variant_source)
     END
     FROM (SELECT '{postgresql,greenplum,cloudberry}'::text[]) AS e (engines)
 $$;
-COMMENT ON FUNCTION millrace.bench_why_skipped(millrace.variant, text) IS
-'Why this server cannot have a variant with a source''s rows; null if it can';
+COMMENT ON FUNCTION millrace.bench_why_skipped(text, text, text, text) IS
+'Why this server cannot have a variant of this engine, access method and source with a source''s rows; null if it can';
 
 CREATE OR REPLACE VIEW stream_variants AS
-SELECT v.name, v.engine, v.access_method, v.source, v.about, v.owner, millrace.bench_why_skipped(v, NULL) AS skipped
-FROM millrace.variant v
+SELECT v.name, v.engine, v.access_method, v.source, v.about,
+       CASE WHEN v.owner IS NOT NULL THEN millrace.role_name(v.owner) END AS owner,
+       millrace.bench_why_skipped(v.engine, v.access_method, v.source, NULL) AS skipped
+FROM millrace.variants v
 ORDER BY v.position, v.name;
+COMMENT ON VIEW stream_variants IS 'The variants that stream_bench can compare, in its order';
+COMMENT ON COLUMN stream_variants.name IS 'The variant''s name';
+COMMENT ON COLUMN stream_variants.engine IS 'The server it needs: postgresql for any, greenplum for Greenplum or Cloudberry, cloudberry';
+COMMENT ON COLUMN stream_variants.access_method IS 'Table access method; null for the server''s default';
+COMMENT ON COLUMN stream_variants.source IS 'The source it is for; null for any';
+COMMENT ON COLUMN stream_variants.about IS 'What it is';
+COMMENT ON COLUMN stream_variants.owner IS 'The role that added it; null if it came with the extension';
+COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot have it; null if it can';
 GRANT SELECT ON stream_variants TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.bench_get_variant(name text) RETURNS millrace.variant
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     found millrace.variant;
+    other record;
 BEGIN
-    SELECT * INTO found FROM millrace.variant v WHERE v.name = bench_get_variant.name;
+    SELECT * INTO found FROM millrace.bench_usable_variants() v WHERE v.name = bench_get_variant.name;
     IF found.name IS NULL THEN
-        RAISE undefined_object USING MESSAGE = format('variant "%s" does not exist', bench_get_variant.name),
-            HINT = 'View stream_variants lists them.';
-    ELSIF found.owner <> current_user THEN
+        SELECT v.name, millrace.role_name(v.owner) AS owner INTO other FROM millrace.variant v
+        WHERE v.name = bench_get_variant.name;
+        IF other.name IS NULL THEN
+            RAISE undefined_object USING MESSAGE = format('variant "%s" does not exist', bench_get_variant.name),
+                HINT = 'View stream_variants lists them.';
+        END IF;
         RAISE insufficient_privilege
-            USING MESSAGE = format('variant "%s" belongs to role "%s"', found.name, found.owner),
+            USING MESSAGE = format('variant "%s" belongs to role "%s"', other.name, other.owner),
                   HINT = 'Its texts become statements that run with the caller''s rights, so only its owner can use it.';
     END IF;
     RETURN found;
@@ -803,17 +1186,21 @@ COMMENT ON FUNCTION millrace.bench_get_variant(text) IS
 'The variant of that name, for its texts to be used; an error if it does not exist or is another role''s';
 
 CREATE OR REPLACE FUNCTION millrace.bench_choose_variants(run text, source text, variants text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
+    chosen record;
     wanted text;
     reason text;
 BEGIN
-    -- Their texts become statements that run with the caller's rights, so nobody else's will do.
-    INSERT INTO millrace.bench_variant (bench, position, variant, skipped)
-    SELECT run, row_number() OVER (ORDER BY array_position(variants, v.name), v.position, v.name),
-           v.name, millrace.bench_why_skipped(v, bench_choose_variants.source)
-    FROM millrace.variant v
-    WHERE coalesce(v.owner, current_user) = current_user AND (variants IS NULL OR v.name = ANY (variants));
+    FOR chosen IN
+        SELECT row_number() OVER (ORDER BY array_position(variants, v.name), v.position, v.name)::integer AS place,
+               v.name, millrace.bench_why_skipped(
+                   v.engine, v.access_method, v.source, bench_choose_variants.source) AS skipped
+        FROM millrace.bench_usable_variants() v
+        WHERE variants IS NULL OR v.name = ANY (variants)
+    LOOP
+        PERFORM millrace.bench_note_variant(run, chosen.place, chosen.name, chosen.skipped);
+    END LOOP;
     FOREACH wanted IN ARRAY coalesce(variants, '{}') LOOP
         IF wanted IS NULL THEN
             PERFORM millrace.bench_refuse_argument('variants', NULL, NULL);
@@ -840,13 +1227,13 @@ COMMENT ON FUNCTION millrace.bench_choose_variants(text, text, text[]) IS
 'Notes which variants a new benchmark compares, all by default, and tells which it skips';
 
 CREATE OR REPLACE FUNCTION millrace.bench_row_type(source text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT CASE source WHEN 'cdr' THEN '@extschema@.cdr_calls' WHEN 'iot' THEN '@extschema@.iot_readings' END
 $$;
 COMMENT ON FUNCTION millrace.bench_row_type(text) IS 'The row type of a source that stream_bench can load; null for others';
 
 CREATE OR REPLACE FUNCTION millrace.bench_index_set(source text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT CASE source
         WHEN 'cdr' THEN
             ARRAY['(call_timestamp)', '(caller_number)', '(callee_number)', '(cell_tower_id)', '(call_date)']
@@ -856,7 +1243,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_index_set(text) IS 'The five indexes that each table of phase index has, unless its variant says otherwise';
 
 CREATE OR REPLACE FUNCTION millrace.bench_fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     found text[];
     columns text;
@@ -881,7 +1268,7 @@ COMMENT ON FUNCTION millrace.bench_fill_columns(text, text, bigint, jsonb) IS
 CREATE OR REPLACE FUNCTION millrace.bench_variant_statements(
     variant text, phase text, source text, schema text, rows bigint, options jsonb
 ) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     v millrace.variant := millrace.bench_get_variant(variant);
     table_name text := format('%I.%I', schema, variant || '_' || phase);
@@ -917,7 +1304,7 @@ COMMENT ON FUNCTION millrace.bench_variant_statements(text, text, text, text, bi
 'The statements that make a variant''s table for so many rows of a source with these options, in phase noindex or index';
 
 CREATE OR REPLACE FUNCTION millrace.bench_create_tables(bench millrace.bench, phase text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET client_min_messages TO warning AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET client_min_messages TO warning AS $$
 DECLARE
     variant text;
     statement text;
@@ -941,7 +1328,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';
 
 CREATE OR REPLACE FUNCTION millrace.bench_target_table(name text, relation oid) RETURNS regclass
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 BEGIN
     IF to_regclass(name) IS DISTINCT FROM relation THEN
         RAISE object_not_in_prerequisite_state
@@ -955,7 +1342,7 @@ COMMENT ON FUNCTION millrace.bench_target_table(text, oid) IS
 'The table that a row of millrace.target names, whose text is quoted, or an error if it is not that table any more';
 
 CREATE OR REPLACE FUNCTION millrace.bench_sample(run text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT format('millrace.source_rows(%L, %L, %s, %s, NULL::%s)', r.source, r.options,
                   r.rows_estimated / 2, r.rows_estimated / 2 + 10000, millrace.bench_row_type(r.source))
     FROM millrace.run r WHERE r.name = bench_sample.run
@@ -966,7 +1353,7 @@ COMMENT ON FUNCTION millrace.bench_sample(text) IS
 CREATE OR REPLACE FUNCTION millrace.bench_queries(
     source text, OUT number integer, OUT query text, OUT statement text, OUT arguments text
 ) RETURNS SETOF record
-LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT q.number, q.query, q.statement, a.arguments
     FROM (VALUES
         ('cdr', 1, 'time range',
@@ -1005,7 +1392,7 @@ COMMENT ON FUNCTION millrace.bench_queries(text) IS
 'The queries that a benchmark of a source times: texts for format(), whose first argument is the table; the others come from a sample of the source';
 
 CREATE OR REPLACE FUNCTION millrace.bench_run_next_query(run text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     due record;
     arguments text[];
@@ -1033,9 +1420,9 @@ BEGIN
     started := clock_timestamp();
     EXECUTE format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q', statement) INTO rows, hash;
     finished := clock_timestamp();
-    INSERT INTO millrace.bench_query (run, target, query, attempt, ms, rows, hash, statement, finished)
-    VALUES (run, due.target, due.query, due.attempt, 1000 * date_part('epoch', finished - started), rows, hash, statement,
-            finished);
+    PERFORM millrace.bench_note_query(
+        run, due.target, due.query, due.attempt, 1000 * date_part('epoch', finished - started), rows, hash, statement,
+        finished);
     RETURN true;
 END
 $$;
@@ -1043,7 +1430,7 @@ COMMENT ON FUNCTION millrace.bench_run_next_query(text) IS
 'Runs and times the next query of a benchmark''s run that is not there yet; false if there is none';
 
 CREATE OR REPLACE FUNCTION millrace.bench_refuse_argument(name text, value text, hint text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 BEGIN
     IF value IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = format('argument "%s" must not be null', name);
@@ -1055,7 +1442,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument out of its range, or null';
 
 CREATE OR REPLACE FUNCTION millrace.bench_get(run text) RETURNS millrace.bench
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     found millrace.bench;
 BEGIN
@@ -1073,9 +1460,9 @@ $$;
 COMMENT ON FUNCTION millrace.bench_get(text) IS 'The benchmark of that name, or an error';
 
 CREATE OR REPLACE FUNCTION millrace.bench_check_owner(bench millrace.bench) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 BEGIN
-    IF NOT millrace.is_owner(bench.owner) THEN
+    IF NOT millrace.may_act_for(millrace.role_of(bench.owner)) THEN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', bench.name);
     END IF;
 END
@@ -1086,7 +1473,7 @@ CREATE OR REPLACE FUNCTION millrace.bench_open(
     source text, rows bigint, batch_rows integer, variants text[], phase text, schema text, options jsonb,
     analyze_every integer, run text
 ) RETURNS text[]
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     wanted millrace.bench;
     existing millrace.bench;
@@ -1110,14 +1497,14 @@ BEGIN
     ELSIF coalesce(run, '') = '' THEN
         PERFORM millrace.bench_refuse_argument('run', run, 'Name the benchmark.');
     END IF;
-    wanted := (run, current_user, source, rows, batch_rows, options - 'rate', schema, analyze_every, now());
-    INSERT INTO millrace.bench SELECT wanted.* ON CONFLICT DO NOTHING;
-    begun := FOUND;
+    wanted := (run, NULL, source, rows, batch_rows, options - '{rate,synchronous_commit}'::text[], schema, analyze_every,
+               now());
+    begun := millrace.bench_insert(run, source, rows, batch_rows, wanted.options, schema, analyze_every);
     existing := millrace.bench_get(run);
-    IF existing.owner <> current_user THEN
+    IF millrace.role_of(existing.owner) IS DISTINCT FROM (SELECT oid FROM pg_roles WHERE rolname = current_user) THEN
         -- Its tables and variants were chosen by its owner, and would be used with the caller's rights.
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', run),
-            HINT = format('Call as role "%s", or give another run name.', existing.owner);
+            HINT = format('Call as role "%s", or give another run name.', millrace.role_name(existing.owner));
     ELSIF begun THEN
         PERFORM millrace.bench_choose_variants(run, source, variants);
     ELSE
@@ -1141,7 +1528,7 @@ COMMENT ON FUNCTION millrace.bench_open(text, bigint, integer, text[], text, tex
 'Checks the arguments of stream_bench, and begins a benchmark or finds it; returns its phases';
 
 CREATE OR REPLACE FUNCTION millrace.bench_open_phase(run text, phase text, workers integer, options jsonb) RETURNS text
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
     begun boolean := NOT EXISTS (
@@ -1170,8 +1557,7 @@ BEGIN
             definition := array_to_string(ARRAY(
                 SELECT s FROM millrace.bench_variant_statements(
                     variants[place], phase, bench.source, bench.schema, bench.rows, bench.options) s), E';\n');
-            INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
-            VALUES (bench.name, phase, variants[place], opened, place, definition);
+            PERFORM millrace.bench_note_table(bench.name, phase, variants[place], opened, place, definition);
         END LOOP;
     END IF;
     RETURN opened;
@@ -1181,7 +1567,7 @@ COMMENT ON FUNCTION millrace.bench_open_phase(text, text, integer, jsonb) IS
 'Makes the tables of a benchmark''s phase if they are not there, and begins its run or goes on with it; returns the run''s name';
 
 CREATE OR REPLACE FUNCTION millrace.bench_analyze_targets(run text, batch bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     due record;
     started timestamptz;
@@ -1197,8 +1583,8 @@ BEGIN
         started := clock_timestamp();
         EXECUTE format('ANALYZE %s', millrace.bench_target_table(due.name, due.relation));
         finished := clock_timestamp();
-        INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished)
-        VALUES (run, due.target, batch, 1000 * date_part('epoch', finished - started), finished);
+        PERFORM millrace.bench_note_analyze(
+            run, due.target, batch, 1000 * date_part('epoch', finished - started), finished);
     END LOOP;
 END
 $$;
@@ -1206,7 +1592,7 @@ COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
 'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted for this batch or a later one';
 
 CREATE OR REPLACE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     due record;
     statement text;
@@ -1216,7 +1602,7 @@ BEGIN
     SELECT b.target, b.variant, t.name, t.relation INTO due
     FROM millrace.bench_table b
     JOIN millrace.target t USING (run, target)
-    JOIN millrace.variant v ON v.name = b.variant
+    JOIN millrace.bench_usable_variants() v ON v.name = b.variant
     WHERE b.run = bench_run_next_after_load.run AND b.after_load_ms IS NULL AND v.after_load IS NOT NULL
     ORDER BY b.target
     LIMIT 1;
@@ -1227,12 +1613,9 @@ BEGIN
     started := clock_timestamp();
     EXECUTE statement;
     finished := clock_timestamp();
-    UPDATE millrace.bench_table b
-    SET after_load_ms = 1000 * date_part('epoch', finished - started), definition = b.definition || E';\n' || statement
-    WHERE b.run = bench_run_next_after_load.run AND b.target = due.target;
+    PERFORM millrace.bench_note_after_load(run, due.target, 1000 * date_part('epoch', finished - started), statement);
     -- What rewrote the table is no reason to refuse it from now on.
     PERFORM millrace.reopen_run(run, true, 1);
-    PERFORM millrace.close_run();
     RETURN true;
 END
 $$;
@@ -1258,27 +1641,30 @@ DECLARE
 BEGIN
     PERFORM millrace.check_may_commit('CALL stream_bench');
     COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     phases := millrace.bench_open(source, rows, batch_rows, variants, phase, schema, options, analyze_every, run);
     FOREACH phase IN ARRAY phases LOOP
         opened := millrace.bench_open_phase(run, phase, workers, options);
         CALL millrace.ingest(opened, workers, analyze_every);
         SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
-        -- Stopped, as somebody asked: the same call goes on.
-        EXIT WHEN batches IS NULL OR millrace.first_missing_batch(opened) <= batches;
+        -- Stopped, as somebody asked: the same call resumes.
+        EXIT WHEN millrace.is_finished(opened) IS NOT TRUE;
         WHILE millrace.bench_run_next_after_load(opened) LOOP
-            COMMIT;
+            COMMIT AND CHAIN;
         END LOOP;
         PERFORM millrace.bench_analyze_targets(opened, batches);
-        COMMIT;
+        COMMIT AND CHAIN;
         WHILE millrace.bench_run_next_query(opened) LOOP
-            COMMIT;
+            COMMIT AND CHAIN;
         END LOOP;
     END LOOP;
 END
 $$;
+COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text) IS
+'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. Run the same call again to resume after a cancel or a crash';
 
 CREATE OR REPLACE FUNCTION stream_bench_drop(run text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
     bench_table record;
@@ -1292,14 +1678,11 @@ BEGIN
             PERFORM @extschema@.stream_drop(bench_table.run);
         END IF;
         -- Names can be changed by who owns the benchmark: no table of anybody else goes.
-        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND pg_get_userbyid(c.relowner) = bench.owner) THEN
+        IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND c.relowner = millrace.role_of(bench.owner)) THEN
             EXECUTE format('DROP TABLE %s', bench_table."table");
         END IF;
     END LOOP;
-    -- The benchmark comes last, because whose its other rows are follows from it.
-    DELETE FROM millrace.bench_table t WHERE t.bench = bench.name;
-    DELETE FROM millrace.bench_variant v WHERE v.bench = bench.name;
-    DELETE FROM millrace.bench b WHERE b.name = bench.name;
+    PERFORM millrace.bench_delete(bench.name);
 END
 $$;
 
@@ -1312,7 +1695,7 @@ COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first run on this t
 GRANT SELECT ON stream_bench_tables, stream_bench_skipped, stream_queries TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.bench_text_bytes_per_row(run text) RETURNS numeric
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
     bytes numeric;
 BEGIN
@@ -1329,7 +1712,7 @@ CREATE OR REPLACE FUNCTION stream_gates(
     OUT gate text, OUT phase text, OUT variant text, OUT figure numeric, OUT comparison text, OUT bound numeric,
     OUT pass boolean, OUT detail text
 ) RETURNS SETOF record
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 #variable_conflict use_column
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
@@ -1394,6 +1777,20 @@ END
 $$;
 DROP FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb);
 DROP FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb);
+DROP FUNCTION millrace.is_owner(name);
+DROP FUNCTION millrace.owns_run(text);
+DROP FUNCTION millrace.close_run();
+DROP FUNCTION millrace.start_workers(text, integer, bigint, bigint, double precision);
+DROP FUNCTION millrace.next_batch();
+DROP FUNCTION millrace.add_rows(bigint);
+DROP FUNCTION millrace.stop_workers();
+DROP FUNCTION millrace.wait_for_workers(double precision);
+DROP FUNCTION millrace.ingest_batch(text, bigint);
+DROP FUNCTION millrace.note_commit(text, bigint, double precision);
+DROP FUNCTION millrace.first_missing_batch(text);
+DROP FUNCTION millrace.progress_line(text, bigint, bigint, double precision);
+DROP FUNCTION millrace.load_progress_line(text);
+DROP FUNCTION millrace.stop_requested(text);
 DROP FUNCTION millrace.check_schema_exists(text);
 DROP FUNCTION millrace.scale_of(text);
 DROP FUNCTION millrace.check_load(double precision, text, text);
@@ -1410,7 +1807,7 @@ DROP FUNCTION millrace.refresh_insert(text, jsonb, bigint, bigint);
 DROP FUNCTION millrace.refresh_delete(text, jsonb, bigint, bigint);
 DROP FUNCTION millrace.check_refresh(text, integer, double precision);
 DROP PROCEDURE tpch_refresh(text, integer, double precision);
-DROP FUNCTION millrace.why_skipped(millrace.variant, text);
+DROP FUNCTION millrace.owns_bench(text);
 DROP FUNCTION millrace.row_type(text);
 DROP FUNCTION millrace.index_set(text);
 DROP FUNCTION millrace.variant_statements(text, text, text, text);

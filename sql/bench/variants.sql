@@ -54,18 +54,25 @@ UNION ALL
 SELECT b.* FROM millrace.bench_builtin_variants() b;
 COMMENT ON VIEW millrace.variants IS 'All variants: those that come with the extension, without an owner, and those that were added';
 GRANT SELECT ON millrace.variants TO PUBLIC;
-DO $$
-DECLARE
-    name name;
-BEGIN
-    FOR name IN SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = 'millrace.variants'::regclass AND attnum > 0 LOOP
-        EXECUTE pg_catalog.format('COMMENT ON COLUMN millrace.variants.%I IS %L', name, pg_catalog.col_description(
-            'millrace.variant'::regclass,
-            (SELECT attnum FROM pg_catalog.pg_attribute a
-             WHERE a.attrelid = 'millrace.variant'::regclass AND a.attname = name)));
-    END LOOP;
-END
-$$;
+COMMENT ON COLUMN millrace.variants.name IS
+'The variant''s name, with which its tables'' names begin; at most 40 bytes';
+COMMENT ON COLUMN millrace.variants.position IS
+'The order in which they are loaded; the first that the server has is the baseline';
+COMMENT ON COLUMN millrace.variants.engine IS
+'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
+COMMENT ON COLUMN millrace.variants.access_method IS 'Table access method, for USING; null for the server''s default';
+COMMENT ON COLUMN millrace.variants.unlogged IS 'Whether the table, or its partitions, are unlogged';
+COMMENT ON COLUMN millrace.variants.partition_by IS 'What follows PARTITION BY; null for a table without partitions';
+COMMENT ON COLUMN millrace.variants.partitions IS
+'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';
+COMMENT ON COLUMN millrace.variants.index_set IS
+'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Names of your own are to be qualified';
+COMMENT ON COLUMN millrace.variants.source IS 'The source whose columns it names; null if it can hold any';
+COMMENT ON COLUMN millrace.variants.about IS 'What it is';
+COMMENT ON COLUMN millrace.variants.after_load IS
+'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
+COMMENT ON COLUMN millrace.variants.create_suffix IS 'What follows in CREATE TABLE; see millrace.variant';
+COMMENT ON COLUMN millrace.variants.owner IS 'The role that added it; null if it came with the extension';
 
 -- Their texts become statements that run with the caller's rights, so nobody else's will do; one's own hides the
 -- extension's of its name.

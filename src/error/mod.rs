@@ -132,6 +132,8 @@ pub enum Error {
     BrokenLedger,
     /// A run's column is gone.
     UnknownColumn { table: String, column: String },
+    /// A function of an older version's SQL.
+    Retired,
     /// A step of a run within a step of a run.
     Nested,
     /// A step where no run is being ingested.
@@ -391,6 +393,11 @@ impl Error {
                 format!("column \"{column}\" of table {table}, which the run fills, does not exist any more"),
             )
             .hint("Add it again, or forget the run with stream_drop()."),
+            Error::Retired => Report::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "the SQL objects of extension \"millrace\" are older than its library",
+            )
+            .hint("Run ALTER EXTENSION millrace UPDATE."),
             Error::Nested => Report::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 "this session is already ingesting a run",
