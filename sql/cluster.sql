@@ -1,5 +1,5 @@
 -- What Apache Cloudberry has to be told: on which of its processes each function runs, and where each table's rows
--- lie. Comes last, and goes by what the extension has, so that nothing new can be forgotten.
+-- are. Comes last, and is derived from what the extension has, so that nothing new can be forgotten.
 
 CREATE FUNCTION millrace.cluster_statements() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -14,7 +14,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
             'LANGUAGE sql IMMUTABLE PARALLEL SAFE AS ''SELECT count(*)::smallint '
             'FROM pg_catalog.gp_segment_configuration WHERE role = ''''p'''' AND content >= 0''' AS statement
         UNION ALL
-        -- Policies of row security read the ledger on segments, which can read only what each of them has all of.
+        -- Each segment has all of the ledger: any key can be primary, and joins move no rows.
         SELECT 2, format('ALTER TABLE %s SET DISTRIBUTED REPLICATED', oid::regclass)
         FROM pg_class JOIN member ON classid = 'pg_class'::regclass AND objid = oid
         WHERE relkind = 'r'

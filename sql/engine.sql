@@ -1,5 +1,5 @@
--- Which engine this is, and what statements need on a cluster alone. What the extension itself is told there comes
--- last, in cluster.sql.
+-- Which engine this is, and what statements need only on a cluster. What the extension itself is told there is
+-- in cluster.sql.
 
 -- The default of an argument is evaluated where the statement is planned, which is the coordinator, and its value
 -- goes to the segments with the plan; they do not know it. Hence immutable.
@@ -30,11 +30,11 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
                 ELSE format(' DISTRIBUTED BY (%I)', key) END
 $$;
 COMMENT ON FUNCTION millrace.distribution(text) IS
-'The end of CREATE TABLE that has each row stay on the segment that makes it, or go by the column key; empty on PostgreSQL';
+'The end of CREATE TABLE that keeps each row on the segment that makes it, or distributes rows by the column key; empty on PostgreSQL';
 
 CREATE FUNCTION millrace.qualified_name(schema text, name text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT format('%I.%I', schema, name)
 $$;
 COMMENT ON FUNCTION millrace.qualified_name(text, text) IS
-'A name as runs are called after it, whatever the caller''s quote_all_identifiers';
+'A qualified name as runs are named, whatever the caller''s quote_all_identifiers';

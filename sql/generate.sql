@@ -158,7 +158,7 @@ CREATE FUNCTION stream_columns(
 LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 16
 AS 'MODULE_PATHNAME', 'stream_columns_wrapper';
 COMMENT ON FUNCTION stream_columns(text, double precision, bigint, jsonb) IS
-'What is known of a source''s columns without making rows: how many values differ (null: not known), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
+'What is known of a source''s columns without making rows: the number of distinct values (null: not known), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
 
 CREATE FUNCTION millrace.source_rows(
     source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement,

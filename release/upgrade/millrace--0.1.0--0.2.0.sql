@@ -109,14 +109,16 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
                 ELSE format(' DISTRIBUTED BY (%I)', key) END
 $$;
 COMMENT ON FUNCTION millrace.distribution(text) IS
-'The end of CREATE TABLE that has each row stay on the segment that makes it, or go by the column key; empty on PostgreSQL';
+'The end of CREATE TABLE that keeps each row on the segment that makes it, or distributes rows by the column key; empty on PostgreSQL';
 
 CREATE OR REPLACE FUNCTION millrace.qualified_name(schema text, name text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT format('%I.%I', schema, name)
 $$;
 COMMENT ON FUNCTION millrace.qualified_name(text, text) IS
-'A name as runs are called after it, whatever the caller''s quote_all_identifiers';
+'A qualified name as runs are named, whatever the caller''s quote_all_identifiers';
+COMMENT ON FUNCTION stream_columns(text, double precision, bigint, jsonb) IS
+'What is known of a source''s columns without making rows: the number of distinct values (null: not known), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
 
 CREATE OR REPLACE FUNCTION tpch_export(
     table_name text, sf double precision, path text, format text DEFAULT 'parquet',
@@ -139,14 +141,17 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
 AS 'MODULE_PATHNAME', 'stream_export_wrapper';
 COMMENT ON FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb, smallint) IS
 'Writes any source to files in folder path on the server, as tpch_export does; options are the source''s and the export''s';
+COMMENT ON COLUMN millrace.run.rate IS 'At most this many rows per second; null for no limit. As the last call said';
 COMMENT ON COLUMN millrace.run.settings IS 'Settings under which its values are converted; empty where none depends on them';
 COMMENT ON COLUMN millrace.run.synchronous_commit IS
-'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. Of the last call';
+'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. As the last call said';
 COMMENT ON COLUMN millrace.run.finished IS
-'When it was noted that all its batches are there; null before, and to be counted where a crash empties a target';
-COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that has come to its end; else null';
+'When it was noted that all its batches are there; null before. Where a crash can empty a target, batches are counted instead';
+COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that load is complete; else null';
 COMMENT ON COLUMN millrace.target.leaves IS 'The table, the partitions it had, or the tables below a view, by OID';
 COMMENT ON COLUMN millrace.target.columns IS 'The columns that the run fills; null for a query, and in runs of version 0.1';
+COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
 COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
 COMMENT ON COLUMN millrace.batch.busy_ms IS
 'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
@@ -207,8 +212,8 @@ COMMENT ON COLUMN millrace.batches.batch IS 'Number of the batch in the run, fro
 COMMENT ON COLUMN millrace.batches.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.batches.rows IS 'Rows inserted';
 COMMENT ON COLUMN millrace.batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
-COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
+COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
 COMMENT ON COLUMN millrace.batches.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
 COMMENT ON COLUMN millrace.batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN millrace.batches.worker IS 'Process that inserted them';
@@ -235,15 +240,19 @@ CREATE OR REPLACE FUNCTION millrace.is_finished(run text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'is_finished_wrapper';
 COMMENT ON FUNCTION millrace.is_finished(text) IS 'Whether a run has all its batches; null if there is no such run';
 COMMENT ON TABLE millrace.variant IS
-'Ways to store a table, of one''s own, that stream_bench compares beside those of the extension (view millrace.variants)';
+'Ways to store a table that users added, which stream_bench compares with those of the extension (view millrace.variants)';
 COMMENT ON COLUMN millrace.variant.create_suffix IS
-'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions, but for DISTRIBUTED, which follows in the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} stand for the PAX option of this name with those of the columns that it suits, going by stream_columns() for the benchmark''s rows; where it suits none, they go, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+'The end of CREATE TABLE, such as WITH (fillfactor = 90). For a partitioned table it goes to the partitions, except DISTRIBUTED, which goes to the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} become the PAX option of this name with those of the columns that it suits, by stream_columns() for the benchmark''s rows; if it suits none, they are removed, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+COMMENT ON COLUMN millrace.variant.index_set IS
+'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Qualify names of your own';
 COMMENT ON COLUMN millrace.variant.owner IS
-'The role that added it, who alone can use it, because its texts become statements';
+'The role that added it; only that role can use it, because its texts become statements';
 COMMENT ON COLUMN millrace.variant.after_load IS
 'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
+COMMENT ON COLUMN millrace.bench.analyze_every IS 'The tables are analyzed after each of this many batches; null: only at the end of a phase';
 COMMENT ON COLUMN millrace.bench_table.after_load_ms IS
 'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
+COMMENT ON COLUMN millrace.bench_query.attempt IS 'The number of its run on this table; 1 is the cold one';
 GRANT SELECT ON millrace.variant, millrace.bench, millrace.bench_variant, millrace.bench_table, millrace.bench_analyze,
     millrace.bench_query TO PUBLIC;
 GRANT INSERT (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source,
@@ -305,8 +314,8 @@ COMMENT ON COLUMN stream_batches.batch IS 'Number of the batch in the run, from 
 COMMENT ON COLUMN stream_batches.target IS 'The table, by the name it had when the run began';
 COMMENT ON COLUMN stream_batches.rows IS 'Rows inserted';
 COMMENT ON COLUMN stream_batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
-COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
+COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
 COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
 COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
@@ -367,7 +376,7 @@ COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
 COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done';
 COMMENT ON COLUMN stream_progress.percent IS 'Share of batches committed';
 COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, or the rate asked for';
-COMMENT ON COLUMN stream_progress.eta IS 'Time the rest takes at that speed';
+COMMENT ON COLUMN stream_progress.eta IS 'How long the rest takes at that speed';
 COMMENT ON COLUMN stream_progress.pid IS 'Process that ingests it; null if none does';
 COMMENT ON COLUMN stream_progress.owner IS 'The role that began it';
 COMMENT ON COLUMN stream_progress.started IS 'When it was begun';
@@ -429,7 +438,7 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
     ORDER BY s.run DESC, s.target
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
-'Summary of a run, or of all phases of a benchmark, one row per target: rows per second, of one process where workers help, over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
+'Summary of a run, or of all phases of a benchmark, one row per target: rows per second (of one process, if workers help) over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of insert time alone, which the targets of a run do not share, and its ratio to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
 
 CREATE OR REPLACE FUNCTION millrace.open_run(
     target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
@@ -438,23 +447,23 @@ CREATE OR REPLACE FUNCTION millrace.open_run(
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'open_run_wrapper';
 COMMENT ON FUNCTION millrace.open_run(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
-'Begins a run or finds the unfinished one, takes its lock to the end of the transaction and returns its name';
+'Begins a run or finds the unfinished one, takes its lock until the transaction ends and returns its name';
 
 CREATE OR REPLACE FUNCTION millrace.reopen_run(run text, adopt boolean, workers integer) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
 COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
-'Readies an existing run, whose lock it takes to the end of the transaction; adopt: its targets are right as they are now';
+'Readies an existing run and takes its lock until the transaction ends; adopt: its targets are right as they are now';
 
 CREATE OR REPLACE FUNCTION millrace.begin_ingest(run text, workers integer, analyze_every integer) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'begin_ingest_wrapper';
 COMMENT ON FUNCTION millrace.begin_ingest(text, integer, integer) IS
-'Takes a run''s lock for this session, which is to ingest it with this many processes and analyze its tables after each analyze_every batches';
+'Takes a run''s lock for this session, which will ingest the run with this number of processes and analyze its tables after every analyze_every batches';
 
 CREATE OR REPLACE FUNCTION millrace.ingest_step() RETURNS boolean
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ingest_step_wrapper';
 COMMENT ON FUNCTION millrace.ingest_step() IS
-'Takes the next step of the run that this session ingests, a batch say, which is to be committed; false after the last';
+'Takes the next step, such as a batch, of the run that this session ingests; the caller commits it. False after the last step';
 
 CREATE OR REPLACE PROCEDURE millrace.ingest(run text, workers integer, analyze_every integer) LANGUAGE plpgsql AS $$
 BEGIN
@@ -467,7 +476,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE millrace.ingest(text, integer, integer) IS
-'Ingests the missing batches of a run that was opened in this transaction, with this many processes; analyzes its tables after each analyze_every batches';
+'Ingests the missing batches of a run that was opened in this transaction, with this number of processes; analyzes its tables after every analyze_every batches';
 
 CREATE OR REPLACE PROCEDURE stream_ingest(
     target regclass,
@@ -514,6 +523,8 @@ AS 'MODULE_PATHNAME', 'stream_stop_wrapper';
 CREATE OR REPLACE FUNCTION stream_drop(run text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
+COMMENT ON FUNCTION tpch_queries(text, bigint, integer, double precision, boolean) IS
+'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with the seed seed + stream';
 
 CREATE OR REPLACE FUNCTION tpch_validate(
     schema text DEFAULT 'tpch', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
@@ -607,7 +618,7 @@ COMMENT ON FUNCTION millrace.tpch_note_load(text, text, jsonb) IS
 
 CREATE OR REPLACE FUNCTION millrace.tpch_note_loaded(load text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_loaded_wrapper';
-COMMENT ON FUNCTION millrace.tpch_note_loaded(text) IS 'Notes that a load of the caller''s has come to its end';
+COMMENT ON FUNCTION millrace.tpch_note_loaded(text) IS 'Notes that a load of the caller''s is complete';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_is_overwriting(schema text, overwriting jsonb) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -616,7 +627,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
     WHERE r.load = schema AND r.overwriting = tpch_is_overwriting.overwriting AND t.relation = to_regclass(t.name)
 $$;
 COMMENT ON FUNCTION millrace.tpch_is_overwriting(text, jsonb) IS
-'Whether the tables in a schema are those of a tpch_load with overwrite and these arguments that has not come to its end';
+'Whether the tables in a schema are those of an incomplete tpch_load with overwrite and these arguments';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_prepare_load(
     sf double precision, schema text, storage text, workers integer, partitioned boolean, overwrite boolean
@@ -751,7 +762,7 @@ DECLARE
     detail text;
     hint text;
 BEGIN
-    -- An index is built by the session and so many others. A server that allows more is left to it.
+    -- An index is built by this many processes, the session included; more if the server allows more.
     PERFORM pg_catalog.set_config('max_parallel_maintenance_workers', GREATEST(
         workers OPERATOR(pg_catalog.-) 1,
         pg_catalog.current_setting('max_parallel_maintenance_workers')::integer)::text, true);
@@ -777,7 +788,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 COMMENT ON FUNCTION millrace.tpch_run_step(text, text, integer) IS
-'Runs a statement of tpch_load with at least so many processes for an index, reports it if it took a second or more; an error says which step it was';
+'Runs a statement of tpch_load, with at least this many processes for an index, and reports it if it took a second or more; an error says which step it was';
 
 CREATE OR REPLACE PROCEDURE tpch_load(
     sf double precision,
@@ -926,7 +937,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.tpch_refresh_insert(text, jsonb, bigint, bigint) IS
-'Inserts a range of the new orders of a refresh set with their lines, those that are not there';
+'Inserts a range of the new orders of a refresh set with their lines, except those that are there';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_refresh_delete(
     schema text, options jsonb, first_order bigint, end_order bigint, OUT orders bigint, OUT lines bigint
@@ -1017,7 +1028,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, boolean, integer) IS
-'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes as many old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone, so an interrupted call is called again';
+'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes the same number of old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone: run an interrupted call again to resume';
 
 CREATE OR REPLACE FUNCTION tpch_virtual(schema text, sf double precision DEFAULT 1) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -1240,7 +1251,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET 
         WHEN 'iot' THEN ARRAY['("time")', '(device)', '(metric, "time")', '(arrival)', '(quality)']
     END
 $$;
-COMMENT ON FUNCTION millrace.bench_index_set(text) IS 'The five indexes that each table of phase index has, unless its variant says otherwise';
+COMMENT ON FUNCTION millrace.bench_index_set(text) IS 'The five indexes that each table of phase index has, unless its variant has others';
 
 CREATE OR REPLACE FUNCTION millrace.bench_fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -1276,7 +1287,7 @@ DECLARE
     create_suffix text := coalesce(millrace.bench_fill_columns(v.create_suffix, source, rows, options), '');
     own_distribution text := coalesce(
         (regexp_match(create_suffix, '\m(DISTRIBUTED\s+(RANDOMLY|REPLICATED|BY\s*\([^)]*\)))', 'i'))[1], '');
-    -- By default rows stay on the segment that makes them. A partition lies as its table does, and takes no such clause.
+    -- By default rows stay on the segment that makes them. A partition is distributed as its table is, and takes no such clause.
     distribution text := coalesce(' ' || nullif(own_distribution, ''), millrace.distribution());
     storage text := coalesce(' USING ' || quote_ident(v.access_method), '')
         || coalesce(' ' || nullif(btrim(replace(create_suffix, own_distribution, '')), ''), '');
@@ -1301,7 +1312,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_variant_statements(text, text, text, text, bigint, jsonb) IS
-'The statements that make a variant''s table for so many rows of a source with these options, in phase noindex or index';
+'The statements that make a variant''s table for this number of rows of a source with these options, in phase noindex or index';
 
 CREATE OR REPLACE FUNCTION millrace.bench_create_tables(bench millrace.bench, phase text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET client_min_messages TO warning AS $$
@@ -1467,7 +1478,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION millrace.bench_check_owner(millrace.bench) IS 'Refuses a benchmark of a role that the caller is not a member of';
+COMMENT ON FUNCTION millrace.bench_check_owner(millrace.bench) IS 'Refuses a benchmark of a role that the caller may not act for';
 
 CREATE OR REPLACE FUNCTION millrace.bench_open(
     source text, rows bigint, batch_rows integer, variants text[], phase text, schema text, options jsonb,
@@ -1564,7 +1575,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_open_phase(text, text, integer, jsonb) IS
-'Makes the tables of a benchmark''s phase if they are not there, and begins its run or goes on with it; returns the run''s name';
+'Makes the tables of a benchmark''s phase if they are not there, and begins or resumes its run; returns the run''s name';
 
 CREATE OR REPLACE FUNCTION millrace.bench_analyze_targets(run text, batch bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -1614,13 +1625,13 @@ BEGIN
     EXECUTE statement;
     finished := clock_timestamp();
     PERFORM millrace.bench_note_after_load(run, due.target, 1000 * date_part('epoch', finished - started), statement);
-    -- What rewrote the table is no reason to refuse it from now on.
+    -- It may have rewritten the table, which is no reason to refuse the table from now on.
     PERFORM millrace.reopen_run(run, true, 1);
     RETURN true;
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_run_next_after_load(text) IS
-'Runs and times what a variant wants done after the load, on the next table of a benchmark''s run where it was not; false if there is none';
+'Runs and times a variant''s after_load on the next table of a benchmark''s run that lacks it; false if there is none';
 
 CREATE OR REPLACE PROCEDURE stream_bench(
     source text DEFAULT 'cdr',
@@ -1677,7 +1688,7 @@ BEGIN
         IF bench_table.position = 1 THEN
             PERFORM @extschema@.stream_drop(bench_table.run);
         END IF;
-        -- Names can be changed by who owns the benchmark: no table of anybody else goes.
+        -- Whoever owns the benchmark can rename tables: only the owner's own tables are dropped.
         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND c.relowner = millrace.role_of(bench.owner)) THEN
             EXECUTE format('DROP TABLE %s', bench_table."table");
         END IF;
@@ -1691,7 +1702,8 @@ SELECT b.bench, b.phase, b.run, b.target AS position, b.variant, t.name AS targe
 FROM millrace.bench_table b JOIN millrace.target t USING (run, target);
 COMMENT ON COLUMN stream_bench_tables.after_load_ms IS
 'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
-COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first run on this table, with caches as the load and the queries before left them';
+COMMENT ON COLUMN stream_queries.attempt IS 'The number of its run on this table, from 1';
+COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first run on this table; caches are not flushed before';
 GRANT SELECT ON stream_bench_tables, stream_bench_skipped, stream_queries TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.bench_text_bytes_per_row(run text) RETURNS numeric
@@ -1774,6 +1786,38 @@ BEGIN
     FROM gates g
     ORDER BY g.number, g.phase DESC, g.position;
 END
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.cluster_statements() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    WITH member AS (
+        SELECT classid, objid FROM pg_depend
+        WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+          AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'millrace')
+    )
+    SELECT statement FROM (
+        -- Read once per plan, on the coordinator; the segments' catalogs may not have it.
+        SELECT 1 AS step, 'CREATE OR REPLACE FUNCTION millrace.segments() RETURNS smallint '
+            'LANGUAGE sql IMMUTABLE PARALLEL SAFE AS ''SELECT count(*)::smallint '
+            'FROM pg_catalog.gp_segment_configuration WHERE role = ''''p'''' AND content >= 0''' AS statement
+        UNION ALL
+        -- Each segment has all of the ledger: any key can be primary, and joins move no rows.
+        SELECT 2, format('ALTER TABLE %s SET DISTRIBUTED REPLICATED', oid::regclass)
+        FROM pg_class JOIN member ON classid = 'pg_class'::regclass AND objid = oid
+        WHERE relkind = 'r'
+        UNION ALL
+        -- Rows are made where they are stored.
+        SELECT 3, format('ALTER FUNCTION %s EXECUTE ON ALL SEGMENTS', oid::regprocedure)
+        FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
+        WHERE proretset AND 'segments' = ANY (proargnames)
+        UNION ALL
+        -- What reads tables or locks must do so for the whole cluster.
+        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON COORDINATOR', oid::regprocedure)
+        FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
+        WHERE proretset AND provolatile <> 'i' AND 'segments' <> ALL (coalesce(proargnames, '{}'))
+          AND pronamespace <> coalesce(to_regnamespace('tests'), 0)
+    ) statements
+    ORDER BY step, statement COLLATE "C"
 $$;
 DROP FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb);
 DROP FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb);

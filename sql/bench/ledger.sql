@@ -17,23 +17,23 @@ CREATE TABLE millrace.variant (
     after_load text
 );
 COMMENT ON TABLE millrace.variant IS
-'Ways to store a table, of one''s own, that stream_bench compares beside those of the extension (view millrace.variants)';
+'Ways to store a table that users added, which stream_bench compares with those of the extension (view millrace.variants)';
 COMMENT ON COLUMN millrace.variant.name IS 'The variant''s name, with which its tables'' names begin; at most 40 bytes';
 COMMENT ON COLUMN millrace.variant.position IS 'The order in which they are loaded; the first that the server has is the baseline';
 COMMENT ON COLUMN millrace.variant.engine IS
 'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
 COMMENT ON COLUMN millrace.variant.access_method IS 'Table access method, for USING; null for the server''s default';
 COMMENT ON COLUMN millrace.variant.create_suffix IS
-'What follows in CREATE TABLE, such as WITH (fillfactor = 90); of a partitioned table it follows in its partitions, but for DISTRIBUTED, which follows in the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} stand for the PAX option of this name with those of the columns that it suits, going by stream_columns() for the benchmark''s rows; where it suits none, they go, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+'The end of CREATE TABLE, such as WITH (fillfactor = 90). For a partitioned table it goes to the partitions, except DISTRIBUTED, which goes to the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} become the PAX option of this name with those of the columns that it suits, by stream_columns() for the benchmark''s rows; if it suits none, they are removed, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
 COMMENT ON COLUMN millrace.variant.unlogged IS 'Whether the table, or its partitions, are unlogged';
 COMMENT ON COLUMN millrace.variant.partition_by IS 'What follows PARTITION BY; null for a table without partitions';
 COMMENT ON COLUMN millrace.variant.partitions IS 'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';
 COMMENT ON COLUMN millrace.variant.index_set IS
-'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Names of your own are to be qualified';
+'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Qualify names of your own';
 COMMENT ON COLUMN millrace.variant.source IS 'The source whose columns it names; null if it can hold any';
 COMMENT ON COLUMN millrace.variant.about IS 'What it is';
 COMMENT ON COLUMN millrace.variant.owner IS
-'The role that added it, who alone can use it, because its texts become statements';
+'The role that added it; only that role can use it, because its texts become statements';
 COMMENT ON COLUMN millrace.variant.after_load IS
 'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
 
@@ -56,7 +56,7 @@ COMMENT ON COLUMN millrace.bench.rows IS 'Rows per table';
 COMMENT ON COLUMN millrace.bench.batch_rows IS 'Rows per batch, as asked for';
 COMMENT ON COLUMN millrace.bench.options IS 'The source''s options and the profile, without the rate';
 COMMENT ON COLUMN millrace.bench.schema IS 'The schema of its tables';
-COMMENT ON COLUMN millrace.bench.analyze_every IS 'After how many batches the tables are analyzed; null for only at the end of a phase';
+COMMENT ON COLUMN millrace.bench.analyze_every IS 'The tables are analyzed after each of this many batches; null: only at the end of a phase';
 COMMENT ON COLUMN millrace.bench.created IS 'When it was begun';
 
 CREATE TABLE millrace.bench_variant (
@@ -72,7 +72,7 @@ COMMENT ON COLUMN millrace.bench_variant.position IS 'Their order; the first tha
 COMMENT ON COLUMN millrace.bench_variant.variant IS 'The variant''s name';
 COMMENT ON COLUMN millrace.bench_variant.skipped IS 'Why it is skipped; null if it is not';
 
--- What hangs on a target goes when its run is dropped, by src/runs/ledger.rs.
+-- Rows of a target are deleted when its run is dropped, by src/runs/ledger.rs.
 CREATE TABLE millrace.bench_table (
     bench text NOT NULL,
     phase text NOT NULL,
@@ -124,7 +124,7 @@ COMMENT ON TABLE millrace.bench_query IS 'Each query that a benchmark timed';
 COMMENT ON COLUMN millrace.bench_query.run IS 'The run that loaded the table';
 COMMENT ON COLUMN millrace.bench_query.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.bench_query.query IS 'The query''s name';
-COMMENT ON COLUMN millrace.bench_query.attempt IS 'How often it was run on this table by then; the first is the cold one';
+COMMENT ON COLUMN millrace.bench_query.attempt IS 'The number of its run on this table; 1 is the cold one';
 COMMENT ON COLUMN millrace.bench_query.ms IS 'Milliseconds it took';
 COMMENT ON COLUMN millrace.bench_query.rows IS 'Rows of its result';
 COMMENT ON COLUMN millrace.bench_query.hash IS 'Sum of the hashes of its result''s rows';
@@ -138,8 +138,8 @@ SELECT pg_catalog.pg_extension_config_dump('millrace.bench_table', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_analyze', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_query', '');
 
--- As for runs: all may read, and what is written is written by C functions that check the caller's rights (src/bench.rs).
--- One can add variants, which belong to whoever adds them, and drop one's own with stream_variant_drop().
+-- As for runs: everybody can read, and C functions that check the caller's rights write (src/bench.rs).
+-- Everybody can add variants, which belong to whoever adds them, and drop their own with stream_variant_drop().
 GRANT SELECT ON millrace.variant, millrace.bench, millrace.bench_variant, millrace.bench_table, millrace.bench_analyze,
     millrace.bench_query TO PUBLIC;
 GRANT INSERT (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source,

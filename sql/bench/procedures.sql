@@ -38,7 +38,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION millrace.bench_check_owner(millrace.bench) IS 'Refuses a benchmark of a role that the caller is not a member of';
+COMMENT ON FUNCTION millrace.bench_check_owner(millrace.bench) IS 'Refuses a benchmark of a role that the caller may not act for';
 
 CREATE FUNCTION millrace.bench_open(
     source text, rows bigint, batch_rows integer, variants text[], phase text, schema text, options jsonb,
@@ -135,7 +135,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_open_phase(text, text, integer, jsonb) IS
-'Makes the tables of a benchmark''s phase if they are not there, and begins its run or goes on with it; returns the run''s name';
+'Makes the tables of a benchmark''s phase if they are not there, and begins or resumes its run; returns the run''s name';
 
 CREATE FUNCTION millrace.bench_analyze_targets(run text, batch bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -185,13 +185,13 @@ BEGIN
     EXECUTE statement;
     finished := clock_timestamp();
     PERFORM millrace.bench_note_after_load(run, due.target, 1000 * date_part('epoch', finished - started), statement);
-    -- What rewrote the table is no reason to refuse it from now on.
+    -- It may have rewritten the table, which is no reason to refuse the table from now on.
     PERFORM millrace.reopen_run(run, true, 1);
     RETURN true;
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_run_next_after_load(text) IS
-'Runs and times what a variant wants done after the load, on the next table of a benchmark''s run where it was not; false if there is none';
+'Runs and times a variant''s after_load on the next table of a benchmark''s run that lacks it; false if there is none';
 
 CREATE PROCEDURE stream_bench(
     source text DEFAULT 'cdr',
@@ -248,7 +248,7 @@ BEGIN
         IF bench_table.position = 1 THEN
             PERFORM @extschema@.stream_drop(bench_table.run);
         END IF;
-        -- Names can be changed by who owns the benchmark: no table of anybody else goes.
+        -- Whoever owns the benchmark can rename tables: only the owner's own tables are dropped.
         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND c.relowner = millrace.role_of(bench.owner)) THEN
             EXECUTE format('DROP TABLE %s', bench_table."table");
         END IF;

@@ -14,7 +14,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET 
         WHEN 'iot' THEN ARRAY['("time")', '(device)', '(metric, "time")', '(arrival)', '(quality)']
     END
 $$;
-COMMENT ON FUNCTION millrace.bench_index_set(text) IS 'The five indexes that each table of phase index has, unless its variant says otherwise';
+COMMENT ON FUNCTION millrace.bench_index_set(text) IS 'The five indexes that each table of phase index has, unless its variant has others';
 
 CREATE FUNCTION millrace.bench_fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -50,7 +50,7 @@ DECLARE
     create_suffix text := coalesce(millrace.bench_fill_columns(v.create_suffix, source, rows, options), '');
     own_distribution text := coalesce(
         (regexp_match(create_suffix, '\m(DISTRIBUTED\s+(RANDOMLY|REPLICATED|BY\s*\([^)]*\)))', 'i'))[1], '');
-    -- By default rows stay on the segment that makes them. A partition lies as its table does, and takes no such clause.
+    -- By default rows stay on the segment that makes them. A partition is distributed as its table is, and takes no such clause.
     distribution text := coalesce(' ' || nullif(own_distribution, ''), millrace.distribution());
     storage text := coalesce(' USING ' || quote_ident(v.access_method), '')
         || coalesce(' ' || nullif(btrim(replace(create_suffix, own_distribution, '')), ''), '');
@@ -75,7 +75,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_variant_statements(text, text, text, text, bigint, jsonb) IS
-'The statements that make a variant''s table for so many rows of a source with these options, in phase noindex or index';
+'The statements that make a variant''s table for this number of rows of a source with these options, in phase noindex or index';
 
 -- Without the notice that Cloudberry sends for each partition.
 CREATE FUNCTION millrace.bench_create_tables(bench millrace.bench, phase text) RETURNS void

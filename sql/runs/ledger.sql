@@ -31,16 +31,16 @@ COMMENT ON COLUMN millrace.run.profile IS 'How the batches vary: a name, or a li
 COMMENT ON COLUMN millrace.run.batches IS 'How many batches there are in all';
 COMMENT ON COLUMN millrace.run.rows_estimated IS 'How many rows there are in all, within 0.1%';
 COMMENT ON COLUMN millrace.run.named IS 'Whether the caller gave the name';
-COMMENT ON COLUMN millrace.run.rate IS 'At most so many rows per second; null for no limit. Of the last call';
+COMMENT ON COLUMN millrace.run.rate IS 'At most this many rows per second; null for no limit. As the last call said';
 COMMENT ON COLUMN millrace.run.load IS 'The schema that tpch_load loads with this and other runs; null for a run on its own';
 COMMENT ON COLUMN millrace.run.stop_requested IS 'Whether the session ingesting it was asked to stop; cleared when a session begins';
 COMMENT ON COLUMN millrace.run.created IS 'When it was begun';
 COMMENT ON COLUMN millrace.run.settings IS 'Settings under which its values are converted; empty where none depends on them';
 COMMENT ON COLUMN millrace.run.synchronous_commit IS
-'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. Of the last call';
+'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. As the last call said';
 COMMENT ON COLUMN millrace.run.finished IS
-'When it was noted that all its batches are there; null before, and to be counted where a crash empties a target';
-COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that has come to its end; else null';
+'When it was noted that all its batches are there; null before. Where a crash can empty a target, batches are counted instead';
+COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that load is complete; else null';
 
 CREATE TABLE millrace.target (
     run text NOT NULL,
@@ -87,8 +87,8 @@ COMMENT ON COLUMN millrace.batch.batch IS 'Number of the batch in the run, from 
 COMMENT ON COLUMN millrace.batch.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.batch.rows IS 'Rows inserted';
 COMMENT ON COLUMN millrace.batch.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
-COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
+COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
 COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
 COMMENT ON COLUMN millrace.batch.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN millrace.batch.worker IS 'Process that inserted them';
@@ -110,8 +110,8 @@ SELECT pg_catalog.pg_extension_config_dump('millrace.target', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.batch', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.batch_unlogged', '');
 
--- All may read the ledger. It is written by the extension's C functions alone, with the rights of its owner, after they
--- have checked the caller's (src/runs/ledger.rs): row security on tables that are dumped would stand in the way of dumps.
+-- Everybody can read the ledger. Only the extension's C functions write it, with the rights of its owner, after they
+-- have checked the caller's (src/runs/ledger.rs): row security on tables that are dumped breaks other roles' dumps.
 GRANT SELECT ON millrace.run, millrace.target, millrace.batch, millrace.batch_unlogged TO PUBLIC;
 
 CREATE FUNCTION millrace.role_now() RETURNS millrace.role_then
@@ -183,8 +183,8 @@ COMMENT ON COLUMN millrace.batches.batch IS 'Number of the batch in the run, fro
 COMMENT ON COLUMN millrace.batches.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.batches.rows IS 'Rows inserted';
 COMMENT ON COLUMN millrace.batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
-COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
+COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
 COMMENT ON COLUMN millrace.batches.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
 COMMENT ON COLUMN millrace.batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN millrace.batches.worker IS 'Process that inserted them';

@@ -1,5 +1,5 @@
--- Streaming into tables. The loops are procedures because only they can commit; they have no SET clause
--- and are not SECURITY DEFINER, which would take that right away, so every name is qualified.
+-- Streaming into tables. The loops are procedures because only procedures can commit. They have no SET clause
+-- and are not SECURITY DEFINER, which would both forbid that; so every name is qualified.
 
 CREATE FUNCTION millrace.check_may_commit(statement text) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'check_may_commit_wrapper';
@@ -13,7 +13,7 @@ CREATE FUNCTION millrace.open_run(
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'open_run_wrapper';
 COMMENT ON FUNCTION millrace.open_run(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
-'Begins a run or finds the unfinished one, takes its lock to the end of the transaction and returns its name';
+'Begins a run or finds the unfinished one, takes its lock until the transaction ends and returns its name';
 
 CREATE FUNCTION millrace.check_query(target regclass, source text, rows bigint, options jsonb) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'check_query_wrapper';
@@ -24,17 +24,17 @@ CREATE FUNCTION millrace.reopen_run(run text, adopt boolean, workers integer) RE
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
 COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
-'Readies an existing run, whose lock it takes to the end of the transaction; adopt: its targets are right as they are now';
+'Readies an existing run and takes its lock until the transaction ends; adopt: its targets are right as they are now';
 
 CREATE FUNCTION millrace.begin_ingest(run text, workers integer, analyze_every integer) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'begin_ingest_wrapper';
 COMMENT ON FUNCTION millrace.begin_ingest(text, integer, integer) IS
-'Takes a run''s lock for this session, which is to ingest it with this many processes and analyze its tables after each analyze_every batches';
+'Takes a run''s lock for this session, which will ingest the run with this number of processes and analyze its tables after every analyze_every batches';
 
 CREATE FUNCTION millrace.ingest_step() RETURNS boolean
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ingest_step_wrapper';
 COMMENT ON FUNCTION millrace.ingest_step() IS
-'Takes the next step of the run that this session ingests, a batch say, which is to be committed; false after the last';
+'Takes the next step, such as a batch, of the run that this session ingests; the caller commits it. False after the last step';
 
 -- The loop: one step, one commit. What a step is, src/runs/session.rs knows. A chain keeps the isolation of the first
 -- transaction: an insert needs no more than READ COMMITTED, since a key keeps any batch from being there twice.
@@ -49,7 +49,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE millrace.ingest(text, integer, integer) IS
-'Ingests the missing batches of a run that was opened in this transaction, with this many processes; analyzes its tables after each analyze_every batches';
+'Ingests the missing batches of a run that was opened in this transaction, with this number of processes; analyzes its tables after every analyze_every batches';
 
 CREATE PROCEDURE stream_ingest(
     target regclass,

@@ -13,8 +13,8 @@ COMMENT ON COLUMN stream_batches.batch IS 'Number of the batch in the run, from 
 COMMENT ON COLUMN stream_batches.target IS 'The table, by the name it had when the run began';
 COMMENT ON COLUMN stream_batches.rows IS 'Rows inserted';
 COMMENT ON COLUMN stream_batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows, in part while others were inserted';
-COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without waiting for their being made';
+COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
 COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
 COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
@@ -75,7 +75,7 @@ COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
 COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done';
 COMMENT ON COLUMN stream_progress.percent IS 'Share of batches committed';
 COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, or the rate asked for';
-COMMENT ON COLUMN stream_progress.eta IS 'Time the rest takes at that speed';
+COMMENT ON COLUMN stream_progress.eta IS 'How long the rest takes at that speed';
 COMMENT ON COLUMN stream_progress.pid IS 'Process that ingests it; null if none does';
 COMMENT ON COLUMN stream_progress.owner IS 'The role that began it';
 COMMENT ON COLUMN stream_progress.started IS 'When it was begun';
@@ -138,4 +138,4 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
     ORDER BY s.run DESC, s.target
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
-'Summary of a run, or of all phases of a benchmark, one row per target: rows per second, of one process where workers help, over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
+'Summary of a run, or of all phases of a benchmark, one row per target: rows per second (of one process, if workers help) over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of insert time alone, which the targets of a run do not share, and its ratio to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';

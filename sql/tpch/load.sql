@@ -85,7 +85,7 @@ COMMENT ON FUNCTION millrace.tpch_note_load(text, text, jsonb) IS
 
 CREATE FUNCTION millrace.tpch_note_loaded(load text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_loaded_wrapper';
-COMMENT ON FUNCTION millrace.tpch_note_loaded(text) IS 'Notes that a load of the caller''s has come to its end';
+COMMENT ON FUNCTION millrace.tpch_note_loaded(text) IS 'Notes that a load of the caller''s is complete';
 
 CREATE FUNCTION millrace.tpch_is_overwriting(schema text, overwriting jsonb) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -94,9 +94,9 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
     WHERE r.load = schema AND r.overwriting = tpch_is_overwriting.overwriting AND t.relation = to_regclass(t.name)
 $$;
 COMMENT ON FUNCTION millrace.tpch_is_overwriting(text, jsonb) IS
-'Whether the tables in a schema are those of a tpch_load with overwrite and these arguments that has not come to its end';
+'Whether the tables in a schema are those of an incomplete tpch_load with overwrite and these arguments';
 
--- One transaction: what is refused here leaves nothing behind. What is warned of here, stream_ingest warns of.
+-- One transaction: what is refused here leaves nothing behind. Warnings are left to stream_ingest.
 CREATE FUNCTION millrace.tpch_prepare_load(
     sf double precision, schema text, storage text, workers integer, partitioned boolean, overwrite boolean
 ) RETURNS void
@@ -146,8 +146,8 @@ $$;
 COMMENT ON FUNCTION millrace.tpch_has_partsupp_key(double precision) IS
 'Whether no two rows of partsupp have the same part and supplier, as dbgen makes them at a scale factor';
 
--- What comes after the load, as statements. A step whose result is there is left out, so a load that was
--- interrupted goes on with the first one missing.
+-- What comes after the load, as statements. A step whose result is there is left out, so an interrupted load resumes
+-- with the first one missing.
 CREATE FUNCTION millrace.tpch_load_steps(
     schema text, keys boolean, indexes boolean, "analyze" boolean, partitioned boolean,
     OUT "position" bigint, OUT name text, OUT statement text
@@ -234,7 +234,7 @@ DECLARE
     detail text;
     hint text;
 BEGIN
-    -- An index is built by the session and so many others. A server that allows more is left to it.
+    -- An index is built by this many processes, the session included; more if the server allows more.
     PERFORM pg_catalog.set_config('max_parallel_maintenance_workers', GREATEST(
         workers OPERATOR(pg_catalog.-) 1,
         pg_catalog.current_setting('max_parallel_maintenance_workers')::integer)::text, true);
@@ -260,7 +260,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 COMMENT ON FUNCTION millrace.tpch_run_step(text, text, integer) IS
-'Runs a statement of tpch_load with at least so many processes for an index, reports it if it took a second or more; an error says which step it was';
+'Runs a statement of tpch_load, with at least this many processes for an index, and reports it if it took a second or more; an error says which step it was';
 
 CREATE PROCEDURE tpch_load(
     sf double precision,

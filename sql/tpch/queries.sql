@@ -15,7 +15,7 @@ CREATE FUNCTION tpch_queries(
 ) RETURNS SETOF record
 LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 22 AS 'MODULE_PATHNAME', 'tpch_queries_wrapper';
 COMMENT ON FUNCTION tpch_queries(text, bigint, integer, double precision, boolean) IS
-'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with seed + stream for a seed';
+'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with the seed seed + stream';
 
 CREATE FUNCTION tpch_run(
     query integer, schema text DEFAULT 'tpch', seed bigint DEFAULT NULL, sf double precision DEFAULT 1,

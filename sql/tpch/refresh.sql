@@ -74,7 +74,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.tpch_refresh_insert(text, jsonb, bigint, bigint) IS
-'Inserts a range of the new orders of a refresh set with their lines, those that are not there';
+'Inserts a range of the new orders of a refresh set with their lines, except those that are there';
 
 CREATE FUNCTION millrace.tpch_refresh_delete(
     schema text, options jsonb, first_order bigint, end_order bigint, OUT orders bigint, OUT lines bigint
@@ -165,4 +165,4 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, boolean, integer) IS
-'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes as many old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone, so an interrupted call is called again';
+'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes the same number of old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone: run an interrupted call again to resume';
