@@ -50,7 +50,7 @@ def costs():
 
 
 def slowest(segments, draw):
-    """How much longer than the mean the slowest of so many segments takes, over many batches."""
+    """How much longer than the mean the slowest of these segments takes, over many batches."""
     batches = (max(draw.gauss(1, VARIATION) for _ in range(segments)) for _ in range(BATCHES_DRAWN))
     return sum(batches) / BATCHES_DRAWN
 
@@ -61,7 +61,7 @@ def overhead(segments):
 
 
 def batch_rows(segments, row_seconds, share):
-    """The batch of which the coordinator's part is so large a share."""
+    """The batch of which the coordinator's part is this share."""
     return overhead(segments) * (1 - share) / share * segments / row_seconds
 
 

@@ -192,7 +192,7 @@ def loads(cluster):
 
 
 def workers(cluster):
-    """One run by two processes, and two runs of half its size by a session each: as many rows in both."""
+    """One run by two processes, and two runs of half its size by a session each: the same number of rows in both."""
     def fresh():
         cluster.sql("DROP TABLE IF EXISTS lineitem, l1, l2", "DELETE FROM millrace.run", "CHECKPOINT")
         for name in ["lineitem", "l1", "l2"]:

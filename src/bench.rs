@@ -1,5 +1,5 @@
-//! What the streaming benchmark notes. `sql/bench` does the work with the caller's rights; the notes are the ledger's, so
-//! they are written here, after a look at whose benchmark or run it is.
+//! What the streaming benchmark notes. `sql/bench` does the work with the caller's rights. The notes belong to the ledger, so
+//! they are written here, after checking whose benchmark or run it is.
 
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::text::{Json, Text};

@@ -166,7 +166,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one of so many MiB in the cluster's folder.
+    /// Mounts one of `megabytes` MiB in the cluster's folder.
     pub fn mount(cluster: &Cluster, megabytes: u32) -> Self {
         let path = cluster.folder().join("disk").to_string_lossy().into_owned();
         std::fs::create_dir(&path).unwrap();
@@ -345,7 +345,7 @@ pub fn content(client: &mut Client, table: &str) -> (i64, Option<String>) {
     (row.get(0), row.get(1))
 }
 
-/// Fills the ledger with so many finished runs of so many batches each, named `history 1` and so on.
+/// Fills the ledger with `runs` finished runs of `batches` batches each, named `history 1` and so on.
 pub fn fill_ledger(client: &mut Client, runs: u32, batches: u32) {
     let fill = include_str!("../history.sql");
     let fill: String = fill.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");

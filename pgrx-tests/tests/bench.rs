@@ -325,7 +325,7 @@ fn a_stopped_benchmark_says_how_it_goes_on() {
     });
     drop(config);
     let hints: Vec<String> = hinted.iter().flatten().collect();
-    assert_eq!(hints, ["CALL stream_bench() again, as before, to go on."]);
+    assert_eq!(hints, ["CALL stream_bench() again, as before, to resume."]);
 }
 
 #[test]
@@ -537,7 +537,7 @@ fn variants_of_ones_own_and_whose_benchmark_it_is() {
         "all may look"
     );
 
-    // Nor if a benchmark, its variants and its tables' names are laid out for another to go on with.
+    // Nor if a benchmark, its variants and its tables' names are prepared for another role to resume.
     ann.batch_execute(
         "INSERT INTO millrace.variant (name, create_suffix, after_load)
          VALUES ('trap', '; ALTER ROLE ann SUPERUSER', 'ALTER ROLE ann SUPERUSER')",

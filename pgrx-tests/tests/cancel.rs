@@ -4,7 +4,7 @@ use millrace_tests::{Cluster, Script, error_of, one, wait_until};
 use postgres::NoTls;
 
 /// Cancels a call once while its commit waits for a standby that does not exist. Returns the call's error, or `Err` if
-/// it goes on to wait for another commit.
+/// it waits for another commit next.
 fn cancel(arguments: &str) -> (Result<Option<(String, String)>, String>, Cluster) {
     let cluster = Cluster::new();
     let mut watcher = cluster.connect();

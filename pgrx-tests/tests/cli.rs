@@ -371,7 +371,7 @@ fn the_first_interrupt_stops_after_the_batch_and_the_same_call_goes_on() {
         "stopping after this batch",
         "of 30 batches are there",
         "millrace: interrupted",
-        "HINT:  Go on with: ",
+        "HINT:  Resume with: ",
         "'{\"rate\": 15000}'",
     ] {
         assert!(said.contains(part), "{said}");
@@ -452,7 +452,7 @@ fn a_terminal_is_asked_and_shows_bars() {
     for arguments in [&bench[..], &["tpch", "power", "--sf", "0.01"][..]] {
         // Ctrl-C at the question is an answer.
         let mut terminal = on_a_terminal(&cluster, arguments);
-        read_until(&mut terminal, "Go on? [y/N] ");
+        read_until(&mut terminal, "Continue? [y/N] ");
         std::io::Write::write_all(terminal.stdin.as_mut().unwrap(), b"\x03").unwrap();
         let said = read_until(&mut terminal, "millrace: interrupted");
         assert_eq!(terminal.wait().unwrap().code(), Some(130), "{said}");
@@ -461,7 +461,7 @@ fn a_terminal_is_asked_and_shows_bars() {
     assert_eq!(one::<i64>(&mut client, begun), 0);
 
     let mut terminal = on_a_terminal(&cluster, &bench);
-    read_until(&mut terminal, "Go on? [y/N] ");
+    read_until(&mut terminal, "Continue? [y/N] ");
     std::io::Write::write_all(terminal.stdin.as_mut().unwrap(), b"y\n").unwrap();
     let shown = read_until(&mut terminal, "comparing the tables");
     // Each table has a line that is drawn over: its name, its bar, its rows and speed.
@@ -811,7 +811,7 @@ fn tests_of_tpc_h_are_interrupted_and_fail_in_order() {
         let said = text(&output.stderr);
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(130), String::new()), "{said}");
         assert!(said.contains("millrace: interrupted\nHINT:  "), "{said}");
-        assert!(said.ends_with(&format!("{}\n", arguments.join(" "))), "it says how to go on: {said}");
+        assert!(said.ends_with(&format!("{}\n", arguments.join(" "))), "it says how to resume: {said}");
     };
     interrupted(&["tpch", "power", "--sf", "0.01", "--yes"], "tpch.lineitem", "SHARE");
     succeed(on(&cluster, &["tpch", "power", "--sf", "0.01", "--yes"]));

@@ -16,7 +16,7 @@ fn batches_done(client: &mut Client) -> i64 {
     one(client, "SELECT coalesce(max(batches_done), 0) FROM stream_progress")
 }
 
-/// Starts or goes on with the run, and once some more batches are there, at a moment that `dice` choose,
+/// Starts or resumes the run, and once some more batches are there, at a moment that `dice` choose,
 /// has `strike` end it. Returns the run's batches before.
 fn interrupt(cluster: &Cluster, dice: &mut Dice, strike: impl FnOnce(&mut Client)) -> i64 {
     let mut watcher = cluster.connect();

@@ -311,7 +311,7 @@ fn a_full_disk_costs_the_batch_in_flight_only() {
     assert_eq!((row.get::<_, bool>(0), row.get::<_, &str>(1)), (true, "interrupted"));
     let matches = "SELECT matches FROM stream_verify('public.orders')";
     assert!(client.query_one(matches, &[]).unwrap().get::<_, bool>(0));
-    // With room again, it goes on: moving the table gave it another file, so the run wants to be told.
+    // With room again, it resumes. Moving the table gave it another file, so the run has to adopt that.
     client.batch_execute("ALTER TABLE orders SET TABLESPACE pg_default").unwrap();
     client.batch_execute("CALL stream_resume('public.orders', adopt => true)").unwrap();
     assert_eq!(content(&mut client, "orders"), content(&mut client, "tpch_orders(0.1)"));

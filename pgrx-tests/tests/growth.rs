@@ -106,7 +106,7 @@ fn free_pages_are_used_before_a_heap_grows() {
     assert!((before..=before + RESERVED).contains(&after), "{before} pages, then {after}");
 }
 
-/// A gigabyte in, a table goes on in another file; with few buffers, pages are reserved a few at a time.
+/// A gigabyte in, a table continues in another file; with few buffers, pages are reserved a few at a time.
 #[test]
 fn a_heap_goes_on_in_its_second_file() {
     let cluster = Cluster::with_settings(&["shared_buffers = '1MB'", "max_connections = 10"]);

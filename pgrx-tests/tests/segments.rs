@@ -124,7 +124,7 @@ struct Simulation {
 }
 
 impl Simulation {
-    /// With servers for so many segments.
+    /// With a server for each of this number of segments.
     fn new(segments: usize) -> Self {
         let (coordinator, segments) = thread::scope(|scope| {
             let start = |number| scope.spawn(move || server("execute", number as i32));
@@ -136,7 +136,7 @@ impl Simulation {
         Self { coordinator, segments }
     }
 
-    /// Gives the cluster so many of the segments, each with a mirror.
+    /// Gives the cluster this number of the segments, each with a mirror.
     fn resize(&self, segments: usize) {
         let mut client = self.coordinator.connect();
         // The catalog is not a user's to change otherwise.

@@ -315,7 +315,7 @@ fn a_load_killed_ten_times_ends_whole() {
     assert_valid(&mut client, "tpch_validate()", 0.1);
 }
 
-/// Asked to stop while it loads the largest table, a load ends after its batch, and the same call goes on.
+/// Asked to stop while it loads the largest table, a load ends after its batch, and the same call resumes.
 #[test]
 fn a_load_is_stopped_and_goes_on() {
     const CALL: &str = "CALL tpch_load(0.1)";
@@ -375,7 +375,7 @@ fn a_load_is_repeated_overwritten_and_dropped() {
     assert_eq!(constraints(&mut client, "tpch"), 16);
     client.batch_execute("CALL tpch_load(0.02, overwrite => true, \"analyze\" => false)").unwrap();
     assert_loaded(&mut client, "tpch", 0.02);
-    // A failed step says which it is, and the load goes on with it.
+    // A failed step says which it is, and the load resumes with it.
     client.batch_execute("ALTER TABLE tpch.orders DROP CONSTRAINT orders_o_custkey_fkey").unwrap();
     client.batch_execute("UPDATE tpch.orders SET o_custkey = 9999999 WHERE o_orderkey = 7").unwrap();
     let (code, message) = error_of(&mut client, "CALL tpch_load(0.02)").unwrap();
@@ -568,7 +568,7 @@ fn refresh_sets_are_applied_once() {
     }
 }
 
-/// Cancelled in the second batch of RF1 and then of RF2, a refresh keeps the first and goes on with the second.
+/// Cancelled in the second batch of RF1 and then of RF2, a refresh keeps the first and resumes with the second.
 #[test]
 fn an_interrupted_refresh_goes_on() {
     const CALL: &str = "CALL tpch_refresh(batch_orders => 50)";

@@ -1,4 +1,4 @@
-//! A database that was upgraded from an older version has the catalog of a fresh installation, and its runs go on.
+//! A database that was upgraded from an older version has the catalog of a fresh installation, and its runs resume.
 
 use millrace_tests::{Cluster, error_of, one};
 use postgres::Client;

@@ -46,7 +46,7 @@ fn struck(cluster: &Cluster, strike: impl FnOnce(&mut Client, i32)) -> Option<(S
             one::<i64>(&mut watcher, query) == 3
         });
         strike(&mut watcher, pid);
-        // Whoever is still there goes on.
+        // Those that are still there continue.
         let _ = transaction.rollback();
         calling.join().unwrap()
     })

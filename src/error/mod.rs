@@ -279,9 +279,9 @@ impl Error {
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of variant \"{variant}\""),
             ),
-                        Error::OthersQuery { run, owner } => Report::new(
+            Error::OthersQuery { run, owner } => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
-                format!("must be owner of run \"{run}\" to go on with its query"),
+                format!("must be owner of run \"{run}\" to resume its query"),
             )
             .hint(format!("The query would run with the caller's rights. Call as role \"{owner}\".")),
             Error::UnknownRun(run) => {
@@ -303,31 +303,31 @@ impl Error {
                 format!("run \"{run}\" was begun with other parameters"),
             )
             .detail(differences.join("\n"))
-            .hint("Go on with stream_resume(), forget the run with stream_drop(), or give another run name."),
+            .hint("Resume it with stream_resume(), forget it with stream_drop(), or give another run name."),
             Error::TargetChanged { run, target, how } => Report::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("target \"{target}\" of run \"{run}\" was {how} since the run began"),
             )
             .hint(
-                "If its rows are still there (after VACUUM FULL, say, or pg_restore), go on with \
+                "If its rows are still there (after VACUUM FULL, say, or pg_restore), resume with \
                  stream_resume(run, adopt => true); if they are not, forget the run with stream_drop().",
             ),
             Error::NewPartition(partition) => Report::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 format!("partition \"{partition}\" was attached while a batch was being inserted"),
             )
-            .hint("Call again: the run goes on with this batch."),
+            .hint("Call again to resume with this batch."),
             Error::Worker(report) => report,
             Error::WorkerGone => Report::new(
                 Code::ERRCODE_ADMIN_SHUTDOWN,
                 "a worker was terminated before its work was done",
             )
-            .hint("Call again: the run goes on with the batches that are missing."),
+            .hint("Call again to insert the batches that are missing."),
             Error::Thread(error) => Report::new(
                 Code::ERRCODE_INSUFFICIENT_RESOURCES,
                 format!("could not start a thread: {error}"),
             )
-            .hint("Set millrace.generate_ahead to off to do without."),
+            .hint("Set millrace.generate_ahead to off to work without threads."),
             Error::ThreadGone => {
                 Report::new(Code::ERRCODE_INTERNAL_ERROR, "a thread that makes rows ended unexpectedly")
             }

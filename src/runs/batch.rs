@@ -16,7 +16,7 @@ use pgrx::datum::DatumWithOid;
 use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
 
-/// Inserts the batches of a run. What the catalogs say of its tables is read when they change, not for each batch.
+/// Inserts the batches of a run. What the catalogs say of its tables is read when that changes, not for each batch.
 pub struct Loader {
     run: Run,
     origin: Origin,
@@ -41,7 +41,7 @@ struct Known {
 }
 
 impl Loader {
-    /// Reads what of the run is there.
+    /// Reads which batches of the run are there.
     pub fn new(run: Run) -> Result<Self> {
         let origin = Origin::open(&run.source, &run.options)?;
         let plan = run.plan(&origin);

@@ -254,7 +254,7 @@ pub fn reopen(run: &str, rate: Option<f64>, synchronous_commit: bool) -> Result<
     Ok(())
 }
 
-/// Takes a target as it is now for the one the run began with, and its ledger rows along.
+/// Accepts a target as it is now in place of the one the run began with, and moves its ledger rows.
 pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
     write_target(
         "UPDATE millrace.target
@@ -554,7 +554,7 @@ pub fn execute(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<usize>
     })?)
 }
 
-/// Runs a statement on the ledger with its owner's rights. Whether the caller may is for the caller to check.
+/// Runs a statement on the ledger with its owner's rights, which the caller has checked to be right.
 pub fn write(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<usize> {
     role::act_as(owner()?, || execute(statement, arguments))
 }

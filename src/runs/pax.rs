@@ -1,6 +1,6 @@
-//! How a table's storage is set up, against the columns it will hold: what the server accepts and is still wrong.
+//! Warnings about a table's storage: what the server accepts and is still wrong for the columns it will hold.
 //!
-//! It is about Cloudberry: PAX, whose options name columns, and tables that a crash of one segment empties in part.
+//! All about Cloudberry: PAX, whose options name columns, and tables that a crash of one segment empties in part.
 
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::cluster;
@@ -14,11 +14,11 @@ use millrace_sources::Source;
 use pgrx::prelude::*;
 use serde_json::json;
 
-/// A Bloom filter pays where a column has at least so many values.
+/// A Bloom filter pays for a column with at least this many values.
 const FEWEST_FOR_BLOOM: f64 = 1_000.0;
-/// Where more than this share of the values that there are differ, Bloom filters are as large as the column.
+/// If more than this share of the values is distinct, Bloom filters are as large as the column.
 const UNIQUE: f64 = 0.5;
-/// Of fewer values than this, evenly spread, each group of rows has the least and the largest.
+/// With fewer values than this, evenly spread, each group of rows has the smallest and the largest.
 const FEWEST_FOR_MINMAX: f64 = 16.0;
 
 /// What a source says of a column, as far as storage depends on it.
@@ -84,7 +84,7 @@ pub fn warn(relation: &Relation, origin: &Origin) -> Result<()> {
     warn_of_columns(relation, origin)
 }
 
-/// Warns of each column that a table's storage options name in vain.
+/// Warns of each column that a table's storage options name without use.
 fn warn_of_columns(relation: &Relation, origin: &Origin) -> Result<()> {
     let Origin::Source(source) = origin else { return Ok(()) };
     for (option, column, type_name) in named_columns(relation)? {

@@ -84,7 +84,7 @@ impl Relation {
             let storage = Storage {
                 // A crash on a cluster empties one segment's part, and would empty one of the ledger's copies.
                 unlogged: any.unwrap_or(false) && !cluster::is_cluster(),
-                // A view that a trigger or a rule fills has no table that would be known.
+                // Of a view that a trigger or a rule fills, the tables are not known.
                 leaves: row.get(3)?.unwrap_or_default(),
                 filenodes: row.get(4)?.unwrap_or_default(),
             };
@@ -110,8 +110,8 @@ impl Relation {
         Ok(unlogged.unwrap_or(false))
     }
 
-    /// The columns to insert: those the source has, but for what the table makes itself. A column that neither
-    /// the source nor the table has a value for is an error.
+    /// The columns to insert: those the source has, except those that the table makes itself. A column for which neither
+    /// the source nor the table has a value is an error.
     pub fn check(&self, source_name: &str, source: &dyn Source) -> Result<Columns> {
         let schema = source.schema();
         let (mut names, mut missing, mut all) = (Vec::new(), Vec::new(), true);
@@ -163,7 +163,7 @@ impl Relation {
         Ok(())
     }
 
-    /// Whether it is a view, which fills the columns it is not given in ways of its own.
+    /// Whether it is a view, which may have values of its own for columns that it is not given.
     fn is_view(&self) -> bool {
         self.kind == "v"
     }

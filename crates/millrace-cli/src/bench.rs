@@ -61,13 +61,13 @@ pub struct Arguments {
     /// Processes that load
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
     workers: i32,
-    /// ANALYZE the tables after every so many batches
+    /// ANALYZE the tables after every BATCHES batches
     #[arg(long, value_name = "BATCHES", value_parser = clap::value_parser!(i32).range(1..))]
     analyze_every: Option<i32>,
     /// Options of the source, as JSON
     #[arg(long, default_value = "{}", value_name = "JSON")]
     options: String,
-    /// The benchmark's name; the same call again goes on with it
+    /// The benchmark's name; the same call again resumes it
     #[arg(long, default_value = "bench", value_name = "NAME")]
     run: String,
     /// Schema of the tables
@@ -100,16 +100,16 @@ fn profile_json(text: &str) -> std::result::Result<String, String> {
     }
 }
 
-/// The source's options with the profile, if one is given: without it they are as they would be in SQL, so that what
-/// was begun there can be gone on with here.
+/// The source's options with the profile, if one is given: without it they are as they would be in SQL, so that a benchmark
+/// begun there can be resumed here.
 fn options(options: &str, profile: &str) -> String {
     format!(
         "{options}::text::jsonb || coalesce(('{{\"profile\": ' || {profile}::text || '}}')::jsonb, '{{}}')"
     )
 }
 
-/// Runs the benchmark, or goes on with it, and prints what came out. Tables that do not hold what they should, or answer
-/// otherwise, are a failure; how fast or small they are is not.
+/// Runs or resumes the benchmark, and prints its results. Tables with wrong content, or with other answers than the
+/// baseline, are a failure; slow or large ones are not.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let display = Display::new();
     let server = Server::find(&arguments.connection)?;
@@ -120,7 +120,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     })?;
     arguments.announce(&server, &mut session)?;
-    if !arguments.yes && !output::confirm("Go on?")? {
+    if !arguments.yes && !output::confirm("Continue?")? {
         return Err(Error::failed("nothing was done", ""));
     }
     let runs: Vec<String> =
@@ -239,7 +239,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// How far it came, and how to go on.
+    /// How far it came, and how to resume.
     fn interrupted(&self, server: &Server, runs: &[String]) -> Error {
         let loads = server.observer().and_then(|mut observer| progress::loads(&mut observer, runs));
         for run in runs {
@@ -248,9 +248,9 @@ impl Arguments {
             }
         }
         let hint = if server.is_temporary() {
-            "The temporary server is gone. With --dbname a benchmark can be gone on with.".to_owned()
+            "The temporary server is gone. With --dbname a benchmark can be resumed.".to_owned()
         } else {
-            format!("Go on with: {}", output::command_line())
+            format!("Resume with: {}", output::command_line())
         };
         Error::Interrupted { hint: Some(hint) }
     }

@@ -11,7 +11,7 @@ use postgres::{Client, SimpleQueryMessage};
 const SCHEMA: &str = "millrace_demo";
 const TABLE: &str = "millrace_demo.lineitem";
 const RUN: &str = "millrace_demo";
-/// The demo presses Ctrl-C when so much is there.
+/// The demo presses Ctrl-C at this percentage.
 const CANCEL_AT_PERCENT: i64 = 40;
 
 #[derive(clap::Args, Debug)]
@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let server = Server::find(&arguments.connection)?;
     if !server.is_temporary() {
         output::note(&format!("The demo creates schema {SCHEMA} with a table, and drops both at its end."));
-        if !arguments.yes && !output::confirm("Go on?")? {
+        if !arguments.yes && !output::confirm("Continue?")? {
             return Err(Error::failed("nothing was done", ""));
         }
     }
@@ -70,7 +70,7 @@ fn show_all(server: &Server, session: &mut Client, sf: f64) -> Result<()> {
             "SELECT run, state, batches_done, batches, rows_done, percent\n  FROM stream_progress WHERE run = '{RUN}';"
         ),
     )?;
-    statement(&format!("{call}  -- the same call again goes on"))?;
+    statement(&format!("{call}  -- the same call again resumes"))?;
     load(server, session, &display, &call, i64::MAX)?;
     show(
         session,
@@ -86,7 +86,7 @@ fn show_all(server: &Server, session: &mut Client, sf: f64) -> Result<()> {
     )
 }
 
-/// Runs the load, cancelling it as Ctrl-C would when so many percent of its batches are there.
+/// Runs the load, cancelling it as Ctrl-C would when this percentage of its batches is there.
 fn load(server: &Server, session: &mut Client, display: &Display, call: &str, cancel_at: i64) -> Result<()> {
     let mut cancelled = false;
     progress::follow(

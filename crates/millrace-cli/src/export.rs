@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Number of rows of other sources
     #[arg(long)]
     rows: Option<u64>,
-    /// Write so many parts, a file each
+    /// Write this number of parts, a file each
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
     parts: Option<i64>,
     /// Write only this part, counted from 1

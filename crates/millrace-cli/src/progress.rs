@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How often progress is asked for.
 const TICK: Duration = Duration::from_millis(250);
-/// Where there are no bars, a run tells of each so many percent.
+/// Without bars, a run prints a line each time it has advanced by this percentage.
 const STEP: i64 = 10;
 
 /// How far a run is in one of its tables.
@@ -122,7 +122,7 @@ pub struct Counter {
 }
 
 impl Display {
-    /// Counts so many rows, about.
+    /// Counts to about `total` rows.
     pub fn counter(&self, total: u64) -> Counter {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(total));
@@ -134,7 +134,7 @@ impl Display {
 }
 
 impl Counter {
-    /// Shows that so many are there after this time.
+    /// Shows that `rows` are there after this time.
     pub fn show(&mut self, rows: u64, elapsed: Duration) {
         let step = rows * 10 / self.total.max(1);
         let told = std::mem::replace(&mut self.told, step);
@@ -223,7 +223,7 @@ pub fn follow(
     thread::scope(|scope| {
         let (done, ended) = mpsc::channel();
         scope.spawn(move || done.send(call()));
-        // Who cannot see the run ends it, rather than have it go on unseen.
+        // If the run cannot be watched any more, it is ended rather than left to run unseen.
         let mut blind = None;
         loop {
             match ended.recv_timeout(TICK) {

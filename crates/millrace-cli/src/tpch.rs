@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use streams::{Function, Step, Stream};
 
-/// There are so many refresh sets, counted from 1.
+/// The number of refresh sets, which are counted from 1.
 const REFRESH_SETS: i32 = 999;
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -43,7 +43,7 @@ pub struct Arguments {
     /// What to measure
     #[arg(value_enum)]
     test: Test,
-    /// Loads the tables at this scale factor, or goes on with that; without it they are used as they are
+    /// Loads the tables at this scale factor, or resumes loading; without it they are used as they are
     #[arg(long)]
     sf: Option<f64>,
     /// Schema of the tables
@@ -88,11 +88,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     })?;
     arguments.announce(&server, &mut session)?;
-    if !arguments.yes && !output::confirm("Go on?")? {
+    if !arguments.yes && !output::confirm("Continue?")? {
         return Err(Error::failed("nothing was done", ""));
     }
     let loaded = arguments.load(&server, &display, &mut session);
-    loaded.map_err(|error| interrupted(error, &server, "The same command goes on with the load"))?;
+    loaded.map_err(|error| interrupted(error, &server, "The same command resumes the load"))?;
     let measured = arguments.measure(&server, &display, &mut session);
     let again = "The tables stay; the same command measures again, with the next refresh sets";
     let results = measured.map_err(|error| interrupted(error, &server, again))?;
@@ -104,7 +104,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// What follows from Ctrl-C is told as that, with how to go on.
+/// Says of an error that follows from Ctrl-C that it was interrupted, and how to resume.
 fn interrupted(error: Error, server: &Server, how: &str) -> Error {
     if interrupt::count() == 0 {
         return error;
@@ -150,7 +150,7 @@ impl Arguments {
         match progress::loads(session, &runs)?.iter().all(|load| load.state == "done") {
             true => Ok(()),
             // By stream_stop() in another session.
-            false => Err(Error::failed("the load was asked to stop", "The same command goes on with it.")),
+            false => Err(Error::failed("the load was asked to stop", "The same command resumes it.")),
         }
     }
 

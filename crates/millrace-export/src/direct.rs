@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 /// What file systems and disks are content with.
 const BLOCK: usize = 4096;
 
-/// So much is written at once.
+/// How much is written at once.
 const AREA: usize = 4 << 20;
 
 /// What of a file is still to be written.
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// So many bytes, none of which is as its neighbours.
+    /// This many bytes, each different from its neighbours.
     fn bytes(count: usize) -> Vec<u8> {
         (0..count).map(|number| (number % 251) as u8).collect()
     }

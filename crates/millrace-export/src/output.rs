@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use tempfile::NamedTempFile;
 
-/// So many bytes are on their way to the disk at most: what the last wait of a file is for.
+/// At most this many bytes are on their way to the disk: what the last wait of a file is for.
 const UNSYNCED: u64 = 64 << 20;
 
 /// A file of an export.
@@ -52,7 +52,7 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Keeps so many at most.
+    /// Keeps at most this many.
     pub fn new(most: usize) -> Self {
         Self { free: Mutex::default(), most }
     }

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// So many files are open at once at most.
+/// The most files that are open at once.
 pub const MOST: usize = 256;
 
 /// The folder of rows without a value.

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// A batch of about so many rows fits the processor's cache.
+/// A batch of about this many rows fits the processor's cache.
 const ROWS_PER_BATCH: u64 = 8192;
 
 /// For row groups, into which batches are encoded one by one: as fast, with less memory in use.
@@ -24,14 +24,14 @@ const ROWS_PER_ROW_GROUP: u64 = 131_072;
 /// Chunks of formats without row groups: about 2 MiB.
 const ROWS_PER_CHUNK: u64 = 16_384;
 
-/// So many row groups a file has unless its size is chosen: what is known of each, some 30 KB of lineitem's, stays in
-/// memory for the footer. Files of lineitem have some 300 MB.
+/// Row groups of a file unless its size is chosen: what the footer says of each, some 30 KB for lineitem, stays in
+/// memory until the end. A file of lineitem has some 300 MB.
 const ROW_GROUPS_PER_FILE: u64 = 64;
 
-/// So many rows are encoded to learn how many bytes a row takes.
+/// Rows that are encoded to learn how many bytes a row takes.
 const ROWS_PER_SAMPLE: u64 = 16_384;
 
-/// So many files an export has at most: their names are kept in memory.
+/// The most files of an export: their names are kept in memory.
 const MOST_FILES: u64 = 100_000;
 
 /// A table to export.
@@ -80,7 +80,7 @@ impl Table {
 pub enum Parts {
     /// All rows: `name.parquet`.
     Whole,
-    /// So many parts, all of them: `name.1.parquet` and so on.
+    /// All of this number of parts: `name.1.parquet` and so on.
     All(i64),
     /// One of them, counted from 1: `name.3.parquet` is the third.
     One {
@@ -136,7 +136,7 @@ pub struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// How many values of each column differ in so many rows that follow each other, as a share of them; where it is known.
+    /// The share of distinct values of each column among this many consecutive rows, where it is known.
     pub fn distinct_shares(&self, rows: u64) -> impl Iterator<Item = Option<f64>> {
         let units = 0..units(self.source, rows).min(self.source.units());
         let rows = self.source.estimated_rows(units.clone()) as f64;
@@ -358,7 +358,7 @@ fn plan_table<'a, F: Encoding>(
     Ok(planned)
 }
 
-/// The nearest whole number of units that make so many rows, at least one.
+/// The nearest whole number of units that make this many rows, at least one.
 fn units(source: &dyn Source, rows: u64) -> u64 {
     (rows as f64 / source.rows_per_unit()).round().max(1.0) as u64
 }

@@ -1,7 +1,7 @@
 //! Threads that make chunks, and the order in which chunks become files.
 //!
-//! Each thread takes the next chunk, generates and encodes it and delivers it. Whoever delivers the chunk whose
-//! turn it is appends it, and those waiting behind it, while the others go on. So no thread only waits, and none
+//! Each thread takes the next chunk, generates, encodes and delivers it. Whichever thread delivers the next chunk in
+//! order appends it, and those waiting behind it, while the others keep working. So no thread only waits, and none
 //! is woken for each chunk. A thread that is far ahead of the file waits for it, which bounds memory.
 
 use crate::output::{Buffers, Message, Number, Output, Placing, Writer, sync_entry};

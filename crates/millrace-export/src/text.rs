@@ -91,7 +91,7 @@ enum Values<'a> {
     Int64(&'a Int64Array),
     Float64(&'a Float64Array),
     Boolean(&'a BooleanArray),
-    /// With so many digits after the point, and as many printed.
+    /// With the number of digits after the point, and how many of them are printed.
     Decimal(&'a Decimal128Array, usize, usize),
     Date(&'a Date32Array),
     Timestamp(&'a TimestampMicrosecondArray),
@@ -197,7 +197,7 @@ fn print_decimal(value: i128, scale: usize, printed: usize, text: &mut Vec<u8>) 
     }
 }
 
-/// A number in just so many digits.
+/// A number in exactly this many digits.
 fn print_padded(mut value: u64, digits: usize, text: &mut Vec<u8>) {
     let start = text.len();
     text.resize(start + digits, b'0');

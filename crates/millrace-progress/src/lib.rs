@@ -97,12 +97,12 @@ impl Speed {
     const WINDOW: Duration = Duration::from_secs(10);
     const STEP: Duration = Duration::from_secs(1);
 
-    /// Begins when so many rows are done.
+    /// Begins when `done` rows are done.
     pub fn start(done: u64) -> Self {
         Self { samples: VecDeque::from([(Instant::now(), done)]) }
     }
 
-    /// Rows per second now that so many are done; `None` before the first.
+    /// Rows per second now that `done` are done; `None` before the first.
     pub fn at(&mut self, done: u64) -> Option<f64> {
         let now = Instant::now();
         while self.samples.len() > 1 && now - self.samples[0].0 > Self::WINDOW {

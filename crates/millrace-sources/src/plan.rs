@@ -94,9 +94,9 @@ pub struct BatchPlan {
 }
 
 impl BatchPlan {
-    /// Cuts so many units into batches of `batch_rows` rows, or as the profile varies that; the seed says where
-    /// bursts and small batches are. Batches have exactly so many rows where a unit is a row, the nearest
-    /// number of whole units (at least one) where it is not.
+    /// Cuts `units` units into batches of `batch_rows` rows, or as the profile varies that; the seed says where
+    /// bursts and small batches are. Batches have exactly that many rows if a unit is a row, otherwise the nearest
+    /// number of whole units (at least one).
     pub fn new(units: u64, rows_per_unit: f64, batch_rows: u64, profile: &Profile, seed: u64) -> Self {
         let mut cycle = vec![0];
         let mut end = 0;

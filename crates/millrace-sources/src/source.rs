@@ -7,11 +7,11 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The first batch has about so many rows, and each after it four times those of the one before: who wants
-/// but a few rows does not wait for many.
+/// The first batch has about this many rows, and each after it four times the rows of the batch before: whoever wants
+/// a few rows does not wait for many.
 const ROWS_PER_FIRST_BATCH: f64 = 16.0;
 
-/// About so many rows make a good batch: large enough to pay for itself, small enough for the cache,
+/// About this many rows make a good batch: large enough to pay for itself, small enough for the cache,
 /// and quick enough (a few milliseconds) for interrupts to be noticed between two of them.
 const ROWS_PER_BATCH: f64 = 8192.0;
 /// Parts of a full batch that are dealt out one by one.
@@ -92,8 +92,8 @@ impl dyn Source {
         Batches { units_per_batch: batches.most_units, ..batches }
     }
 
-    /// The rows of `units` in batches of about 2,048 rows, dealt out in turn to so many `hands`, which can make
-    /// them at the same time: the first is soon there, and few rows wait.
+    /// The rows of `units` in batches of about 2,048 rows, dealt out in turn to `hands` threads, which can make
+    /// them at the same time: the first is there soon, and few rows wait.
     pub fn dealt_batches(
         self: Box<Self>,
         units: Range<u64>,
@@ -136,12 +136,12 @@ pub struct Batches {
     /// Of the next batch, and of the largest.
     units_per_batch: u64,
     most_units: u64,
-    /// Every so manieth batch is made, the others are somebody else's.
+    /// Makes every `stride`-th batch; other threads make the others.
     stride: u64,
 }
 
 impl Batches {
-    /// Whether the next batch should have the whole text pool made for it: it reads texts, and so many that
+    /// Whether the next batch should have the whole text pool made for it: it reads texts, and enough of them that
     /// making the parts it reads would take longer than a few milliseconds.
     pub fn wants_text_pool(&self) -> bool {
         let units = self.units_per_batch.min(self.units.end - self.units.start);
@@ -149,7 +149,7 @@ impl Batches {
             && self.source.needs_text_pool(&self.columns)
     }
 
-    /// Goes on with other units when those it makes are at their end.
+    /// Continues with other units when those it makes are at their end.
     pub fn go_on_with(&mut self, units: Range<u64>) {
         debug_assert!(self.units.is_empty());
         self.units = units;

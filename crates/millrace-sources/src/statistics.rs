@@ -38,7 +38,7 @@ pub enum Distinct {
 }
 
 impl Distinct {
-    /// How many values differ among so many rows, where it is known.
+    /// The number of distinct values among this many rows, where it is known.
     pub fn among(self, rows: f64) -> Option<f64> {
         match self {
             Distinct::Unknown => None,
@@ -58,7 +58,7 @@ pub struct CommonValues {
 }
 
 impl ColumnStatistics {
-    /// A column of so many different values.
+    /// A column with this many distinct values.
     pub fn of(distinct: Distinct) -> Self {
         Self { distinct, ..Self::default() }
     }
@@ -68,7 +68,7 @@ impl ColumnStatistics {
         Self::of(Distinct::Share(1.0))
     }
 
-    /// A column of `rows` values, each drawn evenly from so many.
+    /// A column of `rows` values, each drawn evenly from `values`.
     pub fn drawn(rows: f64, values: f64) -> Self {
         Self::of(Distinct::Number(expected_distinct(rows, values)))
     }
@@ -99,7 +99,7 @@ impl ColumnStatistics {
     }
 }
 
-/// How many different values are to be expected when `draws` values are drawn evenly from so many.
+/// The expected number of distinct values when `draws` values are drawn evenly from `values`.
 pub fn expected_distinct(draws: f64, values: f64) -> f64 {
     // The chance of a value not to be drawn is (1 - 1/values)^draws.
     (values * -(-draws / values).exp_m1()).max(1.0)

@@ -22,8 +22,8 @@ pub fn is_cluster() -> bool {
     setting(ROLE).is_some()
 }
 
-/// What of some units is this process's to make, where so many segments make all of them together: a segment's
-/// worker has a share, any other process all of it. None are meant by null and by 0.
+/// Which of some units this process makes, if this many segments make all of them together: a segment's
+/// worker its share, any other process all of them. Null and 0 mean no segments.
 pub fn share_of_segment(units: Range<u64>, segments: Option<i16>) -> Result<Range<u64>> {
     Ok(match segment(segments)? {
         Some(Segment { number, segments }) => share(units, number, segments).unwrap_or_default(),
@@ -31,7 +31,7 @@ pub fn share_of_segment(units: Range<u64>, segments: Option<i16>) -> Result<Rang
     })
 }
 
-/// The segment that this process works for, where so many make rows together; null and 0 mean none.
+/// The segment that this process works for, if this many make rows together; null and 0 mean none.
 pub fn segment(segments: Option<i16>) -> Result<Option<Segment>> {
     let segments = u64::try_from(segments.unwrap_or_default()).unwrap_or_default();
     match content_id() {

@@ -84,7 +84,7 @@ pub fn check_for_interrupts() {
     }
 }
 
-/// Waits for so long, or until another process wakes this one; open to interrupts.
+/// Waits for this time, or until another process wakes this one; open to interrupts.
 pub fn nap(duration: Duration) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: every backend has a latch, which is its own to wait for and to reset.
@@ -99,7 +99,7 @@ pub fn nap(duration: Duration) {
 /// How often a backend that waits for a thread looks for interrupts.
 const INTERRUPT_CHECK: Duration = Duration::from_millis(20);
 
-/// Runs `work` on a thread of its own, if there is one to be had, while this one stays open to interrupts.
+/// Runs `work` on a thread of its own, if one can be started, while this one stays open to interrupts.
 ///
 /// `work` must not touch the server. If an interrupt ends the wait, the thread finishes by itself.
 pub fn interruptibly(work: fn()) {
@@ -134,7 +134,7 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
 /// Runs `work` on a thread of its own while this one stays open to interrupts and calls `watch` now and then.
 ///
 /// `work` must not touch the server. Before an interrupt ends the wait, the thread is asked to `stop` and
-/// waited for, so that it can put its things in order.
+/// waited for, so that it can clean up.
 pub fn stoppably<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
     stop: impl Fn(),
@@ -169,7 +169,7 @@ fn is_cancelled() -> bool {
     }
 }
 
-/// A thread at work, which is stopped and waited for also when an error passes by.
+/// A thread at work, which is stopped and waited for even when an error unwinds.
 struct Working<S: Fn()> {
     stop: S,
     finished: Receiver<()>,

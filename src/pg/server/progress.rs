@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Measured {
     pub rows: i64,
-    /// Time for making the rows, in part while others were inserted.
+    /// Time for making the rows, partly while other rows were inserted.
     pub generated: Duration,
     /// Time for waiting until they were made.
     pub waited: Duration,

@@ -8,7 +8,7 @@ thread_local! {
     static FLUSH_ASKED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// So much goes to disk at a time, as much as the WAL writer flushes by default.
+/// How much goes to disk at a time: as much as the WAL writer flushes by default.
 const FLUSH_BYTES: u64 = 1 << 20;
 
 /// Bytes of WAL this backend has written so far.
@@ -17,8 +17,8 @@ pub fn written() -> u64 {
     unsafe { pg_sys::pgWalUsage.wal_bytes }
 }
 
-/// Has the WAL writer flush what was written so far, while rows go on being inserted: without that the
-/// commit of a batch, which comes sooner than the WAL writer's own round, would wait for all of it.
+/// Has the WAL writer flush what was written so far, while more rows are inserted. Otherwise the commit of a batch,
+/// which comes sooner than the WAL writer's own round, would wait for all of it.
 pub fn flush_ahead() {
     if written() - FLUSH_ASKED.get() >= FLUSH_BYTES {
         FLUSH_ASKED.set(written());

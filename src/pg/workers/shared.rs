@@ -16,7 +16,7 @@ pub struct Orders {
     pub run: String,
     /// How many processes were asked for.
     pub processes: usize,
-    /// At most so many rows per second, each process.
+    /// At most this many rows per second, for each process.
     pub rate: Option<f64>,
     /// As whom: `SET SESSION AUTHORIZATION`, and `SET ROLE` if it was set.
     session_user: u32,

@@ -180,7 +180,7 @@ fn throughput_figures(test: &Throughput) -> Vec<Figure> {
     let notes = [
         "All began at once; the test took as long as the longest.",
         "Each stream has an order and parameters of its own.",
-        "RF1 inserts orders with their lines, RF2 deletes as many.",
+        "RF1 inserts orders with their lines, RF2 deletes the same number.",
     ];
     let figures = [streams, queries, refresh].into_iter().zip(notes);
     figures.filter_map(|(bars, note)| Figure::of_bars(bars, note)).collect()

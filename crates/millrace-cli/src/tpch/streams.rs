@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub enum Function {
     /// Inserts orders with their lines
     Rf1,
-    /// Deletes as many
+    /// Deletes the same number
     Rf2,
 }
 

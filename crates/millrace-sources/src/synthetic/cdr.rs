@@ -111,7 +111,7 @@ impl Table for Cdr {
         },
         OptionHelp {
             name: "tower_exponent",
-            about: "of Zipf's law for cell towers, from 0 (all serve as many calls) to 4, default 0.6",
+            about: "of Zipf's law for cell towers, from 0 (all serve the same number of calls) to 4, default 0.6",
         },
     ];
     const COLUMNS: &'static [(&'static str, DataType)] = &[
@@ -265,8 +265,8 @@ impl Cdr {
         std::array::from_fn(|place| DIGITS[(id >> (60 - 4 * place)) as usize & 15])
     }
 
-    /// When the calls began, in microseconds since 1970. The calls of an hour are as many each day; each
-    /// begins at a random moment of the time that is its own, so none begins before the one before it.
+    /// When the calls began, in microseconds since 1970. An hour has the same number of calls each day; each
+    /// begins at a random moment of its own stretch of time, so none begins before the one before it.
     fn times<'a>(&self, calls: &'a Calls) -> &'a [i64] {
         calls.times.get_or_init(|| {
             let mut times = Vec::with_capacity((calls.rows.end - calls.rows.start) as usize);
@@ -412,7 +412,7 @@ fn number(subscriber: u64) -> [u8; 12] {
     text
 }
 
-/// Each subscriber has one plan, and each plan as many subscribers.
+/// Each subscriber has one plan, and all plans have the same number of subscribers.
 fn rate_plan(subscriber: u64) -> i32 {
     (subscriber % rate_plans::COUNT) as i32 + 1
 }

@@ -73,9 +73,11 @@ pub struct Iot {
     options: Options,
     /// Microseconds between two readings of a device.
     interval: u64,
-    /// Readings of a block that do not arrive, and that arrive so many blocks later.
+    /// Readings of a block that never arrive.
     lost: u64,
+    /// Readings of a block that arrive late.
     late: u64,
+    /// By this number of blocks.
     delay: u64,
 }
 
@@ -304,7 +306,7 @@ fn quality(draw: Draw) -> &'static str {
 
 /// Steps after which a walk is pinned, so that it never strays.
 const WALK: u64 = 1_024;
-/// The deviation of pinned steps: their differences are those of a walk of so many steps, the root of
+/// The deviation of pinned steps: their differences are those of a walk of this many steps, the root of
 /// `WALK / 2`.
 const WALK_ENDS: f64 = 22.627_416_997_969_522;
 

@@ -86,7 +86,7 @@ pub fn scramble(key: u64) -> u64 {
     key ^ (key >> 31)
 }
 
-/// Which of `total` things are in a sample of `count` of them, by just so many draws (Floyd's algorithm).
+/// Which of `total` things are in a sample of `count` of them, by exactly `count` draws (Floyd's algorithm).
 pub fn sample(draws: &mut impl Iterator<Item = Draw>, count: usize, total: usize) -> Vec<bool> {
     let mut sampled = vec![false; total];
     for (last, draw) in (total - count..total).zip(draws) {

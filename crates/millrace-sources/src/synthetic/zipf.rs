@@ -50,7 +50,7 @@ impl Zipf {
     }
 }
 
-/// How many different ranks below `count` are to be expected of so many draws.
+/// The expected number of distinct ranks below `count` among `draws` draws.
 pub fn expected_distinct(draws: f64, count: u64, exponent: f64) -> f64 {
     let buckets = buckets(count);
     let weights = buckets.iter().map(|bucket| bucket.weight(exponent));

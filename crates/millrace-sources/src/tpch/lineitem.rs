@@ -23,7 +23,7 @@ const COMMENT: Stream = Stream::new(1_095_462_486, 2 * MAX_LINES);
 /// Days from an order to the receipt of a line.
 const DAYS_TO_RECEIPT: Ends = (SHIP_DAYS.0 + RECEIPT_DAYS.0, SHIP_DAYS.1 + RECEIPT_DAYS.1);
 
-/// Counting up to so many orders' lines takes no longer than a planner may.
+/// Counting the lines of up to this many orders takes no longer than a planner may.
 const QUICKLY_COUNTED: u64 = 2_000_000;
 
 pub struct LineItem {
@@ -144,7 +144,7 @@ impl LineItem {
     }
 }
 
-/// An order of at least so many lines has a line of that number, and orders have one to seven.
+/// An order has a line of a number if it has at least that many lines, and orders have one to seven.
 fn line_number_statistics() -> ColumnStatistics {
     let numbers = 1..=i64::from(MAX_LINES);
     let lines = f64::from(MAX_LINES) * lines::MEAN;

@@ -60,15 +60,15 @@ pub fn order_key_ends(orders: &Range<u64>) -> [i64; 2] {
     statistics::ends(statistics::key_ends(orders)).map(OrderGenerator::make_order_key)
 }
 
-/// What is known of dates that are so many days after their order's.
+/// What is known of dates that are `days` after their order's.
 pub fn date_statistics(rows: f64, days: Ends) -> ColumnStatistics {
     let dates = statistics::sums(ORDER_DATES, days);
     let possible = (dates[dates.len() - 1] - dates[0] + 1) as f64;
     ColumnStatistics::drawn(rows, possible).within(array::date(dates))
 }
 
-/// The share of dates, so many days after their order's, that are not after the current date: never more
-/// days than the order dates go on after it.
+/// The share of dates, `days` after their order's, that are not after the current date. (`days` are fewer than
+/// the order dates after it.)
 pub fn past_share(days: Ends) -> f64 {
     let mean = (days.0 + days.1) as f64 / 2.0;
     ((CURRENT_DATE - ORDER_DATES.0 + 1) as f64 - mean) / (ORDER_DATES.1 - ORDER_DATES.0 + 1) as f64

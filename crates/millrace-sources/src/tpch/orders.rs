@@ -153,8 +153,8 @@ fn statuses(lines: &Lines) -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// An order is `F` if each of its lines is shipped, by its own draw; the spread of the dates has as many orders
-/// before the current date as after it, so it is `O` as often.
+/// An order is `F` if each of its lines is shipped, by its own draw; there are as many orders
+/// before the current date as after it, so `O` is as frequent.
 fn status_statistics() -> ColumnStatistics {
     let counts = 1..=MAX_LINES as i32;
     let finished = lines::mean_over_dates(|shipped| counts.clone().map(|count| shipped.powi(count)).sum())

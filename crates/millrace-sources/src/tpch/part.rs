@@ -131,8 +131,8 @@ pub fn prices(parts: &Range<u64>) -> Vec<i64> {
     statistics::sums((90_000 + 100 * wide.0, 90_000 + 100 * wide.1), narrow)
 }
 
-/// How many prices so many successive parts have: thousand in the first thousand parts, hundred more in each
-/// thousand after it, and few more once the formula's second part begins again.
+/// The number of distinct prices of `parts` consecutive parts: a thousand in the first thousand parts, a hundred more
+/// in each thousand after that, and few more once the formula's second part begins again.
 pub fn distinct_prices(parts: f64) -> f64 {
     const CYCLE: f64 = 200_010.0;
     const MORE_IN_EACH_CYCLE: f64 = 1_200.0;

@@ -259,7 +259,7 @@ fn year(draws: &mut Draws) -> String {
     format!("19{}-01-01", draws.number(93, 97))
 }
 
-/// The first day of the month so many after January 1993.
+/// The first day of a month, `months` after January 1993.
 fn month(months: i64) -> String {
     format!("19{}-{:02}-01", 93 + months / 12, months % 12 + 1)
 }

@@ -101,7 +101,7 @@ impl Draws {
         Self(u64::from(state))
     }
 
-    /// The state from which `tpchgen`'s own generators go on.
+    /// The state from which `tpchgen`'s own generators continue.
     pub fn state(self) -> i64 {
         self.0 as i64
     }

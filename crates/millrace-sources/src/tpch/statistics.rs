@@ -5,7 +5,7 @@ use crate::ColumnStatistics;
 use std::ops::Range;
 use tpchgen::distribution::Distribution;
 
-/// How many shares bounds cut rows into, where values are not spread evenly: so many make a share 5%.
+/// The number of shares that bounds cut rows into, where values are not spread evenly: a share is 5%.
 const SHARES: i64 = 20;
 
 /// The least and the largest of some numbers.
@@ -32,7 +32,7 @@ pub fn words(list: &Distribution) -> ColumnStatistics {
     ColumnStatistics::among(array::strings(list.get_values().iter().copied()))
 }
 
-/// Texts of this mean length, of whose rows so large a share differ.
+/// Texts of this mean length, of which this share is distinct.
 pub fn texts(distinct: f64, mean_length: f64) -> ColumnStatistics {
     let (shortest, longest) = text::lengths(mean_length);
     ColumnStatistics::of(crate::Distinct::Share(distinct)).of_length((shortest + longest) as f64 / 2.0)

@@ -12,7 +12,7 @@ use tpchgen::distribution::{Distribution, Distributions};
 const SIZE: usize = 300 << 20;
 const CHUNK: usize = 64 << 10;
 const CHUNKS: usize = SIZE / CHUNK;
-/// No comment is longer; so much of the next chunk stands at the end of each, to have comments in one piece.
+/// No comment is longer. Each chunk ends with this much of the next one, so that every comment is in one piece.
 const OVERLAP: usize = 256;
 
 static POOL: [OnceLock<String>; CHUNKS] = [const { OnceLock::new() }; CHUNKS];
@@ -38,7 +38,7 @@ pub fn text(draws: &mut Draws, mean_length: f64) -> &'static str {
     &chunk(number)[offset..][..length]
 }
 
-/// Makes all chunks that are not there yet, with so many threads.
+/// Makes all chunks that are not there yet, with this number of threads.
 pub fn build(threads: usize) {
     let next = AtomicUsize::new(0);
     let work = || {
