@@ -353,11 +353,11 @@ fn wrong_options_are_refused_by_name() {
             json!({"start": "tomorrow"}),
             "\"tomorrow\" is not a timestamp from 1678 to 2261 such as 2024-01-01 00:00:00",
         ),
-        ("cdr", json!({"rows_per_day": 1, "rows": 10_000_000}), "this number of rows would end after the year 9999"),
+        ("cdr", json!({"rows_per_day": 1, "rows": 10_000_000}), "the rows would end after the year 9999"),
         ("iot", json!({"devices": 0}), "devices must be from 1 to 1000000000, not 0"),
         ("iot", json!({"interval": 0}), "interval must be from 0.001 to 86400, not 0"),
         ("iot", json!({"lost": 0.5}), "lost must be from 0 to 0.4, not 0.5"),
-        ("iot", json!({"rows": 10_u64.pow(15), "devices": 1}), "this number of rows would end after the year 9999"),
+        ("iot", json!({"rows": 10_u64.pow(15), "devices": 1}), "the rows would end after the year 9999"),
         ("cell_towers", json!({"rows": 5}), "unknown field `rows`, expected `seed`"),
         ("rate_plans", json!({"rows": 5}), "unknown field `rows`, there are no fields"),
     ] {

@@ -35,7 +35,7 @@ impl Timestamp {
     pub fn check_end(self, microseconds_later: u128) -> Result<(), String> {
         let end = i128::from(self.microseconds).saturating_add_unsigned(microseconds_later);
         if end > i128::from(MAX_TIMESTAMP) {
-            return Err("this number of rows would end after the year 9999".to_owned());
+            return Err("the rows would end after the year 9999".to_owned());
         }
         Ok(())
     }
