@@ -135,7 +135,7 @@ fn tpch_tables(
     Ok(TableIterator::new(tpch::tables().map(table).collect::<Result<Vec<_>>>()?))
 }
 
-/// Counting so many units takes a few milliseconds.
+/// Counting this many units takes a few milliseconds.
 const UNITS_PER_COUNT: u64 = 1_000_000;
 
 /// The exact number of rows, open to interrupts.

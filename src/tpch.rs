@@ -142,7 +142,7 @@ fn tpch_validate(
     refuse_unknown_schema(&schema)?;
     let answers = published(sf.map_or_else(|| count_scale(&schema), Ok)?)?;
     let decorrelated = decorrelated.map_or_else(|| lacks_index(&schema), Ok)?;
-    // One by one, so that who fetches row by row sees each query when it is done.
+    // One by one, so that a client that fetches row by row sees each query when it is done.
     Ok(TableIterator::new(
         (1..)
             .zip(answers)
@@ -176,7 +176,7 @@ fn rows_as_text(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
     Ok(rows?)
 }
 
-/// The scale factor of the tables or views in a schema, by what grows with it and is small.
+/// The scale factor of the tables or views in a schema, by the number of suppliers: few rows to count.
 #[pg_extern(sql = false)]
 fn scale_of(schema: Text) -> SqlResult<f64> {
     Ok(count_scale(&schema)?)
@@ -188,7 +188,7 @@ fn count_scale(schema: &str) -> Result<f64> {
     Ok(count.unwrap_or_default() as f64 / 10_000.0)
 }
 
-/// Whether the lines of a part can only be found by reading them all, as in a view.
+/// Whether finding the lines of a part means reading them all, as in a view.
 fn lacks_index(schema: &str) -> Result<bool> {
     let found = one(
         "SELECT NOT EXISTS (

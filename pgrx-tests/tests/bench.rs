@@ -169,7 +169,7 @@ fn gates_tell_what_is_wrong() {
     assert_eq!(gate(&mut client, ", max_index_overhead => 0.001", "index overhead").len(), 3);
 
     client.batch_execute("DELETE FROM bench.heap_hourly_index WHERE sequence_number = 7").unwrap();
-    // As many rows, another content.
+    // The same number of rows, with other content.
     client
         .batch_execute(
             "UPDATE bench.heap_brin_noindex SET is_roaming = NOT is_roaming WHERE sequence_number = 7",
@@ -219,7 +219,7 @@ fn a_benchmark_goes_on_after_a_stop_and_a_cancel() {
     );
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_queries"), 0);
     begin("57014", &mut |_, token| token.cancel_query(NoTls).unwrap());
-    // One that another session is busy with is left alone.
+    // A benchmark that another session is running is left alone.
     begin("57014", &mut |watcher, token| {
         let (code, text) = error_of(watcher, slow).unwrap();
         assert_eq!(

@@ -387,7 +387,7 @@ fn benchmarks_compare_what_the_engine_has(simulation: &Simulation) {
                                    variants => '{{by_row,by_column,by_pax}}')"
             ))
             .unwrap();
-        // A server of PostgreSQL's version with Greenplum's settings is no Cloudberry.
+        // A server with PostgreSQL's version and Greenplum's settings is not Cloudberry.
         let skipped = "SELECT string_agg(variant || ': ' || reason, ', ') FROM stream_bench_skipped";
         assert_eq!(one::<String>(&mut coordinator, skipped), "by_pax: it needs Cloudberry");
         let whole = content(&mut coordinator, "cdr_gen(2000, '{\"rows_per_day\": 2000}')");
@@ -507,7 +507,7 @@ fn storage_options_that_name_the_wrong_columns_are_warned_of() {
     assert!(one::<bool>(&mut client, sizes));
     let bloom =
         "SELECT string_agg(column_name, ' ') FROM stream_columns('cdr', rows => 10000000) WHERE bloom_filter";
-    // Few calls transfer bytes, but nearly each of these as many as no other.
+    // Few calls transfer bytes, but nearly each of these a number of its own.
     let columns = "caller_number callee_number duration_seconds cell_tower_id packet_loss_percent";
     assert_eq!(one::<String>(&mut client, bloom), columns);
 }
@@ -595,7 +595,7 @@ fn pax_variants_name_the_columns_that_suit_their_rows() {
             ),
         ]
     );
-    // Nothing is left out in silence but what does not suit.
+    // Only what does not suit is left out silently.
     let texts = [
         ("WITH ({bloomfilter_columns: call_id})", "WITH ()"),
         ("WITH (a = 1, {minmax_columns:gone , is_roaming})", "WITH (a = 1, minmax_columns = 'gone')"),

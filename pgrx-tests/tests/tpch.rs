@@ -418,7 +418,7 @@ fn workers_build_indexes_too() {
     }
 }
 
-/// Calls, cancels the call when it has come so far, and returns its SQLSTATE.
+/// Calls, cancels the call when it is that far, and returns its SQLSTATE.
 fn cancelled_when(cluster: &Cluster, call: &str, mut reached: impl FnMut() -> bool) -> Option<String> {
     let mut session = cluster.connect();
     let token = session.cancel_token();
@@ -458,7 +458,7 @@ fn an_interrupted_overwrite_goes_on() {
     client.batch_execute(CALL).unwrap();
     assert_eq!(one::<u32>(&mut client, TABLE), new);
     assert_eq!(constraints(&mut client, "tpch"), 16);
-    // What has come to its end is dropped, whatever it has become.
+    // A complete load is dropped, whatever has become of its tables.
     client.batch_execute("DELETE FROM tpch.lineitem WHERE l_orderkey < 1000").unwrap();
     client.batch_execute(CALL).unwrap();
     assert_ne!(one::<u32>(&mut client, TABLE), new);
@@ -473,7 +473,7 @@ fn a_role_loads_into_its_own_schema() {
         .batch_execute("CREATE ROLE loader LOGIN; CREATE SCHEMA own AUTHORIZATION loader")
         .unwrap();
     let mut client = cluster.connect_as("loader");
-    // Operators and tables of the caller's are none of the kit's business.
+    // The kit does not use the caller's operators and tables.
     client
         .batch_execute(
             "CREATE OPERATOR own.= (FUNCTION = int4ne, LEFTARG = int4, RIGHTARG = int4);
@@ -618,7 +618,7 @@ fn a_refresh_set_is_one_sessions() {
         let expected =
             format!("refresh 1 of schema \"tpch\" is being applied by process {pid} HINT: Wait for it.");
         assert!(code == "55006" && message.starts_with(&expected), "{code} {message}");
-        // Another set is another matter.
+        // Another set can be applied.
         client.batch_execute("CALL tpch_refresh(stream => 2, rf1 => false, rf2 => false)").unwrap();
         reading.rollback().unwrap();
         assert_eq!(running.join().unwrap(), None);
@@ -762,7 +762,7 @@ fn wrong_calls_are_refused_and_leave_nothing_behind() {
         assert!(message.contains(part), "{statement}: {message}");
         assert_eq!(one::<String>(&mut client, state), before, "{statement}");
     }
-    // A load that another session is at.
+    // A load that another session is running.
     client.batch_execute("BEGIN; LOCK TABLE loaded.lineitem IN EXCLUSIVE MODE").unwrap();
     let mut session = cluster.connect();
     session.batch_execute("SET lock_timeout = '1ms'").unwrap();

@@ -1,4 +1,4 @@
-//! A view's rows lie in its table, and so does what a run must know of them.
+//! A view's rows are in its table, and so is what a run must know about them.
 
 use millrace_tests::{Cluster, Script, error_of, one};
 use postgres::Client;
@@ -81,7 +81,7 @@ fn a_view_led_to_another_table_is_refused() {
     interrupt(&mut client);
     client.script("CREATE OR REPLACE VIEW vv AS SELECT * FROM other").unwrap();
     assert_eq!(error_of(&mut client, CALL).unwrap_or_default().0, "55000");
-    // Taken as it is now, where told so; then verified by what is there.
+    // Adopted as it is now; then verified by what is there.
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM other"), 0);
 }
 

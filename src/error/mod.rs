@@ -487,7 +487,9 @@ fn options_hint(source: &str) -> String {
     } else {
         format!("Its options are {}", lines.join(", "))
     };
-    format!("{own}; stream_ingest also takes rate (rows per second) and profile (how batches vary).")
+    format!(
+        "{own}; stream_ingest also takes rate (rows per second), profile (how batches vary) and synchronous_commit."
+    )
 }
 
 fn describe_no_such_columns(source: &str, row: &str, columns: &[String]) -> Report {

@@ -41,7 +41,7 @@ pub struct Request {
     pace: Pace,
 }
 
-/// What a call may say anew each time.
+/// What each call may set anew.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     /// At most this many rows per second.
@@ -235,8 +235,8 @@ pub fn check_workers(workers: Option<i32>) -> Result<usize> {
     Ok(workers as usize)
 }
 
-/// Begins the run that `wanted` names, or finds it unfinished; its lock is held to the end of the transaction. An unnamed
-/// run has the next number where those before it are finished.
+/// Begins the run that `wanted` names, or finds it unfinished; its lock is held until the transaction ends. An unnamed
+/// run gets the next number if the runs before it are finished.
 fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
     let finished = if wanted.named { Vec::new() } else { ledger::finished_numbers(&wanted.name)? };
     for number in (1..).filter(|number| !finished.contains(number)) {
@@ -263,7 +263,7 @@ fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
     unreachable!("there is always another number")
 }
 
-/// Takes a run's lock to the end of the transaction.
+/// Takes a run's lock until the transaction ends.
 fn lock_run(run: &str) -> Result<()> {
     if lock::try_acquire_to_commit(ledger::lock_key(run)?) { Ok(()) } else { Err(busy(run)?) }
 }

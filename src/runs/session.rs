@@ -69,7 +69,7 @@ pub fn work(shared: &Shared, orders: &Orders) {
     while crew::transaction(|| or_raise(worker.step(shared))) {}
 }
 
-/// How long a process that is ahead of its pace, or waits for others, sleeps at a time: a transaction should hold no
+/// How long a process sleeps at a time when it is ahead of its pace or waits for others: no transaction should hold a
 /// snapshot for longer.
 const NAP: Duration = Duration::from_millis(250);
 
@@ -160,7 +160,7 @@ impl Hand {
         Ok(())
     }
 
-    /// Notes what only the end of the last commit could tell.
+    /// Notes how long the last commit took.
     fn finish(&self) -> Result<()> {
         match &self.last {
             Some(Last { batch, commit: Some(took), .. }) => {
@@ -286,7 +286,7 @@ impl Session {
         Ok(false)
     }
 
-    /// Raises a cancel that the server has forgotten over its commit.
+    /// Raises a cancel that the server forgot because its transaction committed.
     fn check_cancelled(&self) -> Result<()> {
         process::check_for_interrupts();
         if self.cancels.came() { Err(Error::Cancelled) } else { Ok(()) }
@@ -299,7 +299,7 @@ impl Session {
             let how = if self.first_batch == 1 { "starting" } else { "resuming" };
             notice(format!("run \"{}\": {how} at batch {} of {batches}", run.name, self.first_batch));
         }
-        // No more than there are batches for.
+        // No more processes than batches.
         let left = usize::try_from(batches - self.first_batch + 1).unwrap_or(0).max(1);
         let wanted = self.workers.min(left);
         let rate = self.hand.rate.map(|rate| rate / wanted as f64);
@@ -431,7 +431,7 @@ impl Report {
         self.speed = Speed::start(0);
     }
 
-    /// Takes time that was spent on something else out of the account.
+    /// Leaves out time that was spent on something else.
     fn pause(&mut self, time: Duration) {
         self.started += time;
         self.speed = Speed::start(0);

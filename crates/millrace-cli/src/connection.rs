@@ -171,12 +171,12 @@ impl Server {
         Ok(Self { config, schema, temporary: Some(cluster) })
     }
 
-    /// Whether all that is done here is gone when the command ends.
+    /// Whether everything that is done here is gone when the command ends.
     pub fn is_temporary(&self) -> bool {
         self.temporary.is_some()
     }
 
-    /// A session that Ctrl-C does not concern.
+    /// A session that Ctrl-C does not touch.
     pub fn observer(&self) -> Result<Client> {
         self.open(self.config.clone())
     }

@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Arguments or environment that cannot be meant.
+    /// Arguments or environment that make no sense.
     #[error("{message}")]
     Usage { message: String, hint: &'static str },
     /// Something the command needs is missing or broken.
@@ -59,7 +59,7 @@ impl Error {
         error.exit_code()
     }
 
-    /// A failure that followed from Ctrl-C is none.
+    /// A failure that follows from Ctrl-C is an interruption.
     fn is_our_cancel(&self) -> bool {
         interrupt::count() > 0
             && match self {

@@ -1,4 +1,4 @@
-//! Ctrl-C. Statements at work are cancelled, so that commands end in order and clean up behind them. A
+//! Ctrl-C. Statements at work are cancelled, so that commands end properly and clean up. A
 //! command may take the first Ctrl-C for itself, to stop more gently.
 
 use crate::error::{Error, Result};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// How often the user asked to stop.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
-/// Whether the first time is the command's own business.
+/// Whether the command handles the first time itself.
 static GENTLE: AtomicBool = AtomicBool::new(false);
 /// Whether there is something to remove before the program may end.
 static CLEAN_UP: AtomicBool = AtomicBool::new(false);
@@ -50,7 +50,7 @@ pub fn check() -> Result<()> {
     if count() > 0 { Err(Error::Interrupted { hint: None }) } else { Ok(()) }
 }
 
-/// The first Ctrl-C is the command's own business.
+/// The command handles the first Ctrl-C itself.
 pub fn be_gentle() {
     GENTLE.store(true, Ordering::SeqCst);
 }

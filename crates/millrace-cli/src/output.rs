@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// How often it is looked whether the user wants to stop.
+/// How often to check whether the user wants to stop.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Writes a line of the result. Fails where nobody reads it.
@@ -18,7 +18,7 @@ pub fn print(line: &str) -> Result<()> {
     })
 }
 
-/// Tells the user something beside the result. Where nobody listens there is nobody to tell.
+/// Tells the user something that is not part of the result; dropped if nobody reads it.
 pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
@@ -30,7 +30,7 @@ pub fn confirm(question: &str) -> Result<bool> {
     }
     let _ = write!(io::stderr().lock(), "{question} [y/N] ");
     let (answered, answers) = mpsc::channel();
-    // Ctrl-C does not end the reading, so that is left to a thread that ends with the program.
+    // Ctrl-C does not end the reading, so a thread reads that ends with the program.
     thread::spawn(move || {
         let mut answer = String::new();
         answered.send(io::stdin().read_line(&mut answer).map(|_| answer))

@@ -163,7 +163,7 @@ fn set_style(bar: &ProgressBar, template: &str) {
 struct Shown {
     display: Display,
     bars: HashMap<(String, String), ProgressBar>,
-    /// Percent last told of, by run, and how many there were when this command began.
+    /// The percentage last shown, by run, and the one when this command began.
     told: HashMap<String, i64>,
 }
 
@@ -196,7 +196,7 @@ impl Shown {
         for load in loads.iter().filter(|load| std::mem::replace(&mut last, &load.run) != load.run) {
             let step = load.percent() / STEP;
             let told = self.told.insert(load.run.clone(), step);
-            // A run that was done before is no news.
+            // A run that was done before is not shown.
             if told.is_some_and(|told| told < step) || (told.is_none() && !load.is_done()) {
                 output::note(&format!("{}: {}", load.run, load.figures()));
             }

@@ -77,7 +77,7 @@ pub struct Arguments {
     connection: connection::Arguments,
 }
 
-/// Loads what is missing, measures, and prints what came out.
+/// Loads what is missing, measures, and prints the results.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let display = Display::new();
     let server = Server::find(&arguments.connection)?;
@@ -125,7 +125,7 @@ impl Arguments {
             None if there => "as it is".to_owned(),
             None => {
                 let message = format!("schema \"{}\" has no TPC-H tables", self.schema);
-                return Err(Error::failed(message, "Give --sf to have them made."));
+                return Err(Error::failed(message, "Give --sf to load them."));
             }
         };
         let place = if server.is_temporary() { "on a temporary server, " } else { "" };
@@ -137,7 +137,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// Loads what is missing, if a scale factor says what is wanted.
+    /// Loads what is missing, if a scale factor is given.
     fn load(&self, server: &Server, display: &Display, session: &mut Client) -> Result<()> {
         let Some(sf) = self.sf else { return Ok(()) };
         let runs = self.runs(session)?;
@@ -224,7 +224,7 @@ fn load_time(session: &mut Client, runs: &[String]) -> Result<i64> {
     Ok(session.query_one(query, &[&runs])?.get(0))
 }
 
-/// The scale factor of tables that are there, by what grows with it and is small.
+/// The scale factor of tables that are there, by the number of suppliers.
 fn scale_of(session: &mut Client, schema: &str) -> Result<f64> {
     let query = "SELECT format('SELECT count(*) / 10000.0::float8 FROM %I.supplier', $1::text)";
     let query: String = session.query_one(query, &[&schema])?.get(0);

@@ -1,7 +1,7 @@
 //! Writing past the page cache (O_DIRECT).
 //!
-//! Through the cache each byte is copied, and its pages displace others of which a server has better use. A gigabyte
-//! took 0.25 to 1 s of processor time so, past the cache 0.06 s; io_uring changed neither, since it makes the same copy
+//! Through the cache each byte is copied, and its pages displace others that a server needs more. A gigabyte took
+//! 0.25 to 1 s of processor time that way, past the cache 0.06 s. io_uring changed neither, since it makes the same copy
 //! and a thread that waits costs nothing. The kernel takes whole blocks only, from memory that begins at one.
 
 use std::fs::File;
@@ -23,7 +23,7 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// Turns the cache off for a file; `None` where the file system cannot do without.
+    /// Turns the cache off for a file; `None` where the file system cannot.
     pub fn new(file: &File) -> Option<Self> {
         set(file, true).ok()?;
         Some(Self::default())

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Every error an export can give. All but the last few come before anything is written.
+/// Every error an export can give. All except the last few come before anything is written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No format of that name.

@@ -63,13 +63,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// About how many rows an export writes, those of files that are passed over included.
+    /// About how many rows an export writes, including those of files that are skipped.
     pub fn estimated_rows(&self) -> Result<u64, Error> {
         self.tables.iter().map(Table::estimated_rows).sum()
     }
 }
 
-/// How far an export is; also its brake. For another thread to look at.
+/// How far an export is, and how to cancel it; for another thread.
 #[derive(Debug, Default)]
 pub struct Progress {
     cancelled: AtomicBool,
@@ -78,7 +78,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Asks the export to end, which it does within milliseconds, or what the disk takes for what it was given.
+    /// Asks the export to end, which takes milliseconds, or as long as the disk needs for what it was given.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }

@@ -99,8 +99,8 @@ pub struct Options {
     pub sort_by: Vec<String>,
     /// Columns that get a bloom filter in each row group of Parquet.
     pub bloom_filters: Vec<String>,
-    /// Whether Parquet has dictionaries where values repeat: in columns of whose values, in a row group, at most a fifth
-    /// differ, or nobody knows how many do; true.
+    /// Whether Parquet has dictionaries where values repeat: in columns where at most a fifth of a row group's values are
+    /// distinct, or their number is not known; true.
     pub dictionary: Option<bool>,
     /// Whether Parquet holds the least and greatest value of each column of a row group; true.
     pub statistics: Option<bool>,

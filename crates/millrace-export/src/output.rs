@@ -43,9 +43,9 @@ pub struct Written {
 
 /// Buffers for chunks, used again when they are written.
 ///
-/// Large buffers that are allocated by one thread and freed by another, chunk after chunk, end up strewn over the
-/// allocator's arenas, which then grow for as long as an export takes. All that is written is in one taken here,
-/// since each given back becomes as large as a chunk in the end.
+/// Large buffers that are allocated by one thread and freed by another, chunk after chunk, end up scattered over the
+/// allocator's arenas, which then grow for as long as an export takes. Everything that is written is in one of these,
+/// since each that is given back becomes as large as a chunk in the end.
 pub struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
     most: usize,
@@ -234,7 +234,7 @@ pub struct Files {
     buffers: Arc<Buffers>,
     open: HashMap<Number, Box<Output>>,
     ended: Vec<FileReport>,
-    /// For the next file: glibc's allocator, once it is given back memory of such a size, returns less of all other.
+    /// For the next file: once glibc's allocator is given back memory of this size, it returns less of all other memory.
     direct: Option<Direct>,
 }
 

@@ -16,9 +16,9 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, TypePtr};
 use std::sync::Arc;
 
-/// A column has a dictionary if no more of a row group's values differ, as a share of its rows. With more, a dictionary and
-/// the numbers of its entries take more than the values, compressed, do (lineitem's keys and prices: 1.2 to 1.7 times), and the
-/// table to look entries up takes megabytes.
+/// A column has a dictionary if the share of distinct values in a row group is no larger than this. With more, a dictionary
+/// and the numbers of its entries take more space than the compressed values (lineitem's keys and prices: 1.2 to 1.7 times),
+/// and the table to look entries up takes megabytes.
 const MOST_DISTINCT: f64 = 0.2;
 
 pub struct Parquet {

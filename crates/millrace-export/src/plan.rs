@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 /// A batch of about this many rows fits the processor's cache.
 const ROWS_PER_BATCH: u64 = 8192;
 
-/// For row groups, into which batches are encoded one by one: as fast, with less memory in use.
+/// For row groups, into which batches are encoded one by one: equally fast, with less memory.
 const ROWS_PER_PARQUET_BATCH: u64 = 2048;
 
 /// A row group as large as those of other writers, and enough of them to share among threads.
@@ -42,7 +42,8 @@ pub struct Table {
     pub source: Box<dyn Source>,
     /// Which of them.
     pub parts: Parts,
-    /// Whose share of each part, where a cluster's segments write together: `name.seg0.parquet` is the first's.
+    /// The segment whose share of each part this is, if a cluster's segments write together: `name.seg0.parquet` is the
+    /// first's.
     pub segment: Option<Segment>,
 }
 
@@ -311,7 +312,7 @@ impl<'a, F: Encoding> Plan<'a, F> {
     }
 }
 
-/// Refuses a path where something is that is not to be replaced. A link is nothing to replace, even to nowhere.
+/// Refuses a path where something is that must not be replaced. A link is never replaced, even one to nowhere.
 pub fn check_free(path: &Path, overwrite: bool) -> Result<(), Error> {
     match path.symlink_metadata() {
         Ok(there) if !overwrite || !there.is_file() => Err(Error::Exists(path.to_owned())),

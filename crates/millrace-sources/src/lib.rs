@@ -3,7 +3,7 @@
 //! A [`Source`] makes Arrow record batches from a range of its *units* (the rows that drive it: orders
 //! for `lineitem`, parts for `partsupp`, the rows themselves elsewhere). The same range gives the same
 //! rows on any machine, in any batch size, any part count and any order, which makes resuming, working
-//! in parallel and verifying the same simple thing.
+//! in parallel and verifying the same operation.
 //!
 //! ```
 //! use millrace_sources::{registry, Part};

@@ -30,7 +30,7 @@ impl Part {
 
     /// The units of this part in a table of `total` units.
     ///
-    /// All parts are of equal size but for the last, which also takes what is left over, as in dbgen.
+    /// All parts have the same size, except the last, which also takes the remainder, as in dbgen.
     pub fn units(self, total: u64) -> Range<u64> {
         let size = total / self.parts;
         let start = size * (self.part - 1);
@@ -39,7 +39,7 @@ impl Part {
     }
 }
 
-/// What one of several that make some units together has to make; `number` counts from 0. `None` if there is no
+/// The share of some units that one of several processes makes; `number` counts from 0. `None` if there is no
 /// such number. No two shares differ by more than a unit.
 pub fn share(units: Range<u64>, number: u64, count: u64) -> Option<Range<u64>> {
     let length = u128::from(units.end.saturating_sub(units.start));

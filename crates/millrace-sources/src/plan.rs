@@ -43,7 +43,7 @@ impl Profile {
         is_valid.then_some(profile)
     }
 
-    /// The rows of the batches of one cycle, after which they come again.
+    /// The rows of the batches of one cycle, which repeats.
     fn cycle(&self, batch_rows: u64, seed: u64) -> Vec<f64> {
         let stretches: &[Stretch] = match self {
             Profile::Steady => &[Stretch { batches: 1, usual: 1.0, others: 0, other: 1.0 }],
@@ -63,7 +63,7 @@ impl Profile {
 /// The stream that plans are drawn from; no column of a source has it.
 const PLAN: u32 = u32::MAX;
 
-/// Batches that follow each other: all of the usual size but for some others, whose places are drawn.
+/// Consecutive batches: all of the usual size except some others, whose places are drawn.
 struct Stretch {
     batches: usize,
     usual: f64,
@@ -84,7 +84,7 @@ const RUSH: Stretch = Stretch { batches: 30, usual: 1.0, others: 9, other: 5.0 }
 /// How a source's units are cut into batches.
 ///
 /// A plan follows from the source, the batch size, the profile and the seed alone, so a run that stopped is
-/// continued by making its plan again and taking the batches that are missing. It holds the sizes of one
+/// resumed by making its plan again and taking the batches that are missing. It holds the sizes of one
 /// cycle, so its memory does not grow with the source, and any batch is found by a division.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchPlan {

@@ -11,21 +11,21 @@ use arrow::array::{Array, ArrayRef};
 pub struct ColumnStatistics {
     /// The share of rows whose value is null, from 0 to 1.
     pub null_fraction: f64,
-    /// How many values differ, nulls apart.
+    /// The number of distinct values, not counting nulls.
     pub distinct: Distinct,
-    /// The most common values, where there are few.
+    /// The most common values, if there are few.
     pub common: Option<CommonValues>,
     /// Ascending values of the column's type that cut its rows, common values apart, into equal shares.
     /// The first is no larger than any value, the last no smaller; strings are in the order of their bytes.
     /// Two are enough where values are spread evenly.
     ///
-    /// Where nobody knows a formula these may be values drawn for the purpose, at most a hundred.
+    /// Where there is no formula, these may be values drawn for this, at most a hundred.
     pub bounds: Option<ArrayRef>,
     /// The mean length in bytes of strings; `None` where common values or bounds say it, or for other types.
     pub mean_length: Option<f64>,
 }
 
-/// A number of different values.
+/// A number of distinct values.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Distinct {
     /// Not known.

@@ -289,7 +289,7 @@ impl StatisticRow {
 
     /// The row, in the current memory context.
     fn form(mut self) -> pg_sys::HeapTuple {
-        // SAFETY: the catalog is open while its descriptor is used, which has so many columns in every
+        // SAFETY: the catalog is open while its descriptor is used, which has this many columns in every
         // version; the arrays were made here, and the row has copies of them.
         unsafe {
             let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;

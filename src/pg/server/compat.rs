@@ -61,7 +61,7 @@ pub fn end_copy_progress() {
     unsafe { pg_sys::pgstat_progress_end_command() };
 }
 
-/// Begins to sort entries of a B-tree, in about so many kB of memory.
+/// Begins to sort entries of a B-tree, in about this many kB of memory.
 ///
 /// # Safety
 /// Both relations are open, the second is an index of the first.

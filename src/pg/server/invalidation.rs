@@ -18,7 +18,7 @@ thread_local! {
     static WATCHES: RefCell<Vec<Weak<Watch>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Relations that somebody has an eye on.
+/// Relations that somebody watches.
 pub struct Watch {
     relations: Vec<Oid>,
     changed: Cell<bool>,
@@ -48,7 +48,7 @@ pub fn announce(relation: Oid) {
     unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| CacheInvalidateRelcacheByRelid(relation)) };
 }
 
-/// The server keeps the callbacks of a process to its end, and not many of them: one is enough.
+/// The server keeps a process's callbacks until the process ends, and has room for a few: one is enough.
 fn register() {
     thread_local!(static REGISTERED: Cell<bool> = const { Cell::new(false) });
     if !REGISTERED.replace(true) {

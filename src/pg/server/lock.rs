@@ -1,7 +1,7 @@
 //! The lock that says a run is being worked on: an advisory lock on the run's name.
 //!
 //! A session that ingests holds it from batch to batch, so beyond transactions ([`SessionLock`]); whoever begins, drops or
-//! changes a run holds it to the end of the transaction, so that nobody sees the run before the change is committed.
+//! changes a run holds it until the transaction ends, so that nobody sees the run before the change is committed.
 
 use pgrx::pg_sys::{self, Oid};
 

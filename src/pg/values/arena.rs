@@ -22,7 +22,7 @@ impl Arena {
         self.used = 0;
     }
 
-    /// Memory for so many bytes, aligned for any value, of unspecified content.
+    /// Memory for this many bytes, aligned for any value, of unspecified content.
     #[inline]
     pub fn allocate(&mut self, bytes: usize) -> &mut [u8] {
         let words = bytes.div_ceil(size_of::<u64>());

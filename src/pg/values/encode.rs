@@ -38,7 +38,7 @@ pub enum Layout {
     Date,
     /// `timestamp`, to the microsecond.
     Timestamp,
-    /// `text`, or `varchar` of at most so many characters.
+    /// `text`, or `varchar` of at most this many characters.
     Text { limit: Option<usize> },
     /// `char(n)`, padded with blanks.
     Padded { length: usize },
@@ -255,7 +255,7 @@ pub enum Value<'a> {
     /// Of eight bytes.
     Int8(i64),
     Numeric(Numeric),
-    /// With so many blanks after it.
+    /// With this many blanks after it.
     Text {
         text: &'a str,
         padding: usize,
@@ -373,7 +373,7 @@ impl Numeric {
         2 * (self.last - self.first)
     }
 
-    /// Writes it into so many bytes.
+    /// Writes it into this many bytes.
     #[inline]
     pub fn write(&self, bytes: &mut [u8]) {
         for (bytes, word) in bytes.chunks_exact_mut(2).zip(&self.words[self.first..self.last]) {

@@ -158,7 +158,7 @@ impl Bytes {
         &mut bytes[start..]
     }
 
-    /// So many more bytes.
+    /// This many more bytes.
     #[inline]
     fn append(&mut self, count: usize) -> &mut [u8] {
         let start = self.length;

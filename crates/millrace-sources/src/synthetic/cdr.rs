@@ -107,7 +107,7 @@ impl Table for Cdr {
         OptionHelp { name: "subscribers", about: "number of subscribers, from 2 to 10^9, default 5000000" },
         OptionHelp {
             name: "exponent",
-            about: "of Zipf's law for callers and callees, from 0 (all call as often) to 4, default 0.8",
+            about: "of Zipf's law for callers and callees, from 0 (all call equally often) to 4, default 0.8",
         },
         OptionHelp {
             name: "tower_exponent",

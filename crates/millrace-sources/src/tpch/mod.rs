@@ -2,7 +2,7 @@
 //!
 //! Words, texts, dates and key formulas are `tpchgen`'s. The rows are drawn here, a column at a time
 //! and from any row on ([`random`]), because `tpchgen` makes whole rows of a fixed split only: a column
-//! nobody reads costs nothing, and any range of rows is as near as any other.
+//! that nobody reads costs nothing, and any range of rows can be made at once.
 
 pub mod answers;
 mod array;

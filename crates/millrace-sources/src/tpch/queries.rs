@@ -2,7 +2,7 @@
 //!
 //! The texts are the specification's functional definitions (clause 2.4) in PostgreSQL's SQL, with names in
 //! brackets where a parameter or a table goes. Parameters are the specification's validation values, or
-//! drawn from a seed as qgen 2.14 draws them, also where it leaves the specification's ranges: query 4's
+//! drawn from a seed as qgen 2.14 draws them, even where it leaves the specification's ranges: query 4's
 //! month is one later, query 22's country codes are 20 to 44.
 
 use super::random::{Draws, Stream};

@@ -1,5 +1,5 @@
-//! The refresh sets, as `dbgen -U` makes them: each adds new orders with their lines (RF1) and names as many
-//! old orders to delete (RF2).
+//! The refresh sets, as `dbgen -U` makes them: each adds new orders with their lines (RF1) and names the same
+//! number of old orders to delete (RF2).
 //!
 //! dbgen continues where it ended the tables: the orders of set 1 are drawn after the last order of the table,
 //! those of set 2 after them. Their keys lie in gaps that it left.

@@ -1,4 +1,4 @@
-//! What TPC-H's columns have in common in what is known of them.
+//! Statistics that several of TPC-H's columns share.
 
 use super::{array, text};
 use crate::ColumnStatistics;
@@ -54,8 +54,8 @@ pub fn balances(rows: f64) -> ColumnStatistics {
     ColumnStatistics::drawn(rows, 1_099_999.0).within(array::decimal(ends(BALANCES)))
 }
 
-/// Bounds of the sums of two evenly spread numbers, the first of which has by far the wider spread: but for
-/// the outermost shares that is the spread of the first, shifted by the mean of the second.
+/// Bounds of the sums of two evenly spread numbers, the first of which has by far the wider spread: except for
+/// the outermost shares, that is the spread of the first, shifted by the mean of the second.
 pub fn sums(wide: Ends, narrow: Ends) -> Vec<i64> {
     let (width, shift) = ((wide.1 - wide.0) as f64, (narrow.0 + narrow.1) as f64 / 2.0);
     let bound = |share| match share {

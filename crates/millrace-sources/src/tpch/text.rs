@@ -1,4 +1,4 @@
-//! The text that all comments are cut from: 300 MiB of sentences after a grammar.
+//! The text that all comments are cut from: 300 MiB of sentences that follow a grammar.
 //!
 //! dbgen makes all of it before the first comment. Here it is made in chunks, each when it is first read:
 //! the state of the random stream at each chunk's beginning is known (`text.states`, checked by a test). So
