@@ -264,7 +264,7 @@ fn wrong_calls_say_what_is_wrong() {
         (
             on(&cluster, &["tpch", "power", "--yes"]),
             1,
-            &["millrace: schema \"tpch\" has no TPC-H tables", "HINT:  Give --sf to have them made."],
+            &["millrace: schema \"tpch\" has no TPC-H tables", "HINT:  Give --sf to load them."],
         ),
         (on(&cluster, &["tpch", "power", "--sf", "1"]), 2, &["there is no terminal to ask for leave on"]),
         (

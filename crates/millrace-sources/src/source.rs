@@ -92,8 +92,8 @@ impl dyn Source {
         Batches { units_per_batch: batches.most_units, ..batches }
     }
 
-    /// The rows of `units` in batches of about 2,048 rows, dealt out in turn to `hands` threads, which can make
-    /// them at the same time: the first is there soon, and few rows wait.
+    /// The rows of `units` in batches of about 2,048 rows, dealt out in turn to so many `hands`, which can make
+    /// them at the same time: the first is soon there, and few rows wait.
     pub fn dealt_batches(
         self: Box<Self>,
         units: Range<u64>,
@@ -141,7 +141,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Whether the next batch should have the whole text pool made for it: it reads texts, and enough of them that
+    /// Whether the next batch should have the whole text pool made for it: it reads texts, and so many that
     /// making the parts it reads would take longer than a few milliseconds.
     pub fn wants_text_pool(&self) -> bool {
         let units = self.units_per_batch.min(self.units.end - self.units.start);

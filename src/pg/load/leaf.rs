@@ -161,7 +161,7 @@ impl Leaf {
         filled
     }
 
-    /// Drops all but `count` slots.
+    /// Drops all but so many slots.
     pub(super) fn keep_slots(&mut self, count: usize) {
         for slot in self.slots.drain(count.min(self.slots.len())..) {
             // SAFETY: the slot was made by `next_slot` and is used no more.

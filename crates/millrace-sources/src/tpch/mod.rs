@@ -90,7 +90,7 @@ pub fn tables() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|definition| definition.name)
 }
 
-/// Makes all of the text that comments are cut from, 300 MiB once per process, with this number of threads.
+/// Makes all of the text that comments are cut from, 300 MiB once per process, with so many threads.
 ///
 /// Without this call each batch that needs it ([`Source::needs_text_pool`]) makes what it reads.
 pub fn build_text_pool(threads: usize) {
