@@ -69,8 +69,6 @@ pub enum Error {
     RunDiffers { run: String, differences: Vec<String> },
     /// The target is not the one the run began with.
     TargetChanged { run: String, target: String, how: &'static str },
-    /// A partition that needs the executor was attached while its batch was inserted in bulk.
-    NewPartition(String),
     /// A worker failed.
     Worker(Failure),
     /// A worker was ended by somebody else.
@@ -314,11 +312,6 @@ impl Error {
                 "If its rows are still there (after VACUUM FULL, say, or pg_restore), go on with \
                  stream_resume(run, adopt => true); if they are not, forget the run with stream_drop().",
             ),
-            Error::NewPartition(partition) => Described::new(
-                Code::ERRCODE_OBJECT_IN_USE,
-                format!("partition \"{partition}\" was attached while a batch was being inserted"),
-            )
-            .hint("Call again: the run goes on with this batch."),
             Error::Worker(failure) => failure.0,
             Error::WorkerGone => Described::new(
                 Code::ERRCODE_ADMIN_SHUTDOWN,

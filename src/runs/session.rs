@@ -4,20 +4,27 @@
 //! workers have theirs here.
 
 use crate::error::{Result, SqlResult, or_raise};
-use crate::pg::load::insert::bulk_insert;
+#[cfg(not(feature = "cbdb"))]
+use crate::guc;
+#[cfg(not(feature = "cbdb"))]
+use crate::pg::load::{
+    insert::{Outcome, bulk_insert},
+    plain::PlainInsert,
+};
 use crate::pg::server::process;
-use crate::pg::server::progress::BatchReport;
+use crate::pg::server::progress::{BatchReport, Measured};
 use crate::pg::workers::crew as workers;
 use crate::pg::workers::shared::{Orders, Shared};
 use crate::runs::inserted::{Inserted, Path};
 use crate::runs::ledger::{self, Run, Target};
 use crate::runs::open::{check_storage, check_workers, current_relation};
 use crate::runs::origin::{Origin, Query};
-use crate::runs::target::Relation;
+use crate::runs::target::{Columns, Relation};
 use millrace_sources::Source;
 use pgrx::prelude::*;
 use pgrx::{JsonB, notice};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Starts the workers that help this session with the run it holds, whose next batch to take is
@@ -141,26 +148,64 @@ fn insert_source(
     source: Box<dyn Source>,
     units: Range<u64>,
 ) -> Result<Vec<Inserted>> {
-    let mut bulk = Vec::new();
-    let mut inserted = Vec::new();
-    for target in targets {
+    let source: Arc<dyn Source> = source.into();
+    let open = |target: &&Target| {
         let relation = current_relation(run, target)?;
         let columns = relation.check(&run.source, source.as_ref())?;
-        let path = relation.path(&columns);
-        inserted.push(match path {
-            Path::Bulk => {
-                bulk.push(target.relation);
-                Inserted::none(path)
+        Ok((relation, columns))
+    };
+    let relations = targets.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let measured = insert_bulk(run, &relations, &source, &units)?;
+    let insert = |((relation, columns), measured): (&(Relation, Columns), Option<Measured>)| match measured {
+        Some(measured) => Ok(Inserted { path: Path::Bulk, measured }),
+        None => insert_select(run, relation, &columns.filled.join(", "), &units),
+    };
+    relations.iter().zip(measured).map(insert).collect()
+}
+
+/// Inserts `units` of a source into those that take them in bulk; what it took for these.
+#[cfg(not(feature = "cbdb"))]
+fn insert_bulk(
+    run: &Run,
+    relations: &[(Relation, Columns)],
+    source: &Arc<dyn Source>,
+    units: &Range<u64>,
+) -> Result<Vec<Option<Measured>>> {
+    let plan = |(relation, columns): &(Relation, Columns)| {
+        if guc::enable_bulk_insert() { PlainInsert::plan(relation.oid(), &columns.names) } else { Ok(None) }
+    };
+    let mut plans = relations.iter().map(plan).collect::<Result<Vec<_>>>()?;
+    loop {
+        let locked = plans.iter().flatten().map(PlainInsert::lock).collect::<Option<Vec<_>>>();
+        let Some(locked) = locked.filter(|locked| !locked.is_empty()) else {
+            return Ok(vec![None; relations.len()]);
+        };
+        match bulk_insert(&locked, &run.source, source, units.clone())? {
+            Outcome::Inserted(measured) => {
+                let mut measured = measured.into_iter();
+                return Ok(plans.iter().map(|plan| plan.as_ref().and_then(|_| measured.next())).collect());
             }
-            Path::Executor => insert_select(run, &relation, &columns.filled.join(", "), &units)?,
-        });
+            Outcome::NeedsExecutor(table) => {
+                drop(locked);
+                let mut plans = plans.iter_mut();
+                if let Some(plan) = plans.find(|plan| plan.as_ref().is_some_and(|plan| plan.table() == table))
+                {
+                    *plan = None;
+                }
+            }
+        }
     }
-    if !bulk.is_empty() {
-        let loaded = bulk_insert(&bulk, &run.source, source, units)?;
-        let places = inserted.iter_mut().filter(|inserted| inserted.path == Path::Bulk);
-        places.zip(loaded).for_each(|(place, loaded)| place.measured = loaded);
-    }
-    Ok(inserted)
+}
+
+/// A cluster's rows all go through the executor.
+#[cfg(feature = "cbdb")]
+fn insert_bulk(
+    _run: &Run,
+    relations: &[(Relation, Columns)],
+    _source: &Arc<dyn Source>,
+    _units: &Range<u64>,
+) -> Result<Vec<Option<Measured>>> {
+    Ok(vec![None; relations.len()])
 }
 
 /// Inserts `units` of a source by the executor.

@@ -1,13 +1,9 @@
 //! The tables that runs load.
 
 use crate::error::{Error, Result};
-use crate::guc;
-#[cfg(not(feature = "cbdb"))]
-use crate::pg::load::path;
 use crate::pg::server::cluster;
 use crate::pg::values::reader::check_table;
 use crate::pg::values::row_type::RowType;
-use crate::runs::inserted::Path;
 use crate::runs::ledger::{Storage, Target, one};
 use millrace_sources::Source;
 use pgrx::pg_sys::Oid;
@@ -74,14 +70,21 @@ impl Relation {
     pub fn storage(&self) -> Result<Storage> {
         let storage = Spi::connect(|client| {
             let rows = client.select(
-                "SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
+                "WITH RECURSIVE tree(relid) AS (
+                     SELECT $1
+                     UNION ALL
+                     SELECT i.inhrelid
+                     FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) tree.relid
+                     JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid
+                     WHERE c.relispartition
+                 )
+                 SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
                         pg_catalog.bool_and(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
                         pg_catalog.array_agg(c.oid),
                         pg_catalog.array_agg(COALESCE(pg_catalog.pg_relation_filenode(c.oid), c.oid))
                  FROM pg_catalog.pg_class c
-                 WHERE c.oid OPERATOR(pg_catalog.=) $1 AND c.relkind OPERATOR(pg_catalog.<>) 'p'
-                    OR c.oid OPERATOR(pg_catalog.=) ANY (
-                        SELECT p.relid FROM pg_catalog.pg_partition_tree($1) p WHERE p.isleaf)",
+                 WHERE c.relkind OPERATOR(pg_catalog.<>) 'p'
+                    AND c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.relid FROM tree))",
                 Some(1),
                 &[self.oid.into()],
             )?;
@@ -124,22 +127,23 @@ impl Relation {
         let schema = source.schema();
         let row_type = RowType::of_table(self.oid).ok_or_else(|| Error::UnknownTarget(self.name.clone()))?;
         check_table(&row_type, source_name, &schema)?;
-        let (mut filled, mut missing, mut all) = (Vec::new(), Vec::new(), true);
+        let (mut names, mut missing) = (Vec::new(), Vec::new());
         for column in self.columns()? {
             match schema.index_of(&column.name).ok() {
-                Some(_) if !column.made_by_table => filled.push(pgrx::spi::quote_identifier(&column.name)),
+                Some(_) if !column.made_by_table => names.push(column.name),
                 None if !column.has_default => missing.push(column.name),
-                _ => all = false,
+                _ => {}
             }
         }
         let (source, row) = (source_name.to_owned(), self.name.clone());
         if !missing.is_empty() {
             return Err(Error::NoSuchColumns { source, row, columns: missing });
         }
-        if filled.is_empty() {
+        if names.is_empty() {
             return Err(Error::NoCommonColumn { source, row });
         }
-        Ok(Columns { filled, all })
+        let filled = names.iter().map(pgrx::spi::quote_identifier).collect();
+        Ok(Columns { names, filled })
     }
 
     /// As a run notes it.
@@ -155,16 +159,6 @@ impl Relation {
             return Err(Error::NotSupported { what, hint });
         }
         Ok(())
-    }
-
-    /// How its rows are inserted, where the source fills `columns`. Other columns may need defaults, which
-    /// the executor knows how to make.
-    pub fn path(&self, columns: &Columns) -> Path {
-        #[cfg(not(feature = "cbdb"))]
-        if columns.all && guc::enable_bulk_insert() && path::takes_bulk(self.oid) {
-            return Path::Bulk;
-        }
-        Path::Executor
     }
 
     fn columns(&self) -> Result<Vec<TableColumn>> {
@@ -194,10 +188,9 @@ impl Relation {
 
 /// The columns of a table that a source fills.
 pub struct Columns {
+    pub names: Vec<String>,
     /// Their names, quoted.
     pub filled: Vec<String>,
-    /// Whether the table has no others.
-    pub all: bool,
 }
 
 /// A column of a relation one might ingest into.
