@@ -9,6 +9,15 @@ use millrace_sources::Source;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
+/// A relation, $1, and its partitions, without the locks that `pg_partition_tree` takes on all of them.
+const TREE: &str = "WITH RECURSIVE tree(relid) AS (
+     SELECT $1
+     UNION ALL
+     SELECT i.inhrelid
+     FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) tree.relid
+     JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid
+     WHERE c.relispartition)";
+
 /// A relation one might ingest into.
 pub struct Relation {
     oid: Oid,
@@ -70,21 +79,15 @@ impl Relation {
     pub fn storage(&self) -> Result<Storage> {
         let storage = Spi::connect(|client| {
             let rows = client.select(
-                "WITH RECURSIVE tree(relid) AS (
-                     SELECT $1
-                     UNION ALL
-                     SELECT i.inhrelid
-                     FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) tree.relid
-                     JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid
-                     WHERE c.relispartition
-                 )
-                 SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
+                &format!(
+                    "{TREE} SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
                         pg_catalog.bool_and(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
                         pg_catalog.array_agg(c.oid),
                         pg_catalog.array_agg(COALESCE(pg_catalog.pg_relation_filenode(c.oid), c.oid))
                  FROM pg_catalog.pg_class c
                  WHERE c.relkind OPERATOR(pg_catalog.<>) 'p'
-                    AND c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.relid FROM tree))",
+                    AND c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.relid FROM tree))"
+                ),
                 Some(1),
                 &[self.oid.into()],
             )?;
@@ -113,9 +116,11 @@ impl Relation {
     /// Whether rows of it are in no log, though they outlive the session.
     pub fn is_unlogged(&self) -> Result<bool> {
         let unlogged = one(
-            "SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.=) 'u') FROM pg_catalog.pg_class c
-             WHERE c.oid OPERATOR(pg_catalog.=) $1
-                OR c.oid OPERATOR(pg_catalog.=) ANY (SELECT p.relid FROM pg_catalog.pg_partition_tree($1) p)",
+            &format!(
+                "{TREE} SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.=) 'u')
+                 FROM pg_catalog.pg_class c
+                 WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.relid FROM tree))"
+            ),
             &[self.oid.into()],
         )?;
         Ok(unlogged.unwrap_or(false))
