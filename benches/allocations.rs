@@ -5,6 +5,7 @@ use millrace_sources::{registry, tpch};
 use serde_json::json;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
+use std::sync::Arc;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -18,7 +19,8 @@ fn main() {
         } else {
             json!({})
         };
-        let source = registry::open(definition.name, options).expect("the source has defaults");
+        let source: Arc<dyn Source> =
+            registry::open(definition.name, options).expect("the source has defaults").into();
         let all = (0..source.schema().fields().len()).collect();
         let units = 0..source.units().min(200_000);
         let region = Region::new(ALLOCATOR);

@@ -668,4 +668,66 @@ mod tests {
         let with = resident_kilobytes() - before;
         assert!(with > 250_000, "{with} kB");
     }
+
+    /// Whether the plan of a bulk insert into a table still holds, before and after a statement.
+    #[cfg(not(feature = "cbdb"))]
+    fn holds(table: &str, change: &str) -> (bool, bool) {
+        use crate::pg::load::plain::PlainInsert;
+        let table = one(&format!("SELECT '{table}'::regclass::oid"));
+        let plan = PlainInsert::plan(table, &["n_nationkey".to_owned()]).unwrap().unwrap();
+        let before = plan.lock().is_some();
+        Spi::run(change).unwrap();
+        (before, plan.lock().is_some())
+    }
+
+    #[cfg(not(feature = "cbdb"))]
+    #[pg_extern]
+    fn a_plain_insert_is_one_until_what_it_depends_on_changes() {
+        Spi::run(
+            "CREATE TABLE plain (n_nationkey int, n_name text); CREATE TABLE other (LIKE plain);
+             CREATE TABLE guarded (LIKE plain); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+             CREATE ROLE guest; GRANT INSERT ON guarded TO guest",
+        )
+        .unwrap();
+        for change in [
+            "ALTER TABLE plain ADD CHECK (n_nationkey >= 0)",
+            "ALTER TABLE plain RENAME n_name TO name",
+            "CREATE UNIQUE INDEX ON plain (name)",
+            "CREATE RULE twice AS ON INSERT TO plain DO ALSO INSERT INTO other VALUES (new.n_nationkey)",
+        ] {
+            assert_eq!(holds("plain", change), (true, false), "{change}");
+        }
+        assert_eq!(holds("other", "INSERT INTO other VALUES (1); ANALYZE guarded"), (true, true));
+        assert_eq!(holds("guarded", "SET LOCAL ROLE guest"), (true, false));
+    }
+
+    #[cfg(not(feature = "cbdb"))]
+    #[pg_extern]
+    fn only_inserts_that_just_fill_columns_are_plain() {
+        use crate::pg::load::plain::PlainInsert;
+        Spi::run(
+            "CREATE DOMAIN seven AS int DEFAULT 7;
+             CREATE TABLE plain (n_nationkey int, n_name varchar(5), gone int, n_comment text);
+             ALTER TABLE plain DROP COLUMN gone;
+             CREATE TABLE preset (n_nationkey int, n_name text DEFAULT 'none');
+             CREATE TABLE preset_type (n_nationkey int, n_other seven);
+             CREATE TABLE counted (n_nationkey int, n_other int GENERATED ALWAYS AS IDENTITY);
+             CREATE TABLE made (n_nationkey int, n_other int GENERATED ALWAYS AS (n_nationkey + 1) STORED);
+             CREATE VIEW seen AS SELECT * FROM plain;
+             CREATE TABLE ruled (n_nationkey int);
+             CREATE RULE nothing AS ON INSERT TO ruled DO INSTEAD NOTHING",
+        )
+        .unwrap();
+        let is_plain = |table: &str, columns: &[&str]| {
+            let columns: Vec<_> = columns.iter().map(|&column| column.to_owned()).collect();
+            PlainInsert::plan(one(&format!("SELECT '{table}'::regclass::oid")), &columns).unwrap().is_some()
+        };
+        assert!(is_plain("plain", &["n_nationkey"]));
+        assert!(is_plain("plain", &["n_nationkey", "n_name", "n_comment"]));
+        assert!(is_plain("preset", &["n_nationkey", "n_name"]));
+        assert!(is_plain("preset_type", &["n_nationkey", "n_other"]));
+        for table in ["preset", "preset_type", "counted", "made", "seen", "ruled"] {
+            assert!(!is_plain(table, &["n_nationkey"]), "{table}");
+        }
+    }
 }

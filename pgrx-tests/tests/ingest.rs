@@ -1,7 +1,8 @@
 //! Ingesting from a client's view: every kind of table, resuming, stopping, privileges, dumps.
 
-use millrace_tests::{Cluster, content, error_of, wait_until};
+use millrace_tests::{Cluster, content, error_of, one, wait_until};
 use postgres::{Client, NoTls};
+use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
@@ -746,4 +747,140 @@ fn bulk_inserts_keep_constraints() {
         let rows = content(&mut client, table).0;
         assert_eq!(rows, i64::from(table == "excluded"), "{table}");
     }
+}
+
+#[test]
+fn a_partition_met_late_that_has_a_trigger_loses_no_row() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    // Rows of the default partition are inserted before those with a trigger are met.
+    client
+        .batch_execute(
+            "CREATE TABLE orders (o_orderkey bigint, o_clerk text DEFAULT '') PARTITION BY RANGE (o_orderkey);
+             CREATE TABLE late PARTITION OF orders FOR VALUES FROM (50000) TO (51000);
+             CREATE TABLE early PARTITION OF orders DEFAULT;
+             CREATE TABLE plain (o_orderkey bigint, o_clerk text);
+             CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN NEW.o_clerk := 'marked'; RETURN NEW; END $$;
+             CREATE TRIGGER mark BEFORE INSERT ON late FOR EACH ROW EXECUTE FUNCTION mark();
+             CALL stream_ingest('plain', 'orders', sf => 0.01, batch_rows => 15000,
+                                variants => ARRAY['orders'::regclass])",
+        )
+        .unwrap();
+    let marked = "SELECT bool_and((o_clerk = 'marked') = (tableoid = 'late'::regclass)) FROM orders";
+    assert!(one::<bool>(&mut client, marked));
+    assert_eq!(content(&mut client, "orders").0, 15_000);
+    assert_eq!(content(&mut client, "plain").0, 15_000);
+    let paths = "SELECT string_agg(target || ' ' || path, ', ' ORDER BY target) FROM stream_batches";
+    assert_eq!(one::<String>(&mut client, paths), "public.orders executor, public.plain bulk");
+}
+
+#[test]
+fn partitions_with_their_columns_in_another_order_leave_nothing_behind() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client
+        .batch_execute(
+            "CREATE TABLE orders (o_orderkey bigint, o_clerk text, o_totalprice numeric) PARTITION BY HASH (o_orderkey);
+             CREATE TABLE even (o_clerk text, gone int, o_totalprice numeric, o_orderkey bigint);
+             ALTER TABLE even DROP COLUMN gone;
+             ALTER TABLE orders ATTACH PARTITION even FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+             CREATE TABLE odd PARTITION OF orders FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+             CALL stream_ingest('orders', sf => 0.01, batch_rows => 5000)",
+        )
+        .unwrap();
+    let expected = "SELECT count(*) FROM (SELECT o_orderkey, o_clerk, o_totalprice FROM orders
+                    INTERSECT SELECT o_orderkey, o_clerk, o_totalprice FROM tpch_orders(0.01)) rows";
+    assert_eq!(one::<i64>(&mut client, expected), 15_000);
+    assert_eq!(one::<String>(&mut client, "SELECT min(path) FROM stream_batches"), "bulk");
+    let log = cluster.log();
+    assert!(!log.contains("WARNING"), "{log}");
+}
+
+#[test]
+fn only_partitions_that_rows_go_to_are_locked() {
+    let cluster = Cluster::with_settings(&["max_connections = 10", "max_locks_per_transaction = 64"]);
+    let mut client = cluster.connect();
+    client
+        .batch_execute(
+            "CREATE TABLE orders (o_orderkey bigint, o_clerk text) PARTITION BY RANGE (o_orderkey);
+             CREATE PROCEDURE divide(parts int) LANGUAGE plpgsql AS $$
+             BEGIN
+                 FOR part IN 0..parts - 1 LOOP
+                     EXECUTE format('CREATE TABLE part%s PARTITION OF orders FOR VALUES FROM (%s) TO (%s)',
+                                    part, part * 1000, part * 1000 + 1000);
+                     COMMIT;
+                 END LOOP;
+             END $$",
+        )
+        .unwrap();
+    client.batch_execute("CALL divide(3000)").unwrap();
+    client.batch_execute("CALL stream_ingest('orders', sf => 0.001, batch_rows => 500)").unwrap();
+    assert_eq!(content(&mut client, "orders").0, 1_500);
+    assert_eq!(one::<String>(&mut client, "SELECT min(path) FROM stream_batches"), "bulk");
+}
+
+#[test]
+fn inserts_that_an_extension_plans_go_through_its_plan() {
+    let cluster = Cluster::new();
+    let module = cluster.folder().join("hypertable.so");
+    let includes = Command::new(std::env::var("PG_CONFIG").unwrap_or_else(|_| "pg_config".to_owned()))
+        .arg("--includedir-server")
+        .output()
+        .unwrap();
+    let includes = String::from_utf8(includes.stdout).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-I", includes.trim(), "-o"])
+        .arg(&module)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hypertable.c"))
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+
+    let (notices, seen) = channel();
+    let mut client = cluster
+        .config()
+        .notice_callback(move |notice| notices.send(notice.message().to_owned()).unwrap())
+        .connect(NoTls)
+        .unwrap();
+    let mut paths = Vec::new();
+    client.batch_execute(&format!("LOAD '{}'", module.display())).unwrap();
+    for table in ["hyper", "usual"] {
+        client
+            .batch_execute(&format!(
+                "CREATE TABLE {table} (o_orderkey bigint, o_clerk text);
+                 CALL stream_ingest('{table}', 'orders', sf => 0.001, batch_rows => 500, run => '{table}')"
+            ))
+            .unwrap();
+        assert_eq!(content(&mut client, table).0, 1_500);
+        let path = format!("SELECT min(path) || count(*) FROM stream_batches WHERE run = '{table}'");
+        paths.push(one::<String>(&mut client, &path));
+    }
+    assert_eq!(paths, ["executor3", "bulk3"]);
+    let seen: Vec<_> = seen.try_iter().collect();
+    let count = |notice: &str| seen.iter().filter(|seen| *seen == notice).count();
+    assert_eq!(count("insert seen"), 3);
+    // Whoever watches what is written sees each batch, and which columns it fills, either way.
+    assert_eq!(count("rights to insert into hyper, 2 columns"), 3);
+    assert_eq!(count("rights to insert into usual, 2 columns"), 3);
+}
+
+#[test]
+fn rights_to_the_columns_it_fills_are_enough_for_a_bulk_insert() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client
+        .batch_execute(
+            "CREATE ROLE loader LOGIN;
+             CREATE TABLE orders (o_orderkey bigint, o_clerk text);
+             GRANT INSERT (o_orderkey) ON orders TO loader",
+        )
+        .unwrap();
+    let mut loader = cluster.connect_as("loader");
+    let call = "CALL stream_ingest('orders', sf => 0.001)";
+    assert_eq!(error_of(&mut loader, call).unwrap().0, "42501");
+    client.batch_execute("GRANT INSERT (o_clerk) ON orders TO loader").unwrap();
+    loader.batch_execute(call).unwrap();
+    assert_eq!(content(&mut client, "orders").0, 1_500);
+    assert_eq!(one::<String>(&mut client, "SELECT min(path) FROM stream_batches"), "bulk");
 }

@@ -96,8 +96,6 @@ pub enum Error {
     RunDiffers { run: String, differences: Vec<String> },
     /// The target is not the one the run began with.
     TargetChanged { run: String, target: String, how: &'static str },
-    /// A partition that needs the executor was attached while its batch was inserted in bulk.
-    NewPartition(String),
     /// A worker failed.
     Worker(Report),
     /// A worker was ended by somebody else.
@@ -132,6 +130,8 @@ pub enum Error {
     BrokenLedger,
     /// A run's column is gone.
     UnknownColumn { table: String, column: String },
+    /// What an insert into a table is changed within its batch, by the batch itself.
+    PlanChanged,
     /// A function of an older version's SQL.
     Retired,
     /// A step of a run within a step of a run.
@@ -312,11 +312,6 @@ impl Error {
                 "If its rows are still there (after VACUUM FULL, say, or pg_restore), resume with \
                  stream_resume(run, adopt => true); if they are not, forget the run with stream_drop().",
             ),
-            Error::NewPartition(partition) => Report::new(
-                Code::ERRCODE_OBJECT_IN_USE,
-                format!("partition \"{partition}\" was attached while a batch was being inserted"),
-            )
-            .hint("Call again to resume with this batch."),
             Error::Worker(report) => report,
             Error::WorkerGone => Report::new(
                 Code::ERRCODE_ADMIN_SHUTDOWN,
@@ -393,6 +388,11 @@ impl Error {
                 format!("column \"{column}\" of table {table}, which the run fills, does not exist any more"),
             )
             .hint("Add it again, or forget the run with stream_drop()."),
+            Error::PlanChanged => Report::new(
+                Code::ERRCODE_OBJECT_IN_USE,
+                "a table was changed while a batch was being inserted into it",
+            )
+            .hint("Call again to resume with this batch."),
             Error::Retired => Report::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "the SQL objects of extension \"millrace\" are older than its library",

@@ -6,12 +6,17 @@ use super::open::{check_storage, current_relation};
 use super::origin::{Origin, Query};
 use super::target::{Columns, Relation};
 use crate::error::{Error, Result};
+#[cfg(not(feature = "cbdb"))]
 use crate::guc;
+#[cfg(not(feature = "cbdb"))]
+use crate::pg::load::insert::{Outcome, bulk_insert};
+#[cfg(not(feature = "cbdb"))]
+use crate::pg::load::plain::PlainInsert;
 use crate::pg::server::invalidation::Watch;
-use crate::pg::server::progress::BatchReport;
+use crate::pg::server::progress::{BatchReport, Measured};
 use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{lock, settings};
-use millrace_sources::{BatchPlan, Source, registry};
+use millrace_sources::BatchPlan;
 use pgrx::datum::DatumWithOid;
 use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
@@ -35,9 +40,11 @@ struct Table {
 /// What was read of a table.
 struct Known {
     relation: Relation,
-    /// Null for a query, which fills columns as it says.
+    /// `None` for a query, which fills columns as it says.
     columns: Option<Columns>,
-    path: Path,
+    /// The insert that the server has planned; `None` where only the executor can do it.
+    #[cfg(not(feature = "cbdb"))]
+    plain: Option<PlainInsert>,
 }
 
 impl Loader {
@@ -94,7 +101,8 @@ impl Loader {
         }
         let report = BatchReport::start(self.run.targets[first].relation);
         let units = self.plan.batch(batch as u64);
-        let inserted = settings::with(&self.run.settings, || self.insert_units(&wanted, units))?;
+        let run_settings = self.run.settings.clone();
+        let inserted = settings::with(&run_settings, || self.insert_units(&wanted, units))?;
         drop(report);
         for &table in &wanted {
             self.check_unchanged(table)?;
@@ -107,7 +115,7 @@ impl Loader {
         let target = &self.run.targets[number];
         lock::lock_for_insert(target.relation);
         let table = &mut self.tables[number];
-        if table.known.is_some() && !table.watch.take_changed() {
+        if table.known.as_ref().is_some_and(Known::is_current) && !table.watch.take_changed() {
             return Ok(());
         }
         let relation = current_relation(&self.run, target)?;
@@ -118,12 +126,21 @@ impl Loader {
                 Some(relation.check_again(&self.run.source, source.as_ref(), then)?)
             }
         };
-        let path = path(&relation, columns.as_ref());
+        #[cfg(not(feature = "cbdb"))]
+        let plain = match &columns {
+            Some(columns) if guc::enable_bulk_insert() => PlainInsert::plan(relation.oid(), &columns.names)?,
+            _ => None,
+        };
         check_storage(&self.run, target)?;
         let watched = target.storage.leaves.iter().copied().chain([target.relation]).collect();
         table.watch = Watch::new(watched);
         table.watch.take_changed();
-        table.known = Some(Known { relation, columns, path });
+        table.known = Some(Known {
+            relation,
+            columns,
+            #[cfg(not(feature = "cbdb"))]
+            plain,
+        });
         Ok(())
     }
 
@@ -137,39 +154,61 @@ impl Loader {
         Ok(())
     }
 
-    fn insert_units(&self, wanted: &[usize], units: Range<u64>) -> Result<Vec<Inserted>> {
-        let known = wanted.iter().filter_map(|&table| Some((table, self.tables[table].known.as_ref()?)));
+    fn insert_units(&mut self, wanted: &[usize], units: Range<u64>) -> Result<Vec<Inserted>> {
+        let bulk = self.insert_bulk(wanted, &units)?;
+        let insert =
+            |(&table, measured): (&usize, Option<Measured>)| match (measured, &self.tables[table].known) {
+                (Some(measured), _) => Ok(Inserted { path: Path::Bulk, measured }),
+                (None, Some(known)) => self.insert_by_executor(known, &units),
+                (None, None) => Err(Error::NoSession),
+            };
+        wanted.iter().zip(bulk).map(insert).collect()
+    }
+
+    fn insert_by_executor(&self, known: &Known, units: &Range<u64>) -> Result<Inserted> {
         match &self.origin {
-            Origin::Query(query) => known.map(|(_, table)| insert_query(table, query, &units)).collect(),
-            Origin::Source(_) => self.insert_source(&known.collect::<Vec<_>>(), units),
+            Origin::Query(query) => insert_query(known, query, units),
+            Origin::Source(_) => self.insert_select(known, units),
         }
     }
 
-    /// Inserts `units` of the source. Rows for tables that take them in bulk are made once.
-    fn insert_source(&self, tables: &[(usize, &Known)], units: Range<u64>) -> Result<Vec<Inserted>> {
-        let mut inserted = Vec::new();
-        for (_, known) in tables {
-            inserted.push(match known.path {
-                Path::Bulk => Inserted::none(Path::Bulk),
-                Path::Executor => self.insert_select(known, &units)?,
-            });
-        }
-        #[cfg(not(feature = "cbdb"))]
-        {
-            let bulk: Vec<_> = tables.iter().filter(|(_, known)| known.path == Path::Bulk).collect();
-            if !bulk.is_empty() {
-                let relations: Vec<_> = bulk.iter().map(|(_, known)| known.relation.oid()).collect();
-                let loaded =
-                    crate::pg::load::insert::bulk_insert(&relations, &self.run.source, self.open()?, units)?;
-                let places = inserted.iter_mut().filter(|inserted| inserted.path == Path::Bulk);
-                places.zip(loaded).for_each(|(place, loaded)| place.measured = loaded);
+    /// Inserts `units` into the tables that take them in bulk, whose rows are made once; what each took, `None` for those
+    /// that need the executor.
+    #[cfg(not(feature = "cbdb"))]
+    fn insert_bulk(&mut self, wanted: &[usize], units: &Range<u64>) -> Result<Vec<Option<Measured>>> {
+        let Origin::Source(source) = &self.origin else { return Ok(vec![None; wanted.len()]) };
+        loop {
+            let plain = |&table: &usize| self.tables[table].known.as_ref()?.plain.as_ref();
+            // Planned in this transaction or unchanged since, and locked already.
+            let locked = wanted.iter().filter_map(plain).map(PlainInsert::lock).collect::<Option<Vec<_>>>();
+            let locked = locked.ok_or(Error::PlanChanged)?;
+            if locked.is_empty() {
+                return Ok(vec![None; wanted.len()]);
+            }
+            let outcome = bulk_insert(&locked, &self.run.source, source, units.clone())?;
+            drop(locked);
+            match outcome {
+                Outcome::Inserted(measured) => {
+                    let mut measured = measured.into_iter();
+                    return Ok(wanted
+                        .iter()
+                        .map(|table| plain(table).and_then(|_| measured.next()))
+                        .collect());
+                }
+                Outcome::NeedsExecutor(relation) => {
+                    let known = self.tables.iter_mut().filter_map(|table| table.known.as_mut());
+                    known
+                        .filter(|known| known.relation.oid() == relation)
+                        .for_each(|known| known.plain = None);
+                }
             }
         }
-        Ok(inserted)
     }
 
-    fn open(&self) -> Result<Box<dyn Source>> {
-        Ok(registry::open(&self.run.source, self.run.options.clone())?)
+    /// The rows of a cluster reach their segments by the executor alone.
+    #[cfg(feature = "cbdb")]
+    fn insert_bulk(&mut self, wanted: &[usize], _units: &Range<u64>) -> Result<Vec<Option<Measured>>> {
+        Ok(vec![None; wanted.len()])
     }
 
     /// Inserts `units` of the source by the executor.
@@ -190,22 +229,21 @@ impl Loader {
     }
 }
 
+impl Known {
+    /// Whether the insert that was planned still is the server's.
+    fn is_current(&self) -> bool {
+        #[cfg(not(feature = "cbdb"))]
+        if let Some(plain) = &self.plain {
+            return plain.lock().is_some();
+        }
+        true
+    }
+}
+
 impl Table {
     fn lacks(&self, batch: i64) -> bool {
         !self.committed.iter().any(|stretch| stretch.contains(&batch))
     }
-}
-
-/// How rows get into a table. Columns that the source does not fill may need defaults, which the executor makes.
-fn path(relation: &Relation, columns: Option<&Columns>) -> Path {
-    #[cfg(not(feature = "cbdb"))]
-    if columns.is_some_and(|columns| columns.all)
-        && guc::enable_bulk_insert()
-        && crate::pg::load::path::takes_bulk(relation.oid())
-    {
-        return Path::Bulk;
-    }
-    Path::Executor
 }
 
 /// Inserts rows of a query by the executor.

@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The name under which a query is a source.
 pub const QUERY: &str = "sql";
@@ -24,7 +25,7 @@ pub const QUERY_OPTIONS: [&str; 3] = [
 
 /// What a run loads.
 pub enum Origin {
-    Source(Box<dyn Source>),
+    Source(Arc<dyn Source>),
     Query(Query),
 }
 
@@ -45,7 +46,7 @@ impl Origin {
         Ok(if source == QUERY {
             Self::Query(Query::read(options)?)
         } else {
-            Self::Source(registry::open(source, options.clone())?)
+            Self::Source(registry::open(source, options.clone())?.into())
         })
     }
 

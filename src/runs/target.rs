@@ -68,15 +68,14 @@ impl Relation {
     /// What tells its content from that of a table emptied or made again. That of a view is its table's.
     pub fn storage(&self) -> Result<Storage> {
         let query = format!(
-            "{BASE}
+            "{TREE}
              SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
                     pg_catalog.bool_and(c.relpersistence OPERATOR(pg_catalog.<>) 'p'),
                     pg_catalog.array_agg(c.oid),
                     pg_catalog.array_agg(COALESCE(pg_catalog.pg_relation_filenode(c.oid), c.oid))
              FROM pg_catalog.pg_class c
-             WHERE c.oid IN (SELECT oid FROM base) AND c.relkind OPERATOR(pg_catalog.<>) ALL (ARRAY['p', 'v'])
-                OR c.oid IN (
-                    SELECT p.relid FROM base, LATERAL pg_catalog.pg_partition_tree(base.oid) p WHERE p.isleaf)"
+             WHERE c.relkind OPERATOR(pg_catalog.<>) ALL (ARRAY['p', 'v'])
+                   AND c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.oid FROM tree))"
         );
         let (mixed, storage) = Spi::connect(|client| {
             let row = client.select(query.as_str(), Some(1), &[self.oid.into()])?.first();
@@ -101,12 +100,13 @@ impl Relation {
 
     /// Whether rows of it are in no log, though they outlive the session.
     pub fn is_unlogged(&self) -> Result<bool> {
-        let unlogged = one(
-            "SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.=) 'u') FROM pg_catalog.pg_class c
-             WHERE c.oid OPERATOR(pg_catalog.=) $1
-                OR c.oid OPERATOR(pg_catalog.=) ANY (SELECT p.relid FROM pg_catalog.pg_partition_tree($1) p)",
-            &[self.oid.into()],
-        )?;
+        let query = format!(
+            "{TREE}
+             SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.=) 'u')
+             FROM pg_catalog.pg_class c
+             WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.oid FROM tree))"
+        );
+        let unlogged = one(&query, &[self.oid.into()])?;
         Ok(unlogged.unwrap_or(false))
     }
 
@@ -114,12 +114,12 @@ impl Relation {
     /// the source nor the table has a value is an error.
     pub fn check(&self, source_name: &str, source: &dyn Source) -> Result<Columns> {
         let schema = source.schema();
-        let (mut names, mut missing, mut all) = (Vec::new(), Vec::new(), true);
+        let (mut names, mut missing) = (Vec::new(), Vec::new());
         for column in self.columns()? {
             match schema.index_of(&column.name).ok() {
                 Some(_) if !column.made_by_table => names.push(column.name),
                 None if !column.has_default => missing.push(column.name),
-                _ => all = false,
+                _ => {}
             }
         }
         let (source, row) = (source_name.to_owned(), self.name.clone());
@@ -130,7 +130,7 @@ impl Relation {
             return Err(Error::NoCommonColumn { source, row });
         }
         let converts = check_columns(&self.row_type()?, source_name, &schema, &names)?;
-        Ok(Columns { names, all, converts })
+        Ok(Columns { names, converts })
     }
 
     /// The columns that a run fills, as the table has them now: those it began with, whatever was added since.
@@ -141,7 +141,7 @@ impl Relation {
             return Err(Error::UnknownColumn { table: self.name.clone(), column: column.clone() });
         }
         let converts = check_columns(&self.row_type()?, source_name, &source.schema(), then)?;
-        Ok(Columns { names: then.to_vec(), all: now.len() == then.len(), converts })
+        Ok(Columns { names: then.to_vec(), converts })
     }
 
     fn row_type(&self) -> Result<RowType> {
@@ -213,8 +213,9 @@ impl Relation {
     }
 }
 
-/// The relation $1, and the tables below it if it is a view that the server itself can insert into.
-const BASE: &str = "WITH RECURSIVE base (oid) AS (
+/// The relation $1, the tables below it if it is a view that the server itself can insert into, and the partitions of these,
+/// without the locks that `pg_partition_tree` takes on all of them.
+const TREE: &str = "WITH RECURSIVE base (oid) AS (
     SELECT $1::pg_catalog.oid
     UNION
     SELECT d.refobjid
@@ -228,13 +229,19 @@ const BASE: &str = "WITH RECURSIVE base (oid) AS (
          AND d.refobjid OPERATOR(pg_catalog.<>) v.oid
     -- 8 says that an INSERT finds its way without a trigger.
     WHERE pg_catalog.pg_relation_is_updatable(v.oid, false) OPERATOR(pg_catalog.&) 8 OPERATOR(pg_catalog.=) 8
+), tree (oid) AS (
+    SELECT oid FROM base
+    UNION
+    SELECT i.inhrelid
+    FROM tree
+    JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) tree.oid
+    JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid
+    WHERE c.relispartition
 )";
 
 /// The columns of a table that a source fills.
 pub struct Columns {
     pub names: Vec<String>,
-    /// Whether the table has no others.
-    pub all: bool,
     /// Whether values go through the server's casts, whose results depend on settings.
     pub converts: bool,
 }

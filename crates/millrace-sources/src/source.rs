@@ -81,33 +81,36 @@ impl dyn Source {
     /// The rows of `units` as a stream of batches: a small one first, then larger ones up to about 8,192
     /// rows each.
     pub fn batches(self: Box<Self>, units: Range<u64>, columns: Vec<usize>) -> Batches {
-        let in_units = |rows: f64| ((rows / self.rows_per_unit()) as u64).max(1);
-        let (units_per_batch, most_units) = (in_units(ROWS_PER_FIRST_BATCH), in_units(ROWS_PER_BATCH));
-        Batches { source: self.into(), units, columns, units_per_batch, most_units, stride: 1 }
+        Batches::growing(self.into(), units, columns)
     }
 
     /// As [`batches`](#method.batches), for somebody who wants all rows: each batch is of full size.
-    pub fn full_batches(self: Box<Self>, units: Range<u64>, columns: Vec<usize>) -> Batches {
-        let batches = self.batches(units, columns);
+    pub fn full_batches(self: Arc<Self>, units: Range<u64>, columns: Vec<usize>) -> Batches {
+        let batches = Batches::growing(self, units, columns);
         Batches { units_per_batch: batches.most_units, ..batches }
     }
 
-    /// The rows of `units` in batches of about 2,048 rows, dealt out in turn to so many `hands`, which can make
-    /// them at the same time: the first is soon there, and few rows wait.
+    /// The rows of `units` in batches of about 2,048 rows, dealt out in turn to some `hands`, which can make
+    /// them at the same time: the first is soon there, and few rows wait. There are no more hands than batches, and
+    /// none if there is but one batch, which nobody could make sooner.
     pub fn dealt_batches(
-        self: Box<Self>,
+        self: Arc<Self>,
         units: Range<u64>,
         columns: Vec<usize>,
         hands: usize,
     ) -> Vec<Batches> {
         let batches = self.full_batches(units, columns);
         let most_units = (batches.most_units / DEALT_IN).max(1);
+        let hands = match (batches.units.end - batches.units.start).div_ceil(most_units) {
+            0 | 1 => 0,
+            dealt => dealt.min(hands as u64),
+        };
         let hand = |nth| {
             let start = batches.units.start.saturating_add(most_units * nth).min(batches.units.end);
-            let (units, stride) = (start..batches.units.end, hands as u64);
-            Batches { units, units_per_batch: most_units, most_units, stride, ..batches.clone() }
+            let units = start..batches.units.end;
+            Batches { units, units_per_batch: most_units, most_units, stride: hands, ..batches.clone() }
         };
-        (0..hands as u64).map(hand).collect()
+        (0..hands).map(hand).collect()
     }
 }
 
@@ -141,6 +144,13 @@ pub struct Batches {
 }
 
 impl Batches {
+    /// A small batch first, then larger ones.
+    fn growing(source: Arc<dyn Source>, units: Range<u64>, columns: Vec<usize>) -> Self {
+        let in_units = |rows: f64| ((rows / source.rows_per_unit()) as u64).max(1);
+        let (units_per_batch, most_units) = (in_units(ROWS_PER_FIRST_BATCH), in_units(ROWS_PER_BATCH));
+        Self { source, units, columns, units_per_batch, most_units, stride: 1 }
+    }
+
     /// Whether the next batch should have the whole text pool made for it: it reads texts, and so many that
     /// making the parts it reads would take longer than a few milliseconds.
     pub fn wants_text_pool(&self) -> bool {

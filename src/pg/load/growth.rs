@@ -7,7 +7,7 @@
 
 use crate::pg::server::compat;
 use crate::pg::server::process;
-use crate::pg::server::slot;
+use crate::pg::server::slot::Slot;
 use pgrx::pg_sys::{self, BlockNumber, Buffer, ForkNumber, ReadBufferMode};
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
@@ -16,6 +16,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
+use std::ptr::null_mut;
 
 const EXCLUSIVE: pg_sys::LOCKMODE = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
 const PAGE: usize = pg_sys::BLCKSZ as usize;
@@ -45,26 +46,27 @@ pub struct Growth {
     is_appending: bool,
     /// Whether pages could be reserved so far.
     is_possible: bool,
-    /// New pages that its own rows do not fill yet.
-    ahead: u32,
+    /// New pages that its own rows do not fill yet; `None` if nobody has looked.
+    ahead: Option<u32>,
     /// Room for rows in a new page, as its fill factor allows.
     page_room: usize,
     /// Of that, what the last of the rows leave in their page.
     room_left: usize,
-    /// Keeps new pages to a few of the buffers, as in COPY.
+    /// Keeps new pages to a few of the buffers, as in COPY; null until there are some.
     strategy: pg_sys::BufferAccessStrategy,
 }
 
 impl Growth {
-    /// `None` for a table that only this session sees, whose pages have other buffers.
+    /// `None` for what is no heap, and for a table that only this session sees, whose pages have other buffers.
     ///
     /// # Safety
-    /// `relation` is open, and a heap.
+    /// `relation` is open, and closed after the last use of this.
     pub unsafe fn new(relation: pg_sys::Relation) -> Option<Self> {
         // SAFETY: the caller vouches for the relation; a heap's options, if it has some, are of that type.
         unsafe {
+            let is_heap = (*relation).rd_tableam == pg_sys::GetHeapamTableAmRoutine();
             let is_temporary = (*(*relation).rd_rel).relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP;
-            if is_temporary || !compat::reads_no_page_beyond_the_end() {
+            if !is_heap || is_temporary || !compat::reads_no_page_beyond_the_end() {
                 return None;
             }
             let options = (*relation).rd_options.cast::<pg_sys::StdRdOptions>().as_ref();
@@ -75,10 +77,10 @@ impl Growth {
                 end: size(relation).saturating_sub(NEAR_END),
                 is_appending: false,
                 is_possible: true,
-                ahead: 0,
+                ahead: None,
                 page_room: EMPTY_PAGE - PAGE * (100 - fill_factor) / 100,
                 room_left: 0,
-                strategy: pg_sys::GetAccessStrategy(pg_sys::BufferAccessStrategyType::BAS_BULKWRITE),
+                strategy: null_mut(),
             })
         }
     }
@@ -87,35 +89,33 @@ impl Growth {
     /// other processes some for the rows after them: so there is seldom need to wait for their extensions.
     ///
     /// # Safety
-    /// The slots are of the relation and filled; it is still open.
-    pub unsafe fn make_room(&mut self, slots: &[*mut pg_sys::TupleTableSlot]) {
-        // SAFETY: the caller vouches for slots and relation.
-        unsafe {
-            let pages = self.pages_for(slots);
-            if !self.is_appending {
-                return;
-            }
-            let is_alone = process::sharing() == 1;
-            let wanted = pages + if is_alone { 0 } else { (AHEAD * pages).min(MOST_PAGES) };
-            while self.ahead < wanted && self.is_possible {
-                let missing = (wanted - self.ahead).min(most_pages());
-                let Some(reserved) = self.extend(missing, self.ahead < pages) else { break };
-                self.ahead += reserved;
-            }
-            self.ahead = self.ahead.saturating_sub(pages);
+    /// The slots hold rows of the relation.
+    pub unsafe fn make_room(&mut self, slots: &[Slot]) {
+        // SAFETY: the caller vouches for the slots.
+        let pages = unsafe { self.pages_for(slots) };
+        if !self.is_appending {
+            return;
         }
+        let is_alone = process::sharing() == 1;
+        let wanted = pages + if is_alone { 0 } else { (AHEAD * pages).min(MOST_PAGES) };
+        let mut ahead = self.ahead.unwrap_or_else(|| self.empty_pages());
+        while ahead < wanted && self.is_possible {
+            let missing = (wanted - ahead).min(most_pages());
+            let Some(reserved) = self.extend(missing, ahead < pages) else { break };
+            ahead += reserved;
+        }
+        self.ahead = Some(ahead.saturating_sub(pages));
     }
 
     /// How many more pages the rows in slots fill.
     ///
     /// # Safety
-    /// The slots are of the relation and filled.
-    unsafe fn pages_for(&mut self, slots: &[*mut pg_sys::TupleTableSlot]) -> u32 {
+    /// The slots hold rows of the relation.
+    unsafe fn pages_for(&mut self, slots: &[Slot]) -> u32 {
         let mut pages = 0;
-        for &slot in slots {
+        for slot in slots {
             // SAFETY: the caller vouches for the slot.
-            let length =
-                unsafe { slot::lent(slot).map_or_else(|| slot::tuple_size(slot), |(_, length)| length) };
+            let length = unsafe { slot.tuple_size() };
             let length = length.min(LONGEST_ROW).next_multiple_of(pg_sys::MAXIMUM_ALIGNOF as usize) + ITEM;
             if length > self.room_left {
                 pages += 1;
@@ -126,34 +126,20 @@ impl Growth {
         pages
     }
 
-    /// Ends it, while the relation is still open.
-    pub fn finish(self) {
-        // SAFETY: it was made for this, and is given back once.
-        unsafe { pg_sys::FreeAccessStrategy(self.strategy) };
-    }
-
-    /// Learns where rows went.
-    ///
-    /// # Safety
-    /// The last of the slots holds a row that was inserted; the relation is still open.
-    pub unsafe fn note(&mut self, slots: &[*mut pg_sys::TupleTableSlot]) {
-        let Some(&last) = slots.last() else { return };
-        // SAFETY: the caller vouches for slot and relation.
-        unsafe {
-            let page = pgrx::itemptr::item_pointer_get_block_number(&(*last).tts_tid);
-            let was_appending = std::mem::replace(&mut self.is_appending, page >= self.end);
-            if self.is_appending && !was_appending {
-                self.ahead = self.empty_pages();
-            }
+    /// Learns where rows went, the last of which is in the last slot.
+    pub fn note(&mut self, slots: &[Slot]) {
+        let Some(last) = slots.last() else { return };
+        // SAFETY: a place has a page.
+        let page = unsafe { pgrx::itemptr::item_pointer_get_block_number(&last.place()) };
+        let was_appending = std::mem::replace(&mut self.is_appending, page >= self.end);
+        if self.is_appending && !was_appending {
+            self.ahead = None;
         }
     }
 
     /// How many pages near the end are empty: somebody reserved them.
-    ///
-    /// # Safety
-    /// The relation is open.
-    unsafe fn empty_pages(&self) -> u32 {
-        // SAFETY: the caller vouches for the relation.
+    fn empty_pages(&self) -> u32 {
+        // SAFETY: the relation is open.
         let is_empty = |&page: &BlockNumber| unsafe {
             pg_sys::GetRecordedFreeSpace(self.relation, page) >= MOST_RECORDED
         };
@@ -165,66 +151,86 @@ impl Growth {
     /// Adds empty pages to the heap; returns how many. None are added where another process is extending it,
     /// unless `wait` is set, and where the file system has no space or no such call: the server will do, or
     /// complain, in its own way.
-    ///
-    /// # Safety
-    /// The relation is open.
-    unsafe fn extend(&mut self, pages: u32, wait: bool) -> Option<u32> {
-        // SAFETY: the caller vouches for the relation. The lock is for the time in which nobody else may extend it.
+    fn extend(&mut self, pages: u32, wait: bool) -> Option<u32> {
+        if !self.lock_end(wait) {
+            return None;
+        }
+        // SAFETY: the relation is open.
+        let first = unsafe { size(self.relation) };
+        // A file of its own begins with each segment: the server makes it.
+        let left = (pg_sys::RELSEG_SIZE - first % pg_sys::RELSEG_SIZE) % pg_sys::RELSEG_SIZE;
+        let pages = first..first + pages.min(left);
+        // The buffers come before the pages, so that nobody reads a page, fills it and has it written
+        // before it gets its buffer here, which begins with zeroes.
+        let buffers: Vec<_> = pages.clone().map(|page| self.empty_buffer(page)).collect();
+        self.is_possible = pages.is_empty() || self.reserve(&pages);
+        self.unlock_end();
+        // SAFETY: each is pinned once.
+        buffers.into_iter().for_each(|buffer| unsafe { pg_sys::ReleaseBuffer(buffer) });
+        if pages.is_empty() || !self.is_possible {
+            return None;
+        }
+        self.offer(&pages);
+        Some(pages.len() as u32)
+    }
+
+    /// Locks the relation for the time in which nobody else may extend it; false if somebody is doing so, and
+    /// `wait` is not set.
+    fn lock_end(&self, wait: bool) -> bool {
+        // SAFETY: the relation is open.
         unsafe {
             if wait {
                 pg_sys::LockRelationForExtension(self.relation, EXCLUSIVE);
-            } else if !pg_sys::ConditionalLockRelationForExtension(self.relation, EXCLUSIVE) {
-                return None;
+                return true;
             }
-            let first = size(self.relation);
-            // A file of its own begins with each segment: the server makes it.
-            let left = (pg_sys::RELSEG_SIZE - first % pg_sys::RELSEG_SIZE) % pg_sys::RELSEG_SIZE;
-            let pages = first..first + pages.min(left);
-            // The buffers come before the pages, so that nobody reads a page, fills it and has it written
-            // before it gets its buffer here, which begins with zeroes.
-            let buffers: Vec<_> = pages.clone().map(|page| self.empty_buffer(page)).collect();
-            self.is_possible = pages.is_empty() || self.reserve(&pages);
-            pg_sys::UnlockRelationForExtension(self.relation, EXCLUSIVE);
-            buffers.into_iter().for_each(|buffer| pg_sys::ReleaseBuffer(buffer));
-            if pages.is_empty() || !self.is_possible {
-                return None;
-            }
+            pg_sys::ConditionalLockRelationForExtension(self.relation, EXCLUSIVE)
+        }
+    }
+
+    fn unlock_end(&self) {
+        // SAFETY: the relation is open, and was locked so.
+        unsafe { pg_sys::UnlockRelationForExtension(self.relation, EXCLUSIVE) };
+    }
+
+    /// Lists pages in the free space map, where whoever inserts finds them.
+    fn offer(&self, pages: &Range<BlockNumber>) {
+        // SAFETY: the relation is open, and has the pages.
+        unsafe {
             for page in pages.clone() {
                 pg_sys::RecordPageWithFreeSpace(self.relation, page, EMPTY_PAGE);
             }
             pg_sys::FreeSpaceMapVacuumRange(self.relation, pages.start, pages.end);
-            Some(pages.len() as u32)
         }
     }
 
-    /// A pinned buffer of zeroes for a page that is not in the file yet.
-    ///
-    /// # Safety
-    /// The relation is open and locked for extension.
-    unsafe fn empty_buffer(&self, page: BlockNumber) -> Buffer {
-        // SAFETY: the caller vouches for the relation.
+    /// A pinned buffer of zeroes for a page that is not in the file yet, while the relation is locked for extension.
+    fn empty_buffer(&mut self, page: BlockNumber) -> Buffer {
+        let fork = ForkNumber::MAIN_FORKNUM;
+        let mode = ReadBufferMode::RBM_ZERO_AND_LOCK;
+        // SAFETY: the relation is open. The strategy lives in the memory context of the insert.
         unsafe {
-            let mode = ReadBufferMode::RBM_ZERO_AND_LOCK;
-            let buffer = pg_sys::ReadBufferExtended(
-                self.relation,
-                ForkNumber::MAIN_FORKNUM,
-                page,
-                mode,
-                self.strategy,
-            );
+            if self.strategy.is_null() {
+                self.strategy = pg_sys::GetAccessStrategy(pg_sys::BufferAccessStrategyType::BAS_BULKWRITE);
+            }
+            let buffer = pg_sys::ReadBufferExtended(self.relation, fork, page, mode, self.strategy);
             pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_UNLOCK as i32);
             buffer
         }
     }
 
     /// Reserves disk space for pages of one segment; false if it could not.
-    ///
-    /// # Safety
-    /// As [`Growth::extend`].
-    unsafe fn reserve(&self, pages: &Range<BlockNumber>) -> bool {
-        // SAFETY: the caller vouches for the relation; the path is a palloc'ed C string, relative to the data
-        // directory, where the server works.
-        let (path, segment) = unsafe {
+    fn reserve(&self, pages: &Range<BlockNumber>) -> bool {
+        let segment = pages.start / pg_sys::RELSEG_SIZE;
+        let path = self.path();
+        let path = if segment == 0 { path } else { format!("{path}.{segment}") };
+        let Ok(file) = OpenOptions::new().write(true).open(path) else { return false };
+        allocate(&file, (pages.start % pg_sys::RELSEG_SIZE) as usize * PAGE, pages.len() * PAGE)
+    }
+
+    /// The path of the relation's first file, relative to the data directory, where the server works.
+    fn path(&self) -> String {
+        // SAFETY: the relation is open; the path is a palloc'ed C string.
+        unsafe {
             let node = (*self.relation).rd_node;
             let path = pg_sys::GetRelationPath(
                 node.dbNode,
@@ -235,11 +241,8 @@ impl Growth {
             );
             let name = CStr::from_ptr(path).to_string_lossy().into_owned();
             pg_sys::pfree(path.cast());
-            (name, pages.start / pg_sys::RELSEG_SIZE)
-        };
-        let path = if segment == 0 { path } else { format!("{path}.{segment}") };
-        let Ok(file) = OpenOptions::new().write(true).open(path) else { return false };
-        allocate(&file, (pages.start % pg_sys::RELSEG_SIZE) as usize * PAGE, pages.len() * PAGE)
+            name
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Inserting rows in bulk, straight from Arrow columns: no plan, no expressions, no copy of the rows.
 
-use super::leaf::{Leaf, SLOTS_KEPT};
-use super::path::looks_plain;
+use super::ROWS_AT_ONCE;
+use super::leaf::{Leaf, SLOTS_KEPT, Writer};
+use super::plain::{LockedInsert, partition_looks_plain};
 use super::route::Router;
-use super::{KEEP_LOCK, ROW_EXCLUSIVE, ROWS_AT_ONCE};
+use super::table::OpenTable;
 use crate::error::{Error, Result};
 use crate::pg::server::progress::{self, Measured};
-use crate::pg::server::slot::{self, palloc_node};
-use crate::pg::server::text::from_c_string;
+use crate::pg::server::slot::Slot;
+use crate::pg::server::subtransaction;
 use crate::pg::server::wal;
 use crate::pg::values::feed::Feed;
 use crate::pg::values::reader::{Reader, columns_of};
@@ -15,60 +16,125 @@ use crate::pg::values::row_type::RowType;
 use crate::pg::values::tuple::{Batch, Former, Tuples};
 use arrow::array::RecordBatch;
 use millrace_sources::Source;
-use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
+use pgrx::PgMemoryContexts;
+use pgrx::pg_sys::{self, Oid};
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::ops::Range;
-use std::ptr::null_mut;
 use std::sync::Arc;
 
-/// # Safety
-/// `relation` is open.
-unsafe fn relation_name(relation: pg_sys::Relation) -> String {
-    // SAFETY: the caller vouches for the relation; a name ends with a zero byte.
-    from_c_string(unsafe { CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr()) })
+/// What became of a bulk insert.
+pub enum Outcome {
+    /// All rows are in each of the tables; what each took.
+    Inserted(Vec<Measured>),
+    /// No row is in any of them: this one of them has a partition into which only the executor can insert.
+    NeedsExecutor(Oid),
 }
 
-/// Inserts `units` of a source into tables that take rows in bulk, the same rows into each; returns what
-/// each took. Columns the source does not have are null.
+/// Why a bulk insert ended early.
+enum Stop {
+    /// As [`Outcome::NeedsExecutor`].
+    NeedsExecutor(Oid),
+    Failed(Error),
+}
+
+type Stoppable<T> = std::result::Result<T, Stop>;
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// Inserts `units` of a source into tables, the same rows into each. Columns the source does not have are null.
 pub fn bulk_insert(
-    tables: &[Oid],
+    inserts: &[LockedInsert],
     name: &str,
-    source: Box<dyn Source>,
+    source: &Arc<dyn Source>,
     units: Range<u64>,
-) -> Result<Vec<Measured>> {
-    let schema = source.schema();
-    let mut row_types = Vec::new();
-    let mut columns = Vec::new();
-    for &table in tables {
-        let row_type =
-            RowType::of_table(table).ok_or_else(|| Error::UnknownTarget(table.to_u32().to_string()))?;
-        columns.extend(columns_of(&row_type, name, &schema)?);
-        row_types.push((table, row_type));
-    }
-    columns.sort_unstable();
-    columns.dedup();
-    let (mut loads, mut formers) = (Vec::new(), Vec::new());
-    for (table, row_type) in &row_types {
-        let insert = Insert::begin(*table);
-        let reader = Reader::new(row_type, name, &schema, &columns)?;
-        formers.push(if insert.takes_tuples() { reader.former(row_type) } else { None });
-        loads.push((insert, reader, Measured::default()));
-    }
-    let before = progress::generation();
-    let mut feed = Feed::ahead(source, units, columns, Arc::new(prepare(formers)))?;
-    while let Some(batches) = feed.next()? {
-        for ((insert, reader, measured), batch) in loads.iter_mut().zip(batches) {
-            measured.measure(|| insert.insert(batch, reader))?;
-        }
-    }
-    let generation = progress::generation().since(before);
-    let finish = |(insert, _, mut measured): (Insert, Reader, Measured)| {
-        measured.rows = measured.measure(|| insert.finish());
-        measured.add(generation);
-        measured
+) -> Result<Outcome> {
+    // Only rows show which of the partitions are used, and the first may be in a table when another's are met.
+    let may_stop = inserts.iter().any(LockedInsert::is_partitioned)
+        && (inserts.len() > 1 || source.rows(units.clone()) > ROWS_AT_ONCE as u64);
+    let mut memory = PgMemoryContexts::new("millrace bulk insert");
+    // SAFETY: nothing of what is allocated there outlives the call, but errors, which own what they say.
+    let inserted = unsafe {
+        memory.switch_to(|_| {
+            let load = || Load::begin(inserts, name, &source.schema())?.run(source, units);
+            if may_stop { subtransaction::attempt(load) } else { load() }
+        })
     };
-    Ok(loads.into_iter().map(finish).collect())
+    match inserted {
+        Ok(measured) => Ok(Outcome::Inserted(measured)),
+        Err(Stop::NeedsExecutor(table)) => Ok(Outcome::NeedsExecutor(table)),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// A bulk insert into several tables under way.
+struct Load {
+    /// Which columns of the source are read.
+    columns: Vec<usize>,
+    tables: Vec<(Insert, Reader, Measured)>,
+    /// `None` for tables that take columns, not tuples.
+    formers: Vec<Option<Former>>,
+}
+
+impl Load {
+    fn begin(inserts: &[LockedInsert], name: &str, schema: &arrow::datatypes::Schema) -> Result<Self> {
+        let row_type = |insert: &LockedInsert| {
+            let table = insert.table();
+            RowType::of_table(table).ok_or_else(|| Error::UnknownTarget(table.to_u32().to_string()))
+        };
+        let row_types = inserts.iter().map(row_type).collect::<Result<Vec<_>>>()?;
+        let mut columns = Vec::new();
+        for row_type in &row_types {
+            columns.extend(columns_of(row_type, name, schema)?);
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        let (mut tables, mut formers) = (Vec::new(), Vec::new());
+        for (insert, row_type) in inserts.iter().zip(&row_types) {
+            let reader = Reader::new(row_type, name, schema, &columns)?;
+            let mut insert = Insert::begin(insert);
+            formers.push(if insert.takes_tuples() { reader.former(row_type) } else { None });
+            tables.push((insert, reader, Measured::default()));
+        }
+        Ok(Self { columns, tables, formers })
+    }
+
+    /// Makes the rows and inserts them.
+    fn run(mut self, source: &Arc<dyn Source>, units: Range<u64>) -> Stoppable<Vec<Measured>> {
+        let before = progress::generation();
+        let columns = std::mem::take(&mut self.columns);
+        let formers = std::mem::take(&mut self.formers);
+        let mut feed = Feed::ahead(source, units, columns, Arc::new(prepare(formers)))?;
+        while let Some(batches) = feed.next()? {
+            if let Err(stop) = self.insert(batches) {
+                if matches!(stop, Stop::NeedsExecutor(_)) {
+                    self.tables.into_iter().for_each(|(insert, ..)| insert.close());
+                }
+                return Err(stop);
+            }
+        }
+        let generation = progress::generation().since(before);
+        let finish = |(insert, _, mut measured): (Insert, Reader, Measured)| {
+            measured.rows = measured.measure(|| insert.finish());
+            measured.add(generation);
+            measured
+        };
+        let measured = self.tables.into_iter().map(finish).collect();
+        // SAFETY: within a transaction, the rest of which is to see the rows.
+        unsafe { pg_sys::CommandCounterIncrement() };
+        Ok(measured)
+    }
+
+    /// Inserts a batch as it was made for each table.
+    fn insert(&mut self, batches: Vec<Batch>) -> Stoppable<()> {
+        let mut tables = self.tables.iter_mut().zip(batches);
+        tables.try_for_each(|((insert, reader, measured), batch)| {
+            measured.measure(|| insert.insert(batch, reader))
+        })
+    }
 }
 
 /// Makes of a batch what each table takes; null formers are for tables that take columns.
@@ -89,25 +155,26 @@ enum Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Puts the next row into an empty slot; false if there is none left. Converted values are in `memory`.
+    /// Puts the next row into a slot, in place of what it holds; false if there is none left. Converted values are
+    /// in `memory`.
     ///
     /// # Safety
-    /// `slot` is of the table's row type, for heap tuples if the rows are. It is emptied before the rows are
+    /// The slot is of the table's row type, and takes tuples if the rows are. It is cleared before the rows are
     /// dropped or released.
-    unsafe fn next(
-        &mut self,
-        slot: *mut pg_sys::TupleTableSlot,
-        memory: pg_sys::MemoryContext,
-    ) -> Result<bool> {
-        // SAFETY: the caller vouches for the slot.
+    unsafe fn next(&mut self, slot: &mut Slot, memory: &mut PgMemoryContexts) -> Result<bool> {
+        // SAFETY: the caller vouches for the slot; values are of the row type that the reader was made for.
         unsafe {
             match self {
                 Rows::Tuples(tuples) => {
-                    let Some((tuple, length)) = tuples.next() else { return Ok(false) };
-                    slot::lend(slot, tuple, length);
-                    Ok(true)
+                    let next = tuples.next();
+                    if let Some((tuple, length)) = next {
+                        slot.lend(tuple, length);
+                    }
+                    Ok(next.is_some())
                 }
-                Rows::Values(reader) => read(reader, slot, memory),
+                Rows::Values(reader) => {
+                    slot.fill(|values, nulls| memory.switch_to(|_| reader.read(values, nulls)))
+                }
             }
         }
     }
@@ -120,60 +187,46 @@ impl Rows<'_> {
     }
 }
 
-/// A bulk insert under way. On an error the transaction's end cleans up.
+/// A bulk insert into one table under way. On an error the transaction's end cleans up.
 struct Insert {
-    relation: pg_sys::Relation,
-    estate: *mut pg_sys::EState,
-    result: *mut pg_sys::ResultRelInfo,
-    /// How rows find their partitions, if the table is partitioned, and the row that is being routed.
-    router: Option<(Router, *mut pg_sys::TupleTableSlot)>,
+    table: OpenTable,
+    writer: Writer,
+    /// How rows find their partitions, if the table is partitioned.
+    router: Option<Router>,
     /// Where rows go: the table itself, or its partitions as rows come for them.
     leaves: Vec<Leaf>,
     /// Which of the leaves a partition is.
     partitions: HashMap<*mut pg_sys::ResultRelInfo, usize>,
     /// Converted values of the rows at hand; emptied when they are inserted.
-    memory: pg_sys::MemoryContext,
+    converted: PgMemoryContexts,
     rows: i64,
 }
 
 impl Insert {
-    fn begin(table: Oid) -> Self {
-        // SAFETY: everything is made in the current memory context and transaction, which outlive the
-        // insert. Range table index 0 says that the relation is not of a query.
-        unsafe {
-            let relation = pg_sys::table_open(table, ROW_EXCLUSIVE);
-            let estate = pg_sys::CreateExecutorState();
-            let result = palloc_node::<pg_sys::ResultRelInfo>(NodeTag::T_ResultRelInfo);
-            pg_sys::InitResultRelInfo(result, relation, 0, null_mut(), 0);
-            let (mut router, mut leaves) = (None, Vec::new());
-            if (*(*relation).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE {
-                // The slot of a partitioned table itself takes no tuples.
-                let slot =
-                    pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, &raw const pg_sys::TTSOpsHeapTuple);
-                router = Some((Router::new(result, estate), slot));
+    fn begin(insert: &LockedInsert) -> Self {
+        let table = OpenTable::open(insert);
+        let (mut router, mut leaves) = (None, Vec::new());
+        // SAFETY: the table is open, and closed last.
+        let writer = unsafe {
+            if table.is_partitioned() {
+                router = Some(Router::new(&table));
             } else {
-                pg_sys::ExecOpenIndices(result, false);
-                leaves.push(Leaf::of_table(result, estate));
+                pg_sys::ExecOpenIndices(table.result, false);
+                leaves.push(Leaf::of_table(table.result, table.estate));
             }
-            let memory = pg_sys::AllocSetContextCreateExtended(
-                pg_sys::CurrentMemoryContext,
-                c"millrace insert".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            );
-            let partitions = HashMap::new();
-            Self { relation, estate, result, router, leaves, partitions, memory, rows: 0 }
-        }
+            Writer::new(&table)
+        };
+        let converted = PgMemoryContexts::new("millrace converted values");
+        Self { table, writer, router, leaves, partitions: HashMap::new(), converted, rows: 0 }
     }
 
     /// Whether rows may be formed into tuples before they come.
-    fn takes_tuples(&self) -> bool {
-        self.router.is_some() || self.leaves.iter().all(|leaf| leaf.is_heap)
+    fn takes_tuples(&mut self) -> bool {
+        self.router.is_some() || self.leaves.iter_mut().all(|leaf| leaf.next_slot().takes_tuples())
     }
 
     /// Inserts the rows of a batch; those to be read value by value are read by `reader`.
-    fn insert(&mut self, batch: Batch, reader: &mut Reader) -> Result<()> {
+    fn insert(&mut self, batch: Batch, reader: &mut Reader) -> Stoppable<()> {
         let mut rows = match batch {
             Batch::Tuples(tuples) => Rows::Tuples(tuples),
             Batch::Columns(batch) => {
@@ -189,7 +242,7 @@ impl Insert {
     }
 
     /// Fills slots with the next rows; returns how many.
-    fn fill(&mut self, rows: &mut Rows) -> Result<usize> {
+    fn fill(&mut self, rows: &mut Rows) -> Stoppable<usize> {
         let mut filled = 0;
         while filled < ROWS_AT_ONCE && self.fill_next(rows)? {
             filled += 1;
@@ -198,104 +251,80 @@ impl Insert {
     }
 
     /// Puts the next row into a slot of the leaf it belongs to; false if there is none left.
-    fn fill_next(&mut self, rows: &mut Rows) -> Result<bool> {
-        // SAFETY: the slots are of the row type of the rows, which are tuples only if the slots take them. The
-        // slots are emptied when they are flushed, and the router's before it is filled.
+    fn fill_next(&mut self, rows: &mut Rows) -> Stoppable<bool> {
+        // SAFETY: slots are of the row type of the rows, which are tuples only if the slots take them. They are
+        // cleared when they are flushed, and the router's is filled anew before anybody looks at it.
         unsafe {
-            let Some((router, row)) = &self.router else {
+            let Some(router) = &mut self.router else {
                 let leaf = &mut self.leaves[0];
-                let next = rows.next(leaf.next_slot(), self.memory)?;
+                let next = rows.next(leaf.next_slot(), &mut self.converted)?;
                 leaf.filled += usize::from(next);
                 return Ok(next);
             };
-            let row = slot::take_back(*row);
-            if !rows.next(row, self.memory)? {
+            if !rows.next(&mut router.row, &mut self.converted)? {
                 return Ok(false);
             }
-            let partition = router.partition(row);
-            self.leaf_of(partition)?.take(row);
+            let number = leaf_of(&mut self.leaves, &mut self.partitions, router.partition(), &self.table)?;
+            self.leaves[number].take(&router.row);
             Ok(true)
         }
     }
 
-    /// # Safety
-    /// `partition` comes from the router.
-    unsafe fn leaf_of(&mut self, partition: *mut pg_sys::ResultRelInfo) -> Result<&mut Leaf> {
-        let next = self.leaves.len();
-        let number = *self.partitions.entry(partition).or_insert(next);
-        if number == next {
-            // SAFETY: the router has opened the partition, with its indexes.
-            unsafe {
-                // It may have been attached since the path was chosen.
-                if !looks_plain((*partition).ri_RelationDesc) {
-                    return Err(Error::NewPartition(relation_name((*partition).ri_RelationDesc)));
-                }
-                self.leaves.push(Leaf::of_partition(partition, self.estate));
-            }
-        }
-        Ok(&mut self.leaves[number])
-    }
-
     /// Inserts the rows in the slots.
     fn flush(&mut self) {
-        // SAFETY: what checks and index expressions allocated is not used any more, nor are converted values.
-        unsafe {
-            let slots_each = SLOTS_KEPT / self.leaves.len();
-            for leaf in &mut self.leaves {
-                self.rows += leaf.flush(self.estate) as i64;
-                leaf.keep_slots(slots_each);
-            }
-            wal::flush_ahead();
-            let context = (*self.estate).es_per_tuple_exprcontext;
-            if !context.is_null() {
-                pg_sys::MemoryContextReset((*context).ecxt_per_tuple_memory);
-            }
-            pg_sys::MemoryContextReset(self.memory);
+        let slots_each = SLOTS_KEPT / self.leaves.len();
+        for leaf in &mut self.leaves {
+            // SAFETY: the rows in its slots are of its row type.
+            self.rows += unsafe { leaf.flush(&mut self.writer) } as i64;
+            leaf.keep_slots(slots_each);
         }
+        wal::flush_ahead();
+        self.table.forget_rows();
+        // SAFETY: the converted values were in the slots.
+        unsafe { self.converted.reset() };
     }
 
-    /// Ends the insert and makes its rows visible to the rest of the transaction.
-    fn finish(self) -> i64 {
-        // SAFETY: what was made is given back once. The lock stays to the end of the transaction.
-        unsafe {
-            for leaf in self.leaves {
-                leaf.finish();
+    /// Ends the insert; returns how many rows it inserted.
+    fn finish(mut self) -> i64 {
+        self.leaves.drain(..).for_each(Leaf::finish);
+        let rows = self.rows;
+        self.close();
+        rows
+    }
+
+    /// Closes what is open.
+    fn close(self) {
+        // Their slots first, as those of the executor's state.
+        drop(self.leaves);
+        self.writer.close();
+        self.table.close(|| {
+            if let Some(router) = self.router {
+                router.close();
             }
-            match self.router {
-                Some((router, row)) => {
-                    router.close();
-                    slot::take_back(row);
-                    pg_sys::ExecDropSingleTupleTableSlot(row);
-                }
-                None => pg_sys::ExecCloseIndices(self.result),
-            }
-            pg_sys::FreeExecutorState(self.estate);
-            pg_sys::MemoryContextDelete(self.memory);
-            pg_sys::relation_close(self.relation, KEEP_LOCK);
-            pg_sys::CommandCounterIncrement();
-        }
-        self.rows
+        });
     }
 }
 
-/// Reads the next row into an empty slot; false if there is none left. Converted values are in `memory`.
+/// Which of the leaves a partition is, that the router has found for a row of a table.
 ///
 /// # Safety
-/// `slot` is of the row type that the reader's fields are of.
-unsafe fn read(
-    reader: &mut Reader,
-    slot: *mut pg_sys::TupleTableSlot,
-    memory: pg_sys::MemoryContext,
-) -> Result<bool> {
-    // SAFETY: the caller vouches for the slot.
-    unsafe {
-        let (values, nulls) = slot::row(slot);
-        values.fill(Datum::null());
-        nulls.fill(true);
-        let before = pg_sys::MemoryContextSwitchTo(memory);
-        let read = reader.read(values, nulls);
-        pg_sys::MemoryContextSwitchTo(before);
-        slot::store_virtual(slot);
-        read
+/// The partition is open, and closed after the leaves.
+unsafe fn leaf_of(
+    leaves: &mut Vec<Leaf>,
+    partitions: &mut HashMap<*mut pg_sys::ResultRelInfo, usize>,
+    partition: *mut pg_sys::ResultRelInfo,
+    table: &OpenTable,
+) -> Stoppable<usize> {
+    let next = leaves.len();
+    let number = *partitions.entry(partition).or_insert(next);
+    if number == next {
+        // SAFETY: the caller vouches for the partition.
+        unsafe {
+            if !partition_looks_plain(partition) {
+                return Err(Stop::NeedsExecutor((*table.relation()).rd_id));
+            }
+            leaves.push(Leaf::of_partition(partition, table.estate));
+        }
     }
+    Ok(number)
 }

@@ -5,6 +5,8 @@ use pgrx::pg_sys;
 use std::ffi::CStr;
 #[cfg(not(feature = "cbdb"))]
 use std::ptr::null_mut;
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+use std::sync::LazyLock;
 
 /// What the streaming scan can do beyond scanning. That custom scans project has to be said since
 /// PostgreSQL 15; before, it was taken for granted.
@@ -108,6 +110,64 @@ pub unsafe fn root_to_partition_map(
     }
 }
 
+/// The server's own check that the current user may do what a plan does, with whatever hooks it; raises its error if not.
+///
+/// # Safety
+/// `plan` is a planned statement.
+#[cfg(not(feature = "cbdb"))]
+pub unsafe fn check_permissions(plan: *const pg_sys::PlannedStmt) {
+    // SAFETY: the caller vouches for the plan.
+    unsafe {
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        pg_sys::ExecCheckRTPerms((*plan).rtable, true);
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        pg_sys::ExecCheckPermissions((*plan).rtable, (*plan).permInfos, true);
+    }
+}
+
+/// Gives an executor's state the range table of a plan, of which relation `used` is opened.
+///
+/// # Safety
+/// `estate` is new, and outlived by the plan.
+#[cfg(not(feature = "cbdb"))]
+pub unsafe fn init_range_table(
+    estate: *mut pg_sys::EState,
+    plan: *const pg_sys::PlannedStmt,
+    used: pg_sys::Index,
+) {
+    // SAFETY: the caller vouches for both.
+    unsafe {
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        pg_sys::ExecInitRangeTable(estate, (*plan).rtable);
+        #[cfg(any(feature = "pg16", feature = "pg17"))]
+        pg_sys::ExecInitRangeTable(estate, (*plan).rtable, (*plan).permInfos);
+        #[cfg(feature = "pg18")]
+        {
+            let used = pg_sys::bms_make_singleton(used as i32);
+            pg_sys::ExecInitRangeTable(estate, (*plan).rtable, (*plan).permInfos, used);
+        }
+        #[cfg(not(feature = "pg18"))]
+        let _ = used;
+    }
+}
+
+/// Whether a table has generated columns.
+///
+/// # Safety
+/// `relation` is open.
+#[cfg(not(feature = "cbdb"))]
+pub unsafe fn has_generated_columns(relation: pg_sys::Relation) -> bool {
+    // SAFETY: the caller vouches for the relation, whose row type's constraints may be null.
+    let constraints = unsafe { (*(*relation).rd_att).constr.as_ref() };
+    constraints.is_some_and(|constraints| {
+        #[cfg(feature = "pg18")]
+        let is_virtual = constraints.has_generated_virtual;
+        #[cfg(not(feature = "pg18"))]
+        let is_virtual = false;
+        constraints.has_generated_stored || is_virtual
+    })
+}
+
 unsafe extern "C-unwind" {
     fn die(signal: std::ffi::c_int);
 }
@@ -139,11 +199,12 @@ pub fn terminate_on_sigterm() {
 #[cfg(any(feature = "pg14", feature = "pg15"))]
 pub fn reads_no_page_beyond_the_end() -> bool {
     const SINCE: u32 = if cfg!(feature = "pg14") { 140_012 } else { 150_007 };
-    // SAFETY: the setting is there in every server, and its value a C string.
-    unsafe {
-        let version = pg_sys::GetConfigOption(c"server_version_num".as_ptr(), false, false);
-        CStr::from_ptr(version)
-            .to_str()
-            .is_ok_and(|version| version.parse().is_ok_and(|version: u32| version >= SINCE))
-    }
+    static KNOWN: LazyLock<bool> = LazyLock::new(|| {
+        // SAFETY: the setting is there in every server, and its value a C string.
+        let version = unsafe {
+            CStr::from_ptr(pg_sys::GetConfigOption(c"server_version_num".as_ptr(), false, false)).to_str()
+        };
+        version.is_ok_and(|version| version.parse().is_ok_and(|version: u32| version >= SINCE))
+    });
+    *KNOWN
 }

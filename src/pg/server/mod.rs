@@ -5,6 +5,8 @@ pub mod cluster;
 pub mod compat;
 pub mod invalidation;
 pub mod lock;
+#[cfg(not(feature = "cbdb"))]
+pub mod prepared;
 pub mod process;
 pub mod progress;
 #[cfg(not(feature = "cbdb"))]
@@ -13,6 +15,8 @@ pub mod report;
 pub mod role;
 pub mod settings;
 pub mod slot;
+#[cfg(not(feature = "cbdb"))]
+pub mod subtransaction;
 pub mod text;
 pub mod transaction;
 pub mod wal;

@@ -21,11 +21,6 @@ pub struct PartitionTupleRouting {
 }
 
 unsafe extern "C-unwind" {
-    pub fn find_all_inheritors(
-        table: pg_sys::Oid,
-        lock: pg_sys::LOCKMODE,
-        parents: *mut *mut pg_sys::List,
-    ) -> *mut pg_sys::List;
     pub fn FormIndexDatum(
         info: *mut pg_sys::IndexInfo,
         slot: *mut pg_sys::TupleTableSlot,

@@ -83,18 +83,20 @@ fn make<T>(batches: &mut Batches, prepare: &Prepare<T>) -> Option<Made<T>> {
 }
 
 impl<T: Send + 'static> Feed<T> {
-    /// For somebody who reads all of `units`: starts threads that make them, unless that is switched off.
+    /// For somebody who reads all of `units`: starts threads that make them, unless that is switched off, or
+    /// they are so few that a thread would make them no sooner.
     pub fn ahead(
-        source: Box<dyn Source>,
+        source: &Arc<dyn Source>,
         units: Range<u64>,
         columns: Vec<usize>,
         prepare: Prepare<T>,
     ) -> Result<Self> {
-        if !guc::generate_ahead() {
-            return Ok(Feed::OnDemand(source.full_batches(units, columns), prepare));
+        let hands = if guc::generate_ahead() { threads() } else { 0 };
+        let hands = source.clone().dealt_batches(units.clone(), columns.clone(), hands);
+        if hands.is_empty() {
+            return Ok(Feed::OnDemand(source.clone().full_batches(units, columns), prepare));
         }
-        let hands = source.dealt_batches(units, columns, threads()).into_iter();
-        let threads = hands.map(|batches| make_ahead(batches, prepare.clone()));
+        let threads = hands.into_iter().map(|batches| make_ahead(batches, prepare.clone()));
         Ok(Feed::Ahead(threads.collect::<Result<_>>()?))
     }
 

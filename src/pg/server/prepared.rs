@@ -1,0 +1,91 @@
+//! Statements that the server has prepared, and keeps a plan of until something changes that the plan depends on.
+
+use crate::error::Result;
+use pgrx::Spi;
+use pgrx::pg_sys::{self, Oid};
+use std::ffi::CStr;
+use std::ptr::null_mut;
+
+/// A prepared statement; dropped, it is forgotten.
+pub struct Prepared {
+    plan: pg_sys::SPIPlanPtr,
+    source: *mut pg_sys::CachedPlanSource,
+}
+
+impl Prepared {
+    /// Prepares one statement. Raises the server's error if there is one in it.
+    pub fn new(statement: &CStr, parameters: &mut [Oid]) -> Result<Self> {
+        let mut prepare = || {
+            // SAFETY: SPI is connected; statement and parameters live through the call. What it keeps of one statement
+            // has one source, which lives as long.
+            unsafe {
+                let count = parameters.len() as i32;
+                let plan = pg_sys::SPI_prepare(statement.as_ptr(), count, parameters.as_mut_ptr());
+                if plan.is_null() {
+                    Spi::check_status(pg_sys::SPI_result)?;
+                }
+                // SPI refuses only what is no plan, or kept already.
+                pg_sys::SPI_keepplan(plan);
+                let source = pg_sys::list_nth(pg_sys::SPI_plan_get_plan_sources(plan), 0);
+                Ok::<_, pgrx::spi::Error>(Self { plan, source: source.cast() })
+            }
+        };
+        Ok(Spi::connect(|_| prepare())?)
+    }
+
+    /// Whether the server has heard of no change to what the statement names since it was planned.
+    pub fn is_valid(&self) -> bool {
+        // SAFETY: the source is kept.
+        unsafe { pg_sys::CachedPlanIsValid(self.source) }
+    }
+
+    /// The plan of now for any parameters, made anew if it has to be. Tables in it are locked.
+    pub fn plan(&self) -> Plan {
+        // SAFETY: the source is kept, so that a resource owner may hold references to its plan.
+        unsafe {
+            let owner = pg_sys::CurrentResourceOwner;
+            Plan { plan: pg_sys::GetCachedPlan(self.source, null_mut(), owner, null_mut()), owner }
+        }
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // SAFETY: it was kept by `new`, and is given back once. Plans still in use live on.
+        unsafe { pg_sys::SPI_freeplan(self.plan) };
+    }
+}
+
+/// A plan in use.
+pub struct Plan {
+    plan: *mut pg_sys::CachedPlan,
+    owner: pg_sys::ResourceOwner,
+}
+
+impl Plan {
+    /// What tells it from those made before and after it.
+    pub fn generation(&self) -> i32 {
+        // SAFETY: the plan is held.
+        unsafe { (*self.plan).generation }
+    }
+
+    /// The statement it is for, if that did not become several. It lives as long as the plan is held.
+    pub fn statement(&self) -> Option<*const pg_sys::PlannedStmt> {
+        // SAFETY: the plan is held; its list is one of planned statements.
+        unsafe {
+            let statements = (*self.plan).stmt_list;
+            let is_one = statements.as_ref().is_some_and(|statements| statements.length == 1);
+            is_one.then(|| pg_sys::list_nth(statements, 0).cast_const().cast())
+        }
+    }
+}
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        // If an error is passing by, the transaction's end gives it back.
+        if !std::thread::panicking() {
+            // SAFETY: it was got for this resource owner, and is given back once.
+            unsafe { pg_sys::ReleaseCachedPlan(self.plan, self.owner) };
+        }
+    }
+}
