@@ -5,7 +5,6 @@ pub mod compat;
 pub mod lock;
 pub mod process;
 pub mod progress;
-#[cfg(not(feature = "cbdb"))]
 pub mod raw;
 pub mod report;
 pub mod slot;

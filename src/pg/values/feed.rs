@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const TEXT_POOL_THREADS: usize = 4;
 /// Rows are made in about two and a half times the time they are inserted in.
 const MOST_THREADS: usize = 3;
+/// Fewer rows are made by the time a thread is there.
+const FEWEST_AHEAD: u64 = 2_048;
 /// Batches of each thread that wait to be read; one more is in the making.
 const AHEAD: usize = 3;
 
@@ -90,7 +92,9 @@ impl<T: Send + 'static> Feed<T> {
         columns: Vec<usize>,
         prepare: Prepare<T>,
     ) -> Result<Self> {
-        if !guc::generate_ahead() {
+        // One batch has nobody to be made ahead of.
+        let is_small = source.estimated_rows(units.clone()) <= FEWEST_AHEAD;
+        if is_small || !guc::generate_ahead() {
             return Ok(Feed::OnDemand(source.full_batches(units, columns), prepare));
         }
         let hands = source.dealt_batches(units, columns, threads()).into_iter();

@@ -6,5 +6,6 @@ pub mod encode;
 pub mod feed;
 pub mod reader;
 pub mod row_type;
+pub mod store;
 pub mod stream;
 pub mod tuple;
