@@ -2,6 +2,7 @@
 
 pub mod arena;
 pub mod convert;
+mod demand;
 pub mod encode;
 pub mod feed;
 pub mod reader;

@@ -4,9 +4,10 @@
 //! datum of it, take that apart again and form the tuple that it stores. A function that fills the store
 //! itself puts tuples there as threads formed them.
 
+use super::demand::columns_read;
 use super::feed::Feed;
 use super::reader::{Reader, Unmatched, fields, match_columns};
-use super::row_type::RowType;
+use super::row_type::{Attribute, RowType};
 use super::stream::{Row, Rows};
 use super::tuple::{Batch, Former, Tuples};
 use crate::error::Result;
@@ -49,6 +50,12 @@ impl Answer {
         };
         let schema = source.schema();
         let (attributes, columns) = match_columns(&row_type, name, &schema, unmatched)?;
+        // SAFETY: as above; it is evaluated in the context that the executor made for it.
+        let read = unsafe { columns_read(fcinfo, result.econtext) };
+        let is_read =
+            |attribute: &Attribute| read.as_ref().is_none_or(|read| read.contains(&attribute.index));
+        let (attributes, columns): (Vec<_>, Vec<_>) =
+            attributes.into_iter().zip(columns).filter(|(attribute, _)| is_read(attribute)).unzip();
         let fields = fields(attributes, &schema, &columns)?;
         let reader = Reader::open(fields, (0..columns.len()).collect());
         let feed = Feed::ahead(source, units, columns, Arc::new(prepare(reader.former(&row_type))))?;
