@@ -10,7 +10,7 @@ use crate::pg::server::process;
 use crate::pg::server::text::{Json, Text};
 use crate::pg::values::reader::Unmatched;
 use crate::pg::values::row_type::RowType;
-use crate::pg::values::stream::{Row, Rows};
+use crate::pg::values::store::Answer;
 use crate::runs::origin;
 use millrace_sources::{Source, registry, tpch};
 
@@ -18,10 +18,15 @@ use pgrx::prelude::*;
 use std::ops::Range;
 
 /// The rows of a call, or this process's share of them where several segments of a cluster make them together.
-fn rows(call: &Call, row_type: RowType, segments: Option<i16>) -> Result<SetOfIterator<'static, Row>> {
+fn rows(
+    call: &Call,
+    row_type: RowType,
+    segments: Option<i16>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Answer> {
     let (source, units) = call.open()?;
     let units = cluster::share_of_segment(units, segments)?;
-    Ok(SetOfIterator::new(Rows::new(row_type, &call.source, source, units, Unmatched::Refused)?))
+    Answer::new(fcinfo, row_type, &call.source, source, units, Unmatched::Refused)
 }
 
 /// `tpch_gen(table_name, sf, part, parts, row_type, segments)`; of the row type only its type matters.
@@ -34,9 +39,9 @@ fn tpch_gen_by_name(
     _row_type: Option<pgrx::AnyElement>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<SetOfIterator<'static, Row>> {
+) -> SqlResult<Answer> {
     let table = table_name.ok_or(Error::Null("table_name"))?;
-    Ok(rows(&Call::tpch(&table, sf, part, parts)?, RowType::of_call(fcinfo)?, segments)?)
+    Ok(rows(&Call::tpch(&table, sf, part, parts)?, RowType::of_call(fcinfo)?, segments, fcinfo)?)
 }
 
 /// `tpch_gen(row_type, sf, part, parts, segments)`: the table is the row type's name.
@@ -48,7 +53,7 @@ fn tpch_gen_by_type(
     parts: Option<i32>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<SetOfIterator<'static, Row>> {
+) -> SqlResult<Answer> {
     tpch_table(sf, part, parts, segments, fcinfo)
 }
 
@@ -60,10 +65,10 @@ fn tpch_table(
     parts: Option<i32>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<SetOfIterator<'static, Row>> {
+) -> SqlResult<Answer> {
     let row_type = RowType::of_call(fcinfo)?;
     let call = Call::tpch(source_of_row_type(row_type.name()), sf, part, parts)?;
-    Ok(rows(&call, row_type, segments)?)
+    Ok(rows(&call, row_type, segments, fcinfo)?)
 }
 
 /// `cdr_gen(rows, options, part, parts, segments)` and `iot_gen(…)`: the source is the result type's.
@@ -75,12 +80,12 @@ fn stream_gen(
     parts: Option<i32>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<SetOfIterator<'static, Row>> {
+) -> SqlResult<Answer> {
     let row_type = RowType::of_call(fcinfo)?;
     let count = Some(count.ok_or(Error::Null("rows"))?);
     let options = options.map(|options| options.0);
     let call = Call::synthetic(source_of_row_type(row_type.name()), count, options, part, parts)?;
-    Ok(rows(&call, row_type, segments)?)
+    Ok(rows(&call, row_type, segments, fcinfo)?)
 }
 
 /// `cdr_cell_towers(options, segments)` and its siblings: the source is the result type's.
@@ -89,11 +94,11 @@ fn dimension_table(
     options: Option<Json>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<SetOfIterator<'static, Row>> {
+) -> SqlResult<Answer> {
     let row_type = RowType::of_call(fcinfo)?;
     let options = options.map(|options| options.0);
     let call = Call::synthetic(source_of_row_type(row_type.name()), None, options, None, None)?;
-    Ok(rows(&call, row_type, segments)?)
+    Ok(rows(&call, row_type, segments, fcinfo)?)
 }
 
 /// `millrace.source_rows(source, options, first_unit, end_unit, row_type, segments)`: a range of any source,
@@ -107,7 +112,7 @@ fn source_rows(
     _row_type: Option<pgrx::AnyElement>,
     segments: Option<i16>,
     fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<SetOfIterator<'static, Row>> {
+) -> SqlResult<Answer> {
     if &*source == origin::QUERY {
         let hint = "Its rows are those that the query gives by itself.";
         return Err(Error::NotSupported { what: "making rows of a query", hint }.into());
@@ -116,7 +121,7 @@ fn source_rows(
     let opened = registry::open(&source, options.0).map_err(Error::from)?;
     let unit = |unit: i64| u64::try_from(unit).unwrap_or_default().min(opened.units());
     let units = cluster::share_of_segment(unit(first_unit)..unit(end_unit), segments)?;
-    Ok(SetOfIterator::new(Rows::new(row_type, &source, opened, units, Unmatched::Null)?))
+    Ok(Answer::new(fcinfo, row_type, &source, opened, units, Unmatched::Null)?)
 }
 
 /// `tpch_tables(sf, exact)`.

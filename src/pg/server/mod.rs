@@ -9,7 +9,6 @@ pub mod lock;
 pub mod prepared;
 pub mod process;
 pub mod progress;
-#[cfg(not(feature = "cbdb"))]
 pub mod raw;
 pub mod report;
 pub mod role;

@@ -3,7 +3,9 @@
 //! pgrx guards each call of a server function, so that an error unwinds through Rust. For calls that take
 //! less time than their guard there is one guard around many of them instead: [`guarded`].
 
-use pgrx::pg_sys::{self, Datum};
+use pgrx::pg_sys;
+#[cfg(not(feature = "cbdb"))]
+use pgrx::pg_sys::Datum;
 
 /// Runs `calls`, which may call functions of this module that raise errors.
 ///
@@ -14,12 +16,18 @@ pub unsafe fn guarded<T>(calls: impl FnOnce() -> T) -> T {
     unsafe { pg_sys::ffi::pg_guard_ffi_boundary(calls) }
 }
 
+unsafe extern "C-unwind" {
+    pub fn tuplestore_puttuple(store: *mut pg_sys::Tuplestorestate, tuple: pg_sys::HeapTuple);
+}
+
 /// How rows find their partitions; the server keeps the details to itself.
+#[cfg(not(feature = "cbdb"))]
 #[repr(C)]
 pub struct PartitionTupleRouting {
     _opaque: [u8; 0],
 }
 
+#[cfg(not(feature = "cbdb"))]
 unsafe extern "C-unwind" {
     pub fn FormIndexDatum(
         info: *mut pg_sys::IndexInfo,

@@ -2,9 +2,11 @@
 
 pub mod arena;
 pub mod convert;
+mod demand;
 pub mod encode;
 pub mod feed;
 pub mod reader;
 pub mod row_type;
+pub mod store;
 pub mod stream;
 pub mod tuple;
