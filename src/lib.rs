@@ -28,7 +28,8 @@ extension_sql_file!("../sql/export.sql", name = "export", requires = ["generate"
 extension_sql_file!("../sql/ledger.sql", name = "ledger", requires = ["types"]);
 extension_sql_file!("../sql/ingest.sql", name = "ingest", requires = ["generate", "ledger"]);
 extension_sql_file!("../sql/tpch.sql", name = "tpch", requires = ["ingest"]);
-extension_sql_file!("../sql/bench.sql", name = "bench", requires = ["ingest"]);
+extension_sql_file!("../sql/bench/sources.sql", name = "bench_sources", requires = ["types"]);
+extension_sql_file!("../sql/bench.sql", name = "bench", requires = ["ingest", "bench_sources"]);
 extension_sql_file!("../sql/report.sql", name = "report", requires = ["bench", "tpch"]);
 // Last, because it tells Cloudberry where all functions run and all tables lie.
 extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["report", "export"], finalize);
@@ -38,8 +39,8 @@ extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["report"
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     if pg::server::process::is_preloading() {
-        // Made before the postmaster forks, the text pool is shared by all backends. It must not have threads.
-        millrace_sources::tpch::build_text_pool(1);
+        // What is prepared before the postmaster forks is shared by all backends. It must not have threads.
+        millrace_sources::registry::prepare(1);
         pg::server::process::note_preloaded();
     }
     guc::register();
