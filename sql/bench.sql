@@ -278,19 +278,9 @@ GRANT SELECT ON stream_variants, stream_bench_tables, stream_bench_skipped, stre
 
 CREATE FUNCTION millrace.row_type(source text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT CASE source WHEN 'cdr' THEN '@extschema@.cdr_calls' WHEN 'iot' THEN '@extschema@.iot_readings' END
+    SELECT '@extschema@.' || b.row_type FROM millrace.bench_sources() b WHERE b.source = row_type.source
 $$;
 COMMENT ON FUNCTION millrace.row_type(text) IS 'The row type of a source that stream_bench can load; null for others';
-
-CREATE FUNCTION millrace.index_set(source text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT CASE source
-        WHEN 'cdr' THEN
-            ARRAY['(call_timestamp)', '(caller_number)', '(callee_number)', '(cell_tower_id)', '(call_date)']
-        WHEN 'iot' THEN ARRAY['("time")', '(device)', '(metric, "time")', '(arrival)', '(quality)']
-    END
-$$;
-COMMENT ON FUNCTION millrace.index_set(text) IS 'The five indexes that each table of phase index has, unless its variant says otherwise';
 
 CREATE FUNCTION millrace.fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -367,7 +357,9 @@ BEGIN
     IF phase = 'index' THEN
         RETURN QUERY
             SELECT format('CREATE INDEX ON %s %s', table_name, definition)
-            FROM unnest(coalesce(v.index_set, millrace.index_set(source))) WITH ORDINALITY AS i (definition, number)
+            FROM unnest(coalesce(v.index_set, (
+                SELECT b.index_set FROM millrace.bench_sources() b WHERE b.source = variant_statements.source
+            ))) WITH ORDINALITY AS i (definition, number)
             ORDER BY number;
     END IF;
 END
@@ -464,7 +456,8 @@ DECLARE
     differences text;
 BEGIN
     IF millrace.row_type(source) IS NULL THEN
-        PERFORM millrace.refuse_argument('source', source, 'A benchmark loads cdr or iot.');
+        PERFORM millrace.refuse_argument('source', source,
+            (SELECT format('A benchmark loads %s.', string_agg(b.source, ' or ')) FROM millrace.bench_sources() b));
     ELSIF rows IS NULL OR rows < 1 THEN
         PERFORM millrace.refuse_argument('rows', rows::text, 'The tables have at least one row.');
     ELSIF batch_rows IS NULL THEN
@@ -545,10 +538,8 @@ DECLARE
     opened text;
     definition text;
 BEGIN
-    IF bench.source = 'cdr' AND NOT bench.options ? 'rows_per_day' THEN
-        -- Then the rows are a day's, however many they are.
-        bench.options := bench.options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
-    END IF;
+    SELECT b.options || bench.options INTO bench.options
+    FROM millrace.bench_sources(bench.rows) b WHERE b.source = bench.source;
     IF begun THEN
         PERFORM millrace.create_tables(bench, phase);
     END IF;
@@ -656,47 +647,6 @@ $$;
 COMMENT ON FUNCTION millrace.sample(text) IS
 'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';
 
-CREATE FUNCTION millrace.queries(
-    source text, OUT number integer, OUT query text, OUT statement text, OUT arguments text
-) RETURNS SETOF record
-LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT q.number, q.query, q.statement, a.arguments
-    FROM (VALUES
-        ('cdr', 1, 'time range',
-         'SELECT call_type, count(*), sum(billing_amount), avg(duration_seconds) FROM %1$s'
-         ' WHERE call_timestamp >= %2$L AND call_timestamp < %3$L GROUP BY call_type'),
-        ('cdr', 2, 'caller history',
-         'SELECT call_timestamp, callee_number, duration_seconds, billing_amount FROM %1$s'
-         ' WHERE caller_number = %4$L ORDER BY call_timestamp, call_id'),
-        ('cdr', 3, 'time and tower',
-         'SELECT count(*), avg(call_quality_mos), sum(bytes_transferred) FROM %1$s'
-         ' WHERE call_timestamp >= %2$L AND call_timestamp < %3$L AND cell_tower_id = %5$L'),
-        ('cdr', 4, 'top towers',
-         'SELECT cell_tower_id, count(*) AS calls, sum(billing_amount) FROM %1$s'
-         ' GROUP BY cell_tower_id ORDER BY calls DESC, cell_tower_id LIMIT 10'),
-        ('iot', 1, 'time range',
-         'SELECT metric, count(*), min(value), max(value) FROM %1$s'
-         ' WHERE "time" >= %2$L AND "time" < %3$L GROUP BY metric'),
-        ('iot', 2, 'device history',
-         'SELECT "time", metric, value, quality FROM %1$s WHERE device = %4$L ORDER BY "time", metric'),
-        ('iot', 3, 'time and device',
-         'SELECT count(*), min(value), max(value) FROM %1$s'
-         ' WHERE "time" >= %2$L AND "time" < %3$L AND device = %4$L'),
-        ('iot', 4, 'top devices',
-         'SELECT device, count(*), max(value) AS highest FROM %1$s'
-         ' GROUP BY device ORDER BY highest DESC, device LIMIT 10')
-    ) AS q (source, number, query, statement)
-    JOIN (VALUES
-        ('cdr', 'ARRAY[date_trunc(''hour'', min(call_timestamp))::text, (date_trunc(''hour'', min(call_timestamp)) + interval ''1 hour'')::text,'
-                ' mode() WITHIN GROUP (ORDER BY caller_number), mode() WITHIN GROUP (ORDER BY cell_tower_id)::text]'),
-        ('iot', 'ARRAY[date_trunc(''minute'', min("time"))::text, (date_trunc(''minute'', min("time")) + interval ''1 minute'')::text,'
-                ' mode() WITHIN GROUP (ORDER BY device)::text]')
-    ) AS a (source, arguments) USING (source)
-    WHERE source = queries.source
-$$;
-COMMENT ON FUNCTION millrace.queries(text) IS
-'The queries that a benchmark of a source times: texts for format(), whose first argument is the table; the others come from a sample of the source';
-
 CREATE FUNCTION millrace.run_next_query(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
 DECLARE
@@ -709,10 +659,11 @@ DECLARE
     hash numeric;
 BEGIN
     -- Table after table, so that none has the quiet moments to itself.
-    SELECT t.target, t.name, t.relation, q.query, q.statement, q.arguments, a.attempt INTO due
+    SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments, a.attempt INTO due
     FROM millrace.run r
-    JOIN millrace.target t ON t.run = r.name,
-    millrace.queries(r.source) q, generate_series(1, 3) AS a (attempt)
+    JOIN millrace.target t ON t.run = r.name
+    JOIN millrace.bench_sources() b ON b.source = r.source,
+    millrace.bench_queries(r.source) q, generate_series(1, 3) AS a (attempt)
     WHERE r.name = run_next_query.run AND NOT EXISTS (
         SELECT FROM millrace.bench_query d
         WHERE (d.run, d.target, d.query, d.attempt) = (r.name, t.target, q.query, a.attempt))

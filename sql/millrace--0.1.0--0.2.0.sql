@@ -160,7 +160,9 @@ BEGIN
     IF phase = 'index' THEN
         RETURN QUERY
             SELECT format('CREATE INDEX ON %s %s', table_name, definition)
-            FROM unnest(coalesce(v.index_set, millrace.index_set(source))) WITH ORDINALITY AS i (definition, number)
+            FROM unnest(coalesce(v.index_set, (
+                SELECT b.index_set FROM millrace.bench_sources() b WHERE b.source = variant_statements.source
+            ))) WITH ORDINALITY AS i (definition, number)
             ORDER BY number;
     END IF;
 END
@@ -202,10 +204,8 @@ DECLARE
     opened text;
     definition text;
 BEGIN
-    IF bench.source = 'cdr' AND NOT bench.options ? 'rows_per_day' THEN
-        -- Then the rows are a day's, however many they are.
-        bench.options := bench.options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
-    END IF;
+    SELECT b.options || bench.options INTO bench.options
+    FROM millrace.bench_sources(bench.rows) b WHERE b.source = bench.source;
     IF begun THEN
         PERFORM millrace.create_tables(bench, phase);
     END IF;
@@ -264,10 +264,11 @@ DECLARE
     hash numeric;
 BEGIN
     -- Table after table, so that none has the quiet moments to itself.
-    SELECT t.target, t.name, t.relation, q.query, q.statement, q.arguments, a.attempt INTO due
+    SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments, a.attempt INTO due
     FROM millrace.run r
-    JOIN millrace.target t ON t.run = r.name,
-    millrace.queries(r.source) q, generate_series(1, 3) AS a (attempt)
+    JOIN millrace.target t ON t.run = r.name
+    JOIN millrace.bench_sources() b ON b.source = r.source,
+    millrace.bench_queries(r.source) q, generate_series(1, 3) AS a (attempt)
     WHERE r.name = run_next_query.run AND NOT EXISTS (
         SELECT FROM millrace.bench_query d
         WHERE (d.run, d.target, d.query, d.attempt) = (r.name, t.target, q.query, a.attempt))
@@ -865,7 +866,8 @@ DECLARE
     differences text;
 BEGIN
     IF millrace.row_type(source) IS NULL THEN
-        PERFORM millrace.refuse_argument('source', source, 'A benchmark loads cdr or iot.');
+        PERFORM millrace.refuse_argument('source', source,
+            (SELECT format('A benchmark loads %s.', string_agg(b.source, ' or ')) FROM millrace.bench_sources() b));
     ELSIF rows IS NULL OR rows < 1 THEN
         PERFORM millrace.refuse_argument('rows', rows::text, 'The tables have at least one row.');
     ELSIF batch_rows IS NULL THEN
@@ -1002,6 +1004,131 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
 'Summary of a run, or of all phases of a benchmark, one row per target: rows per second, of one process where workers help, over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
+
+-- All generating functions are one in the library.
+
+CREATE OR REPLACE FUNCTION tpch_region(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_region
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_nation(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_nation
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_part(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_part
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_supplier(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_supplier
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_partsupp(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_partsupp
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_customer(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_customer
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_orders(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_orders
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_lineitem(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_lineitem
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_gen(
+    table_name text, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    row_type anyelement DEFAULT NULL::tpch_lineitem,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF anyelement
+LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_gen(
+    row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF anyelement
+LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION cdr_gen(
+    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF cdr_calls
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION iot_gen(
+    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF iot_readings
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION cdr_cell_towers(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_cell_towers
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION cdr_rate_plans(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_rate_plans
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION cdr_termination_reasons(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_termination_reasons
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+-- What a benchmark needs to know of the sources, which the library says now.
+
+CREATE FUNCTION millrace.bench_sources(
+    rows bigint DEFAULT 1,
+    OUT source text, OUT row_type text, OUT index_set text[], OUT arguments text, OUT options jsonb
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 2
+AS 'MODULE_PATHNAME', 'bench_sources_wrapper';
+COMMENT ON FUNCTION millrace.bench_sources(bigint) IS
+'The sources that stream_bench can load: row type, what follows the table in CREATE INDEX, the expression over sample rows that gives the queries'' arguments, and the options that follow from the number of rows';
+
+CREATE FUNCTION millrace.bench_queries(
+    source text, OUT number integer, OUT query text, OUT statement text
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 4
+AS 'MODULE_PATHNAME', 'bench_queries_wrapper';
+COMMENT ON FUNCTION millrace.bench_queries(text) IS
+'The queries that a benchmark of a source times: texts for format(), whose first argument is the table; the others come from a sample of the source';
+
+CREATE OR REPLACE FUNCTION millrace.row_type(source text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT '@extschema@.' || b.row_type FROM millrace.bench_sources() b WHERE b.source = row_type.source
+$$;
+DROP FUNCTION millrace.index_set(text);
+DROP FUNCTION millrace.queries(text);
 
 -- Last, as in cluster.sql: Cloudberry is told of what is new, too.
 DO $$

@@ -1,5 +1,6 @@
 //! The ground floor: the backend, its locks, slots and settings, and what differs between versions.
 
+pub mod arguments;
 pub mod cluster;
 pub mod compat;
 pub mod lock;

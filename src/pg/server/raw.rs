@@ -21,6 +21,7 @@ pub struct PartitionTupleRouting {
 }
 
 unsafe extern "C-unwind" {
+    pub fn MemoryContextReset(context: pg_sys::MemoryContext);
     pub fn find_all_inheritors(
         table: pg_sys::Oid,
         lock: pg_sys::LOCKMODE,
