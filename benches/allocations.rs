@@ -11,7 +11,7 @@ use std::sync::Arc;
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() {
-    tpch::build_text_pool(1);
+    registry::prepare(1);
     println!("{:24} {:>12} {:>20} {:>14}", "source", "rows", "allocations/1000 rows", "bytes/row");
     for definition in registry::all() {
         let options = if tpch::tables().any(|table| table == definition.name) {

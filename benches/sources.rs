@@ -47,7 +47,7 @@ fn ours(table: &str, options: Value, columns: &[usize]) -> usize {
 }
 
 fn tables(criterion: &mut Criterion) {
-    tpch::build_text_pool(1);
+    registry::prepare(1);
     for table in tpch::tables().filter(|table| !["region", "nation"].contains(table)) {
         let options = json!({ "sf": SF });
         let source = registry::open(table, options.clone()).expect("the table exists");

@@ -10,7 +10,7 @@ CREATE FUNCTION tpch_region(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_region
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_region(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table region at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
@@ -19,7 +19,7 @@ CREATE FUNCTION tpch_nation(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_nation
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_nation(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table nation at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
@@ -28,7 +28,7 @@ CREATE FUNCTION tpch_part(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_part
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_part(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table part at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
@@ -37,7 +37,7 @@ CREATE FUNCTION tpch_supplier(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_supplier
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_supplier(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table supplier at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
@@ -46,7 +46,7 @@ CREATE FUNCTION tpch_partsupp(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_partsupp
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_partsupp(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table partsupp at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
@@ -55,7 +55,7 @@ CREATE FUNCTION tpch_customer(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_customer
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_customer(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table customer at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
@@ -64,7 +64,7 @@ CREATE FUNCTION tpch_orders(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_orders
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_orders(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table orders at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
@@ -73,7 +73,7 @@ CREATE FUNCTION tpch_lineitem(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF tpch_lineitem
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_lineitem(double precision, integer, integer, smallint) IS
 'Rows of TPC-H table lineitem at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
 
@@ -84,7 +84,7 @@ CREATE FUNCTION tpch_gen(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF anyelement
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_gen_by_name_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_gen(text, double precision, integer, integer, anyelement, smallint) IS
 'Rows of a TPC-H table at scale factor sf, as dbgen makes them, in the row type given (its value is ignored); part of parts, counted from 1, or all';
 
@@ -93,7 +93,7 @@ CREATE FUNCTION tpch_gen(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF anyelement
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'tpch_gen_by_type_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_gen(anyelement, double precision, integer, integer, smallint) IS
 'Rows of the TPC-H table named as the row type is (tpch_orders, or any table called orders), columns matched by name; part of parts, counted from 1, or all';
 
@@ -102,7 +102,7 @@ CREATE FUNCTION cdr_gen(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF cdr_calls
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'stream_gen_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION cdr_gen(bigint, jsonb, integer, integer, smallint) IS
 'Call records in the order the calls began; options as stream_sources() lists them for source cdr; part of parts, counted from 1, or all';
 
@@ -111,25 +111,25 @@ CREATE FUNCTION iot_gen(
     segments smallint DEFAULT millrace.segments()
 ) RETURNS SETOF iot_readings
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'stream_gen_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION iot_gen(bigint, jsonb, integer, integer, smallint) IS
 'Readings of sensors in the order they arrive; options as stream_sources() lists them for source iot; part of parts, counted from 1, or all';
 
 CREATE FUNCTION cdr_cell_towers(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_cell_towers
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'dimension_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION cdr_cell_towers(jsonb, smallint) IS
 'The 10,000 cell towers that call records refer to; the only option is seed';
 
 CREATE FUNCTION cdr_rate_plans(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_rate_plans
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'dimension_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION cdr_rate_plans(jsonb, smallint) IS
 'The 50 rate plans that call records are billed by; no options';
 
 CREATE FUNCTION cdr_termination_reasons(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_termination_reasons
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
-AS 'MODULE_PATHNAME', 'dimension_table_wrapper';
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION cdr_termination_reasons(jsonb, smallint) IS
 'The 20 reasons for which calls end; no options';
 

@@ -1,48 +1,123 @@
 //! What a call of a generating function asks for: a part of a source with its options.
+//!
+//! Arguments are read by name. `part`, `parts` and `segments` say which of the rows; `table_name` says of which source,
+//! where the row type does not; `options` are options of the source, and so is each other argument that has the name of
+//! one. So a function of a new source has nothing to add here.
 
 use crate::error::{Error, Result};
+use millrace_sources::registry::{self, Definition};
 use millrace_sources::tpch::{self, Scale};
-use millrace_sources::{Part, Source, registry};
+use millrace_sources::{Error as SourceError, Part, Source};
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 
-/// A part of a source, with the options that were given; not checked yet but for the part.
+/// What a generating function was called with.
+pub struct Arguments {
+    /// The function's name, which begins with the family of the sources it is for: `tpch_gen`, `cdr_cell_towers`.
+    pub function: String,
+    /// The name of the type of the rows that it returns.
+    pub row_type: String,
+    /// Values by name; `None` is null.
+    pub values: Vec<(String, Option<Argument>)>,
+}
+
+/// The value of an argument. Values of other types are not read.
+pub enum Argument {
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    Json(Value),
+}
+
+impl Arguments {
+    /// The value of an argument; `None` if it is null, or the function has none of that name.
+    pub fn value(&self, name: &str) -> Option<&Argument> {
+        self.values.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.as_ref())
+    }
+
+    /// Whether the function has an argument of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(known, _)| known == name)
+    }
+
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        if let Some(Argument::Integer(value)) = self.value(name) { Some(*value) } else { None }
+    }
+
+    pub fn float(&self, name: &str) -> Option<f64> {
+        if let Some(Argument::Float(value)) = self.value(name) { Some(*value) } else { None }
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        if let Some(Argument::Text(value)) = self.value(name) { Some(value) } else { None }
+    }
+
+    pub fn json(&self, name: &str) -> Option<&Value> {
+        if let Some(Argument::Json(value)) = self.value(name) { Some(value) } else { None }
+    }
+
+    /// How many segments of a cluster make the rows together.
+    pub fn segments(&self) -> Option<i16> {
+        self.integer("segments").and_then(|segments| segments.try_into().ok())
+    }
+
+    /// The source asked for: the one named, or else the one whose rows the row type holds.
+    fn source(&self) -> Result<&'static Definition> {
+        let family = self.function.split('_').next().unwrap_or_default();
+        if self.has("table_name") {
+            return find_table(family, self.text("table_name").ok_or(Error::Null("table_name"))?);
+        }
+        match registry::of_row_type(family, &self.row_type) {
+            Some(source) => Ok(source),
+            None => find_table(family, &self.row_type),
+        }
+    }
+}
+
+/// The table of a family by its name, with the family's before it or without.
+pub fn find_table(family: &str, name: &str) -> Result<&'static Definition> {
+    let short = name.strip_prefix(family).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name);
+    registry::tables(family)
+        .find(|definition| definition.name == short)
+        .ok_or_else(|| Error::UnknownTable { family: family.to_owned(), name: name.to_owned() })
+}
+
+/// A whole table of TPC-H's.
+pub fn open_tpch_table(name: &str, sf: f64) -> Result<Box<dyn Source>> {
+    let table = find_table(tpch::FAMILY, name)?;
+    // Checked first, because JSON has no NaN to refuse.
+    Scale::new(sf)?;
+    Ok(table.open(json!({ "sf": sf }))?)
+}
+
+/// A part of a source, with the options that were given; all checked.
 pub struct Call {
-    pub source: String,
+    pub source: &'static Definition,
     pub options: Value,
     pub part: Part,
+    pub segments: Option<i16>,
 }
 
 impl Call {
-    /// A part of a TPC-H table; one of ⌈sf⌉ parts if `parts` is null.
-    pub fn tpch(table: &str, sf: Option<f64>, part: Option<i32>, parts: Option<i32>) -> Result<Self> {
-        if !tpch::tables().any(|known| known == table) {
-            return Err(Error::UnknownTable(table.to_owned()));
+    pub fn read(arguments: &Arguments) -> Result<Self> {
+        let source = arguments.source()?;
+        let options = arguments.json("options").cloned().unwrap_or_else(|| json!({}));
+        let mut options = options_object(options)?;
+        for (name, value) in &arguments.values {
+            let Some(option) = source.options.iter().find(|option| option.name == name) else { continue };
+            let value = value.as_ref().ok_or(Error::Null(option.name))?;
+            add_option(&mut options, option.name, Some(option_value(value)?))?;
         }
-        let sf = sf.ok_or(Error::Null("sf"))?;
-        // Checked first, because JSON has no NaN to refuse.
-        Scale::new(sf)?;
-        let part = choose_part(part, parts, sf.ceil() as i64)?;
-        Ok(Self { source: table.to_owned(), options: json!({ "sf": sf }), part })
-    }
-
-    /// A part of another source, all of it if `part` is null.
-    pub fn synthetic(
-        source: &str,
-        rows: Option<i64>,
-        options: Option<Value>,
-        part: Option<i32>,
-        parts: Option<i32>,
-    ) -> Result<Self> {
-        let mut options = options_object(options.unwrap_or_else(|| json!({})))?;
-        add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
-        let part = choose_part(part, parts, 1)?;
-        Ok(Self { source: source.to_owned(), options: Value::Object(options), part })
+        let options = Value::Object(options);
+        source.normalize(options.clone())?;
+        let part =
+            choose_part(arguments.integer("part"), arguments.integer("parts"), default_parts(&options))?;
+        Ok(Self { source, options, part, segments: arguments.segments() })
     }
 
     /// Opens the source and finds the units of the part.
     pub fn open(&self) -> Result<(Box<dyn Source>, Range<u64>)> {
-        let source = registry::open(&self.source, self.options.clone())?;
+        let source = self.source.open(self.options.clone())?;
         let units = self.part.units(source.units());
         Ok((source, units))
     }
@@ -54,12 +129,30 @@ impl Call {
     }
 }
 
+/// An option that was given as an argument. JSON has no NaN and no infinity, and scale factors are the only numbers
+/// that could be either.
+fn option_value(value: &Argument) -> Result<Value> {
+    Ok(match value {
+        Argument::Integer(value) => json!(value),
+        Argument::Float(value) if !value.is_finite() => return Err(SourceError::ScaleFactor(*value).into()),
+        Argument::Float(value) => json!(value),
+        Argument::Text(value) => json!(value),
+        Argument::Json(value) => value.clone(),
+    })
+}
+
+/// How many parts there are unless it is said: of TPC's tables one for each scale factor begun, as dbgen's users have
+/// them.
+fn default_parts(options: &Value) -> i64 {
+    options["sf"].as_f64().map_or(1, |sf| sf.ceil() as i64)
+}
+
 /// The checked part: everything if none is asked for.
-fn choose_part(part: Option<i32>, parts: Option<i32>, default_parts: i64) -> Result<Part> {
+fn choose_part(part: Option<i64>, parts: Option<i64>, default_parts: i64) -> Result<Part> {
     Ok(match (part, parts) {
         (None, None) => Part::WHOLE,
         (None, Some(_)) => return Err(Error::PartsWithoutPart),
-        (Some(part), parts) => Part::new(part.into(), parts.map_or(default_parts, i64::from))?,
+        (Some(part), parts) => Part::new(part, parts.unwrap_or(default_parts))?,
     })
 }
 
@@ -86,13 +179,4 @@ pub fn add_option(options: &mut Map<String, Value>, name: &'static str, value: O
         });
     }
     Ok(())
-}
-
-/// The source whose rows a row type holds, by the type's name: `tpch_orders`, or `orders`.
-pub fn source_of_row_type(name: &str) -> &str {
-    match name {
-        "cdr_calls" => "cdr",
-        "iot_readings" => "iot",
-        _ => ["tpch_", "cdr_"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name),
-    }
 }

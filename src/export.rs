@@ -3,17 +3,17 @@
 //! All work is done by threads that know nothing of the server; the backend's main thread checks the request,
 //! then waits, open to interrupts, and tells how far they are.
 
-use crate::call::Call;
+use crate::call::{Arguments, find_table, open_tpch_table};
 use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::arguments::of_call;
 use crate::pg::server::progress::ExportReport;
-use crate::pg::server::text::{Json, Text};
+use crate::pg::server::text::Text;
 use crate::pg::server::{cluster, process};
 use crate::runs::origin;
 use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
 };
 use millrace_sources::{registry, tpch};
-
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -35,67 +35,48 @@ type Files = TableIterator<
 
 /// `tpch_export(table_name, sf, path, format, part, parts, threads, options, segments)`; `all` is all eight tables.
 #[pg_extern(sql = false)]
-#[allow(clippy::too_many_arguments)]
-fn tpch_export(
-    table_name: Option<Text>,
-    sf: Option<f64>,
-    path: Option<Text>,
-    format: Option<Text>,
-    part: Option<i32>,
-    parts: Option<i32>,
-    threads: Option<i32>,
-    options: Option<Json>,
-    segments: Option<i16>,
-) -> SqlResult<Files> {
-    let name = table_name.ok_or(Error::Null("table_name"))?;
-    let sf = sf.ok_or(Error::Null("sf"))?;
-    let names = if &*name == "all" { tpch::tables().collect() } else { vec![&*name] };
-    let parts = match (part, parts) {
+fn tpch_export(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Files> {
+    let arguments = of_call(fcinfo, "")?;
+    let name = arguments.text("table_name").ok_or(Error::Null("table_name"))?;
+    let sf = arguments.float("sf").ok_or(Error::Null("sf"))?;
+    let names = if name == "all" { tpch::tables().collect() } else { vec![name] };
+    let parts = match (arguments.integer("part"), arguments.integer("parts")) {
         // As tpch_gen has it: one part for each scale factor begun.
-        (Some(part), None) => Parts::One { part: part.into(), parts: sf.ceil() as i64 },
+        (Some(part), None) => Parts::One { part, parts: sf.ceil() as i64 },
         given => parts_of(given)?,
     };
-    let segment = cluster::segment(segments)?;
+    let segment = cluster::segment(arguments.segments())?;
     let table = |name: &str| {
-        let (source, _) = Call::tpch(name, Some(sf), None, None)?.open()?;
-        Ok(Table { name: name.to_owned(), source, parts, segment })
+        let definition = find_table(tpch::FAMILY, name)?;
+        Ok(Table { name: definition.unique_name(), source: open_tpch_table(name, sf)?, parts, segment })
     };
     let tables = names.into_iter().map(table).collect::<Result<_>>()?;
-    let options = object(options.ok_or(Error::Null("options"))?.0)?;
-    Ok(files(request(tables, path, format, threads, options)?)?)
+    Ok(files(request(tables, &arguments, options(&arguments)?)?)?)
 }
 
 /// `stream_export(source, path, format, part, parts, threads, options, segments)`.
 #[pg_extern(sql = false)]
-#[allow(clippy::too_many_arguments)]
-fn stream_export(
-    source: Option<Text>,
-    path: Option<Text>,
-    format: Option<Text>,
-    part: Option<i32>,
-    parts: Option<i32>,
-    threads: Option<i32>,
-    options: Option<Json>,
-    segments: Option<i16>,
-) -> SqlResult<Files> {
-    let name = source.ok_or(Error::Null("source"))?;
-    if &*name == origin::QUERY {
+fn stream_export(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Files> {
+    let arguments = of_call(fcinfo, "")?;
+    let name = arguments.text("source").ok_or(Error::Null("source"))?;
+    if name == origin::QUERY {
         let hint = "COPY (query) TO writes the rows of a query to a file.";
         return Err(Error::NotSupported { what: "exporting a query", hint }.into());
     }
     let definition = registry::find(&name).map_err(Error::from)?;
     let is_sources = |key: &str| definition.options.iter().any(|option| option.name == key);
     let (of_source, of_export): (Map<_, _>, Map<_, _>) =
-        object(options.ok_or(Error::Null("options"))?.0)?.into_iter().partition(|(key, _)| is_sources(key));
-    let source = registry::open(&name, Value::Object(of_source)).map_err(Error::from)?;
-    let (parts, segment) = (parts_of((part, parts))?, cluster::segment(segments)?);
-    let table = Table { name: name.into_string(), source, parts, segment };
-    Ok(files(request(vec![table], path, format, threads, of_export)?)?)
+        options(&arguments)?.into_iter().partition(|(key, _)| is_sources(key));
+    let source = definition.open(Value::Object(of_source)).map_err(Error::from)?;
+    let parts = parts_of((arguments.integer("part"), arguments.integer("parts")))?;
+    let segment = cluster::segment(arguments.segments())?;
+    let table = Table { name: definition.unique_name(), source, parts, segment };
+    Ok(files(request(vec![table], &arguments, of_export)?)?)
 }
 
-fn object(options: Value) -> Result<Map<String, Value>> {
-    match options {
-        Value::Object(options) => Ok(options),
+fn options(arguments: &Arguments) -> Result<Map<String, Value>> {
+    match arguments.json("options").ok_or(Error::Null("options"))? {
+        Value::Object(options) => Ok(options.clone()),
         other => Err(Error::Argument {
             name: "options",
             value: other.to_string(),
@@ -105,28 +86,22 @@ fn object(options: Value) -> Result<Map<String, Value>> {
 }
 
 /// Without `part`, all parts; without both, one file with everything.
-fn parts_of(given: (Option<i32>, Option<i32>)) -> Result<Parts> {
+fn parts_of(given: (Option<i64>, Option<i64>)) -> Result<Parts> {
     Ok(match given {
         (None, None) => Parts::Whole,
-        (None, Some(parts)) => Parts::All(parts.into()),
-        (Some(part), Some(parts)) => Parts::One { part: part.into(), parts: parts.into() },
+        (None, Some(parts)) => Parts::All(parts),
+        (Some(part), Some(parts)) => Parts::One { part, parts },
         (Some(_), None) => return Err(Error::Null("parts")),
     })
 }
 
-fn request(
-    tables: Vec<Table>,
-    path: Option<Text>,
-    format: Option<Text>,
-    threads: Option<i32>,
-    options: Map<String, Value>,
-) -> Result<Request> {
-    let format: Format = format.ok_or(Error::Null("format"))?.parse()?;
-    let threads = threads.ok_or(Error::Null("threads"))?;
-    let too_few = |_| Error::from(ExportError::Threads(threads.into()));
+fn request(tables: Vec<Table>, arguments: &Arguments, options: Map<String, Value>) -> Result<Request> {
+    let format: Format = arguments.text("format").ok_or(Error::Null("format"))?.parse()?;
+    let threads = arguments.integer("threads").ok_or(Error::Null("threads"))?;
+    let too_few = |_| Error::from(ExportError::Threads(threads));
     Ok(Request {
         tables,
-        folder: folder(&path.ok_or(Error::Null("path"))?)?,
+        folder: folder(arguments.text("path").ok_or(Error::Null("path"))?)?,
         format,
         threads: usize::try_from(threads).map_err(too_few)?,
         options: Options::from_json(json!(options))?,

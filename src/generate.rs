@@ -3,8 +3,9 @@
 //! PostgreSQL fixes the columns of a call before it runs, so the row type is an argument, and the
 //! columns of the source are matched to those of the type by name.
 
-use crate::call::{Call, source_of_row_type};
+use crate::call::{Call, open_tpch_table};
 use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::arguments::of_call;
 use crate::pg::server::cluster;
 use crate::pg::server::process;
 use crate::pg::server::text::{Json, Text};
@@ -12,116 +13,53 @@ use crate::pg::values::reader::Unmatched;
 use crate::pg::values::row_type::RowType;
 use crate::pg::values::store::Answer;
 use crate::runs::origin;
-use millrace_sources::{Source, registry, tpch};
-
+use millrace_sources::registry::{self, Benchmark, Definition};
+use millrace_sources::{Source, tpch};
 use pgrx::prelude::*;
 use std::ops::Range;
 
-/// The rows of a call, or this process's share of them where several segments of a cluster make them together.
-fn rows(
-    call: &Call,
-    row_type: RowType,
-    segments: Option<i16>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> Result<Answer> {
+/// Every generating function: `tpch_gen(…)`, `tpch_orders(…)`, `cdr_gen(…)` and so on. [`Call`] says what their arguments
+/// mean.
+#[pg_extern(sql = false)]
+fn generate(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Answer> {
+    let row_type = RowType::of_call(fcinfo)?;
+    let call = Call::read(&of_call(fcinfo, row_type.name())?)?;
     let (source, units) = call.open()?;
-    let units = cluster::share_of_segment(units, segments)?;
-    Answer::new(fcinfo, row_type, &call.source, source, units, Unmatched::Refused)
+    let units = cluster::share_of_segment(units, call.segments)?;
+    Ok(Answer::new(fcinfo, row_type, &call.source.unique_name(), source, units, Unmatched::Refused)?)
 }
 
-/// `tpch_gen(table_name, sf, part, parts, row_type, segments)`; of the row type only its type matters.
-#[pg_extern(sql = false)]
-fn tpch_gen_by_name(
-    table_name: Option<Text>,
-    sf: Option<f64>,
-    part: Option<i32>,
-    parts: Option<i32>,
-    _row_type: Option<pgrx::AnyElement>,
-    segments: Option<i16>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<Answer> {
-    let table = table_name.ok_or(Error::Null("table_name"))?;
-    Ok(rows(&Call::tpch(&table, sf, part, parts)?, RowType::of_call(fcinfo)?, segments, fcinfo)?)
+/// The symbols by which version 0.1.0 knows [`generate`], without which it could not be installed any more.
+macro_rules! symbols_of_0_1_0 {
+    ($($name:ident)*) => {$(
+        #[pg_extern(sql = false)]
+        fn $name(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Answer> {
+            generate(fcinfo)
+        }
+    )*};
 }
 
-/// `tpch_gen(row_type, sf, part, parts, segments)`: the table is the row type's name.
-#[pg_extern(sql = false)]
-fn tpch_gen_by_type(
-    _row_type: Option<pgrx::AnyElement>,
-    sf: Option<f64>,
-    part: Option<i32>,
-    parts: Option<i32>,
-    segments: Option<i16>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<Answer> {
-    tpch_table(sf, part, parts, segments, fcinfo)
-}
-
-/// `tpch_region(sf, part, parts, segments)` and its siblings: the table is the result type's name.
-#[pg_extern(sql = false)]
-fn tpch_table(
-    sf: Option<f64>,
-    part: Option<i32>,
-    parts: Option<i32>,
-    segments: Option<i16>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<Answer> {
-    let row_type = RowType::of_call(fcinfo)?;
-    let call = Call::tpch(source_of_row_type(row_type.name()), sf, part, parts)?;
-    Ok(rows(&call, row_type, segments, fcinfo)?)
-}
-
-/// `cdr_gen(rows, options, part, parts, segments)` and `iot_gen(…)`: the source is the result type's.
-#[pg_extern(sql = false)]
-fn stream_gen(
-    count: Option<i64>,
-    options: Option<Json>,
-    part: Option<i32>,
-    parts: Option<i32>,
-    segments: Option<i16>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<Answer> {
-    let row_type = RowType::of_call(fcinfo)?;
-    let count = Some(count.ok_or(Error::Null("rows"))?);
-    let options = options.map(|options| options.0);
-    let call = Call::synthetic(source_of_row_type(row_type.name()), count, options, part, parts)?;
-    Ok(rows(&call, row_type, segments, fcinfo)?)
-}
-
-/// `cdr_cell_towers(options, segments)` and its siblings: the source is the result type's.
-#[pg_extern(sql = false)]
-fn dimension_table(
-    options: Option<Json>,
-    segments: Option<i16>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<Answer> {
-    let row_type = RowType::of_call(fcinfo)?;
-    let options = options.map(|options| options.0);
-    let call = Call::synthetic(source_of_row_type(row_type.name()), None, options, None, None)?;
-    Ok(rows(&call, row_type, segments, fcinfo)?)
-}
+symbols_of_0_1_0! { tpch_gen_by_name tpch_gen_by_type tpch_table stream_gen dimension_table }
 
 /// `millrace.source_rows(source, options, first_unit, end_unit, row_type, segments)`: a range of any source,
 /// with null in the columns it does not have.
 #[pg_extern(sql = false)]
-fn source_rows(
-    source: Text,
-    options: Json,
-    first_unit: i64,
-    end_unit: i64,
-    _row_type: Option<pgrx::AnyElement>,
-    segments: Option<i16>,
-    fcinfo: pg_sys::FunctionCallInfo,
-) -> SqlResult<Answer> {
-    if &*source == origin::QUERY {
+fn source_rows(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Answer> {
+    let row_type = RowType::of_call(fcinfo)?;
+    let arguments = of_call(fcinfo, row_type.name())?;
+    let name = arguments.text("source").ok_or(Error::Null("source"))?;
+    if name == origin::QUERY {
         let hint = "Its rows are those that the query gives by itself.";
         return Err(Error::NotSupported { what: "making rows of a query", hint }.into());
     }
-    let row_type = RowType::of_call(fcinfo)?;
-    let opened = registry::open(&source, options.0).map_err(Error::from)?;
-    let unit = |unit: i64| u64::try_from(unit).unwrap_or_default().min(opened.units());
-    let units = cluster::share_of_segment(unit(first_unit)..unit(end_unit), segments)?;
-    Ok(Answer::new(fcinfo, row_type, &source, opened, units, Unmatched::Null)?)
+    let options = arguments.json("options").ok_or(Error::Null("options"))?;
+    let source = registry::open(name, options.clone()).map_err(Error::from)?;
+    let unit = |argument| {
+        let unit = arguments.integer(argument).ok_or(Error::Null(argument))?;
+        Ok::<_, Error>(u64::try_from(unit).unwrap_or_default().min(source.units()))
+    };
+    let units = cluster::share_of_segment(unit("first_unit")?..unit("end_unit")?, arguments.segments())?;
+    Ok(Answer::new(fcinfo, row_type, name, source, units, Unmatched::Null)?)
 }
 
 /// `tpch_tables(sf, exact)`.
@@ -133,7 +71,8 @@ fn tpch_tables(
     let sf = sf.ok_or(Error::Null("sf"))?;
     let exact = exact.unwrap_or_default();
     let table = |name: &str| {
-        let (source, units) = Call::tpch(name, Some(sf), None, None)?.open()?;
+        let source = open_tpch_table(name, sf)?;
+        let units = 0..source.units();
         let rows = if exact { count(source.as_ref(), units) } else { source.estimated_rows(units) };
         Ok((name.into(), rows as i64, column_names(&source.schema())))
     };
@@ -164,7 +103,7 @@ fn stream_sources() -> TableIterator<
         let options =
             definition.options.iter().map(|option| Text::from(format!("{}: {}", option.name, option.about)));
         (
-            definition.name.into(),
+            definition.unique_name().into(),
             definition.about.into(),
             column_names(&(definition.schema)()),
             options.collect(),
@@ -173,6 +112,46 @@ fn stream_sources() -> TableIterator<
     let options = origin::QUERY_OPTIONS.map(Text::from).to_vec();
     let query = (origin::QUERY.into(), origin::QUERY_ABOUT.into(), Vec::new(), options);
     TableIterator::new(sources.chain(std::iter::once(query)))
+}
+
+/// The sources that a benchmark can load.
+fn benchmarks() -> impl Iterator<Item = (&'static Definition, &'static str, &'static Benchmark)> {
+    registry::all().filter_map(|definition| Some((definition, definition.row_type?, definition.benchmark?)))
+}
+
+/// `millrace.bench_sources(rows)`: the sources that a benchmark can load, and the options of those with so many rows.
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn bench_sources(
+    rows: Option<i64>,
+) -> TableIterator<
+    'static,
+    (
+        name!(source, Text),
+        name!(row_type, Text),
+        name!(index_set, Vec<Text>),
+        name!(arguments, Text),
+        name!(options, Json),
+    ),
+> {
+    let rows = u64::try_from(rows.unwrap_or_default()).unwrap_or_default();
+    TableIterator::new(benchmarks().map(move |(definition, row_type, benchmark)| {
+        let options = Json((benchmark.defaults)(rows));
+        let indexes = benchmark.indexes.iter().map(|&index| index.into()).collect();
+        (definition.unique_name().into(), row_type.into(), indexes, benchmark.arguments.into(), options)
+    }))
+}
+
+/// `millrace.bench_queries(source)`: the queries that a benchmark of a source times, in order.
+#[pg_extern(sql = false)]
+fn bench_queries(
+    source: Option<Text>,
+) -> TableIterator<'static, (name!(number, i32), name!(query, Text), name!(statement, Text))> {
+    let found = source.and_then(|source| registry::find(&source).ok()).and_then(|found| found.benchmark);
+    let queries = found.map(|benchmark| benchmark.queries).unwrap_or_default();
+    TableIterator::new(
+        (1..).zip(queries).map(|(number, &(query, statement))| (number, query.into(), statement.into())),
+    )
 }
 
 fn column_names(schema: &arrow::datatypes::Schema) -> Vec<Text> {

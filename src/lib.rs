@@ -29,7 +29,8 @@ extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["types"]);
 extension_sql_file!("../sql/generate.sql", name = "generate", requires = ["engine"]);
 extension_sql_file!("../sql/export.sql", name = "export", requires = ["generate"]);
 extension_sql_file!("../sql/runs/ledger.sql", name = "runs_ledger", requires = ["export"]);
-extension_sql_file!("../sql/bench/ledger.sql", name = "bench_ledger", requires = ["runs_ledger"]);
+extension_sql_file!("../sql/bench/sources.sql", name = "bench_sources", requires = ["runs_ledger"]);
+extension_sql_file!("../sql/bench/ledger.sql", name = "bench_ledger", requires = ["bench_sources"]);
 extension_sql_file!("../sql/runs/views.sql", name = "runs_views", requires = ["bench_ledger"]);
 extension_sql_file!("../sql/runs/procedures.sql", name = "runs_procedures", requires = ["runs_views"]);
 extension_sql_file!("../sql/tpch/queries.sql", name = "tpch_queries", requires = ["runs_procedures"]);
@@ -50,8 +51,8 @@ extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["bench_g
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     if pg::server::process::is_preloading() {
-        // Made before the postmaster forks, the text pool is shared by all backends. It must not have threads.
-        millrace_sources::tpch::build_text_pool(1);
+        // What is prepared before the postmaster forks is shared by all backends. It must not have threads.
+        millrace_sources::registry::prepare(1);
         pg::server::process::note_preloaded();
     }
     guc::register();

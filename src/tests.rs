@@ -9,6 +9,9 @@ mod tests {
         Spi::get_one(query).unwrap().unwrap_or_else(|| panic!("{query}: null"))
     }
 
+    /// The family of the source that only tests have.
+    const EXAMPLE: &str = "example";
+
     /// The memory of this backend.
     fn resident_kilobytes() -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -34,23 +37,13 @@ mod tests {
         error
     }
 
-    fn row_type(source: &str) -> String {
-        match source {
-            "cdr" => "cdr_calls".to_owned(),
-            "iot" => "iot_readings".to_owned(),
-            "cell_towers" | "rate_plans" | "termination_reasons" => format!("cdr_{source}"),
-            table => format!("tpch_{}", table.trim_end_matches("_refresh")),
-        }
-    }
-
     #[pg_extern]
     fn the_row_types_are_the_sources_columns() {
-        // Keys to delete come as a column of their own.
-        for definition in registry::all().filter(|definition| definition.name != "orders_delete") {
+        for definition in registry::all().filter(|definition| definition.family != EXAMPLE) {
+            let Some(row_type) = definition.row_type else { continue };
             let query = format!(
                 "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
-                 WHERE attrelid = '{}'::regclass AND attnum > 0",
-                row_type(definition.name)
+                 WHERE attrelid = '{row_type}'::regclass AND attnum > 0"
             );
             let columns: Vec<String> = one(&query);
             let schema = (definition.schema)();
@@ -398,6 +391,186 @@ mod tests {
             assert!(plan(&format!("SELECT * FROM {streamed} s")).contains("MillraceScan"));
             assert_eq!(content(&streamed), content(call));
         }
+    }
+
+    #[pg_extern]
+    fn a_family_says_which_source_is_meant() {
+        let (short, qualified) = (
+            "SELECT count(*) FROM tpch_gen('orders', 0.01, row_type => NULL::tpch_orders)",
+            "SELECT count(o_orderkey) FROM tpch_gen('tpch.orders', 0.01, row_type => NULL::tpch_orders)",
+        );
+        assert_eq!(one::<i64>(qualified), one::<i64>(short));
+        let rows = "SELECT count(*) FROM millrace.source_rows('tpch.region', '{}', 0, 5, NULL::tpch_region)";
+        assert_eq!(one::<i64>(rows), 5);
+        assert_eq!(
+            error_of("SELECT * FROM tpch_gen('cdr.cell_towers')"),
+            "22023 TPC-H table \"cdr.cell_towers\" does not exist"
+        );
+        assert_eq!(
+            error_of("SELECT * FROM stream_columns('iot.orders')"),
+            "22023 source \"iot.orders\" does not exist"
+        );
+    }
+
+    /// What a new source consists of beside its module and its line in its family's list: a row type and a function.
+    #[pg_extern]
+    fn a_source_needs_a_row_type_and_a_function() {
+        Spi::run(
+            "CREATE TYPE public.example_sequence AS (number bigint, square bigint);
+             CREATE FUNCTION public.example_sequence(
+                 rows bigint DEFAULT 100, step integer DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+                 segments smallint DEFAULT millrace.segments()
+             ) RETURNS SETOF example_sequence
+             LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+             AS '$libdir/millrace', 'generate_wrapper'",
+        )
+        .unwrap();
+        assert_eq!(one::<String>("SELECT max(square)::text FROM example_sequence(11)"), "100");
+        let query =
+            "SELECT sum(number)::bigint FROM example_sequence(rows => 10, step => 3, part => 2, parts => 2)";
+        assert!(plan(query).contains("Options: {\"rows\":10,\"step\":3}"), "{}", plan(query));
+        assert!(plan(query).contains("Columns Made: number"), "{}", plan(query));
+        assert_eq!(one::<i64>(query), 3 * (5 + 6 + 7 + 8 + 9));
+        assert_eq!(expected("SELECT number FROM example_sequence(77)", "Plan Rows"), 77.0);
+        assert_eq!(expected("SELECT FROM example_sequence(700) GROUP BY square", "Plan Rows"), 700.0);
+        assert_eq!(
+            error_of("SELECT * FROM example_sequence(step => 0)"),
+            "22023 invalid options for source \"sequence\": step must be from 1 to 1000, not 0"
+        );
+        let statements = "SELECT string_agg(s, '; ')
+                          FROM millrace.variant_statements('heap', 'index', 'sequence', 'bench', 1000, '{}') s";
+        assert_eq!(
+            one::<String>(statements),
+            "CREATE TABLE bench.heap_index (LIKE public.example_sequence) USING heap; \
+             CREATE INDEX ON bench.heap_index (number); CREATE INDEX ON bench.heap_index (square)"
+        );
+        assert_eq!(one::<String>("SELECT query FROM millrace.bench_queries('sequence')"), "one number");
+        assert!(one::<bool>("SELECT 'sequence' IN (SELECT name FROM stream_sources())"));
+    }
+
+    #[pg_extern]
+    fn a_row_type_that_changed_since_the_plan_is_refused() {
+        let changed = "42804 function return row and query-specified return row do not match";
+        Spi::run("SET LOCAL plan_cache_mode = force_generic_plan").unwrap();
+        // The SQLSTATEs are those that the function scan's expressions raise.
+        for (definition, query, change, error) in [
+            (
+                "TYPE changing AS (o_orderkey text)",
+                "SELECT max(o_orderkey) FROM CALL",
+                "TYPE changing ALTER ATTRIBUTE o_orderkey TYPE int8",
+                changed,
+            ),
+            (
+                "TABLE changing (o_comment text, o_totalprice numeric)",
+                "SELECT sum(o_totalprice) FROM CALL",
+                "TABLE changing ALTER o_totalprice TYPE bigint",
+                changed,
+            ),
+            (
+                "TYPE changing AS (o_orderkey bigint, o_orderdate date)",
+                "SELECT o_orderdate FROM CALL LIMIT 1",
+                "TYPE changing ALTER ATTRIBUTE o_orderdate TYPE timestamp",
+                changed,
+            ),
+            (
+                "TABLE changing (o_orderkey bigint, o_clerk text)",
+                "SELECT o_orderkey FROM CALL WHERE o_clerk <> ''",
+                "TABLE changing DROP o_clerk",
+                "42703 attribute 2 of type changing has been dropped",
+            ),
+        ] {
+            let query = query.replace("CALL", "tpch_gen('orders', 0.001, row_type => NULL::changing)");
+            Spi::run(&format!("CREATE {definition}; PREPARE z AS {query}")).unwrap();
+            assert!(plan(&query).contains("MillraceScan"), "{}", plan(&query));
+            assert_eq!(error_of("EXECUTE z"), "none");
+            Spi::run(&format!("ALTER {change}")).unwrap();
+            assert_eq!(error_of("EXECUTE z"), error, "{change}");
+            Spi::run("SET LOCAL millrace.enable_scan = off; DEALLOCATE z").unwrap();
+            let kind = &definition[..definition.find(' ').unwrap()];
+            Spi::run(&format!(
+                "DROP {kind} changing; CREATE {definition}; PREPARE z AS {query}; EXECUTE z; ALTER {change}"
+            ))
+            .unwrap();
+            assert_eq!(error_of("EXECUTE z")[..5], error[..5], "{change}");
+            Spi::run("SET LOCAL millrace.enable_scan = on").unwrap();
+            Spi::run(&format!("DEALLOCATE z; DROP {kind} changing")).unwrap();
+        }
+        // Columns that are not read may come and go.
+        Spi::run(
+            "CREATE TYPE changing AS (o_orderkey bigint, o_clerk text);
+             PREPARE z AS SELECT count(o_orderkey) FROM tpch_gen('orders', 0.001, row_type => NULL::changing);
+             EXECUTE z; ALTER TYPE changing DROP ATTRIBUTE o_clerk, ADD ATTRIBUTE o_comment text",
+        )
+        .unwrap();
+        assert_eq!(one::<i64>("EXECUTE z"), 1_500);
+    }
+
+    #[pg_extern]
+    fn a_row_type_that_changed_is_planned_without_its_statistics() {
+        // The query keeps the types of its columns, but is planned anew each time.
+        Spi::run(
+            "SET LOCAL plan_cache_mode = force_custom_plan;
+             CREATE TYPE changing AS (o_orderkey text);
+             PREPARE z(text) AS SELECT count(o_orderkey)
+                 FROM tpch_gen('orders', 0.001, row_type => NULL::changing) WHERE o_orderkey > $1;
+             ALTER TYPE changing ALTER ATTRIBUTE o_orderkey TYPE int8",
+        )
+        .unwrap();
+        for scan in ["on", "off"] {
+            Spi::run(&format!("SET LOCAL millrace.enable_scan = {scan}")).unwrap();
+            let error = error_of("EXECUTE z('5')");
+            assert!(error.starts_with("42804"), "{error}");
+        }
+    }
+
+    #[pg_extern]
+    fn a_function_sees_that_its_row_type_changed() {
+        Spi::run(
+            "CREATE TABLE changing (o_orderkey bigint, o_clerk text);
+             CREATE FUNCTION clerks() RETURNS text LANGUAGE plpgsql AS $$
+             BEGIN RETURN (SELECT max(o_clerk) FROM tpch_gen('orders', 0.001, row_type => NULL::changing)); END $$",
+        )
+        .unwrap();
+        assert_eq!(one::<String>("SELECT clerks()"), "Clerk#000001000");
+        Spi::run("ALTER TABLE changing DROP o_clerk").unwrap();
+        let error = error_of("SELECT clerks()");
+        assert!(error.starts_with("42703"), "{error}");
+    }
+
+    #[pg_extern]
+    fn lateral_expressions_are_computed_by_the_scan() {
+        for query in [
+            "SELECT x, count(s) FROM (VALUES (1), (2)) a(x)
+             LEFT JOIN LATERAL (SELECT coalesce(a.x, 0) * o_orderkey AS s FROM tpch_orders(0.001)) s ON true GROUP BY 1",
+            "SELECT x, sum(s)::bigint FROM (VALUES (1, 'a'), (2, 'b')) a(x, y)
+             LEFT JOIN LATERAL (SELECT coalesce(a.y, a::text) AS t, a.x * r_regionkey AS s FROM tpch_region()) s
+             ON s.t = a.y GROUP BY 1",
+            "SELECT x, count(s) FROM generate_series(1, 3) x
+             LEFT JOIN LATERAL (SELECT x AS s FROM tpch_nation() WHERE n_regionkey < x
+                                UNION ALL SELECT n_nationkey FROM tpch_nation()) s ON true GROUP BY 1",
+            "SELECT w, count(s) FROM (SELECT 1, 2, 3, 4, 5, 6, 7, 8, 9) a(a, b, c, d, e, f, g, h, w)
+             LEFT JOIN LATERAL (SELECT w + r_regionkey AS s FROM tpch_region() UNION ALL SELECT w FROM tpch_region()) s
+             ON true GROUP BY 1",
+        ] {
+            let rows = |scan: &str| {
+                Spi::run(&format!("SET LOCAL millrace.enable_scan = {scan}")).unwrap();
+                one::<String>(&format!("SELECT string_agg(q::text, ' ' ORDER BY q::text) FROM ({query}) q"))
+            };
+            assert_eq!(rows("on"), rows("off"), "{query}");
+        }
+    }
+
+    #[pg_extern]
+    fn an_error_in_a_condition_leaves_nothing_behind() {
+        let query = "SELECT count(*) FROM tpch_orders(0.01) WHERE o_orderkey / (o_orderkey - 7) > 1";
+        assert!(plan(query).contains("MillraceScan"), "{}", plan(query));
+        for _ in 0..3 {
+            assert_eq!(error_of(query), "22012 division by zero");
+            let argument =
+                "SELECT count(*) FROM tpch_orders((SELECT 1 / (count(*) - 25) FROM tpch_nation()))";
+            assert_eq!(error_of(argument), "22012 division by zero");
+        }
+        assert_eq!(one::<i64>("SELECT count(*) FROM tpch_orders(0.01) WHERE o_orderkey / 7 = 1"), 1);
     }
 
     #[pg_extern]

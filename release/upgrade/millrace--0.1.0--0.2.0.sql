@@ -117,6 +117,103 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quo
 $$;
 COMMENT ON FUNCTION millrace.qualified_name(text, text) IS
 'A qualified name as runs are named, whatever the caller''s quote_all_identifiers';
+
+CREATE OR REPLACE FUNCTION tpch_region(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_region
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_nation(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_nation
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_part(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_part
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_supplier(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_supplier
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_partsupp(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_partsupp
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_customer(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_customer
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_orders(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_orders
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_lineitem(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpch_lineitem
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_gen(
+    table_name text, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    row_type anyelement DEFAULT NULL::tpch_lineitem,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF anyelement
+LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_gen(
+    row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF anyelement
+LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION cdr_gen(
+    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF cdr_calls
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION iot_gen(
+    rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF iot_readings
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION cdr_cell_towers(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_cell_towers
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION cdr_rate_plans(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_rate_plans
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION cdr_termination_reasons(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_termination_reasons
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION stream_columns(text, double precision, bigint, jsonb) IS
 'What is known of a source''s columns without making rows: the number of distinct values (null: not known), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
 
@@ -239,6 +336,23 @@ COMMENT ON FUNCTION millrace.rows_done(text) IS 'How many rows a run has committ
 CREATE OR REPLACE FUNCTION millrace.is_finished(run text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'is_finished_wrapper';
 COMMENT ON FUNCTION millrace.is_finished(text) IS 'Whether a run has all its batches; null if there is no such run';
+
+CREATE OR REPLACE FUNCTION millrace.bench_sources(
+    rows bigint DEFAULT 1,
+    OUT source text, OUT row_type text, OUT index_set text[], OUT arguments text, OUT options jsonb
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 2
+AS 'MODULE_PATHNAME', 'bench_sources_wrapper';
+COMMENT ON FUNCTION millrace.bench_sources(bigint) IS
+'The sources that stream_bench can load: row type, what follows the table in CREATE INDEX, the expression over sample rows that gives the queries'' arguments, and the options that follow from the number of rows';
+
+CREATE OR REPLACE FUNCTION millrace.bench_queries(
+    source text, OUT number integer, OUT query text, OUT statement text
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 4
+AS 'MODULE_PATHNAME', 'bench_queries_wrapper';
+COMMENT ON FUNCTION millrace.bench_queries(text) IS
+'The queries that a benchmark of a source times: texts for format(), whose first argument is the table; the others come from a sample of the source';
 COMMENT ON TABLE millrace.variant IS
 'Ways to store a table that users added, which stream_bench compares with those of the extension (view millrace.variants)';
 COMMENT ON COLUMN millrace.variant.create_suffix IS
@@ -1238,20 +1352,10 @@ COMMENT ON FUNCTION millrace.bench_choose_variants(text, text, text[]) IS
 'Notes which variants a new benchmark compares, all by default, and tells which it skips';
 
 CREATE OR REPLACE FUNCTION millrace.bench_row_type(source text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
-    SELECT CASE source WHEN 'cdr' THEN '@extschema@.cdr_calls' WHEN 'iot' THEN '@extschema@.iot_readings' END
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT '@extschema@.' || b.row_type FROM millrace.bench_sources() b WHERE b.source = bench_row_type.source
 $$;
 COMMENT ON FUNCTION millrace.bench_row_type(text) IS 'The row type of a source that stream_bench can load; null for others';
-
-CREATE OR REPLACE FUNCTION millrace.bench_index_set(source text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
-    SELECT CASE source
-        WHEN 'cdr' THEN
-            ARRAY['(call_timestamp)', '(caller_number)', '(callee_number)', '(cell_tower_id)', '(call_date)']
-        WHEN 'iot' THEN ARRAY['("time")', '(device)', '(metric, "time")', '(arrival)', '(quality)']
-    END
-$$;
-COMMENT ON FUNCTION millrace.bench_index_set(text) IS 'The five indexes that each table of phase index has, unless its variant has others';
 
 CREATE OR REPLACE FUNCTION millrace.bench_fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -1306,7 +1410,9 @@ BEGIN
     IF phase = 'index' THEN
         RETURN QUERY
             SELECT format('CREATE INDEX ON %s %s', table_name, definition)
-            FROM unnest(coalesce(v.index_set, millrace.bench_index_set(source))) WITH ORDINALITY AS i (definition, number)
+            FROM unnest(coalesce(v.index_set, (
+                SELECT b.index_set FROM millrace.bench_sources() b WHERE b.source = bench_variant_statements.source
+            ))) WITH ORDINALITY AS i (definition, number)
             ORDER BY number;
     END IF;
 END
@@ -1361,47 +1467,6 @@ $$;
 COMMENT ON FUNCTION millrace.bench_sample(text) IS
 'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';
 
-CREATE OR REPLACE FUNCTION millrace.bench_queries(
-    source text, OUT number integer, OUT query text, OUT statement text, OUT arguments text
-) RETURNS SETOF record
-LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
-    SELECT q.number, q.query, q.statement, a.arguments
-    FROM (VALUES
-        ('cdr', 1, 'time range',
-         'SELECT call_type, count(*), sum(billing_amount), avg(duration_seconds) FROM %1$s'
-         ' WHERE call_timestamp >= %2$L AND call_timestamp < %3$L GROUP BY call_type'),
-        ('cdr', 2, 'caller history',
-         'SELECT call_timestamp, callee_number, duration_seconds, billing_amount FROM %1$s'
-         ' WHERE caller_number = %4$L ORDER BY call_timestamp, call_id'),
-        ('cdr', 3, 'time and tower',
-         'SELECT count(*), avg(call_quality_mos), sum(bytes_transferred) FROM %1$s'
-         ' WHERE call_timestamp >= %2$L AND call_timestamp < %3$L AND cell_tower_id = %5$L'),
-        ('cdr', 4, 'top towers',
-         'SELECT cell_tower_id, count(*) AS calls, sum(billing_amount) FROM %1$s'
-         ' GROUP BY cell_tower_id ORDER BY calls DESC, cell_tower_id LIMIT 10'),
-        ('iot', 1, 'time range',
-         'SELECT metric, count(*), min(value), max(value) FROM %1$s'
-         ' WHERE "time" >= %2$L AND "time" < %3$L GROUP BY metric'),
-        ('iot', 2, 'device history',
-         'SELECT "time", metric, value, quality FROM %1$s WHERE device = %4$L ORDER BY "time", metric'),
-        ('iot', 3, 'time and device',
-         'SELECT count(*), min(value), max(value) FROM %1$s'
-         ' WHERE "time" >= %2$L AND "time" < %3$L AND device = %4$L'),
-        ('iot', 4, 'top devices',
-         'SELECT device, count(*), max(value) AS highest FROM %1$s'
-         ' GROUP BY device ORDER BY highest DESC, device LIMIT 10')
-    ) AS q (source, number, query, statement)
-    JOIN (VALUES
-        ('cdr', 'ARRAY[date_trunc(''hour'', min(call_timestamp))::text, (date_trunc(''hour'', min(call_timestamp)) + interval ''1 hour'')::text,'
-                ' mode() WITHIN GROUP (ORDER BY caller_number), mode() WITHIN GROUP (ORDER BY cell_tower_id)::text]'),
-        ('iot', 'ARRAY[date_trunc(''minute'', min("time"))::text, (date_trunc(''minute'', min("time")) + interval ''1 minute'')::text,'
-                ' mode() WITHIN GROUP (ORDER BY device)::text]')
-    ) AS a (source, arguments) USING (source)
-    WHERE source = bench_queries.source
-$$;
-COMMENT ON FUNCTION millrace.bench_queries(text) IS
-'The queries that a benchmark of a source times: texts for format(), whose first argument is the table; the others come from a sample of the source';
-
 CREATE OR REPLACE FUNCTION millrace.bench_run_next_query(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
@@ -1414,9 +1479,10 @@ DECLARE
     hash numeric;
 BEGIN
     -- Table after table, so that none has the quiet moments to itself.
-    SELECT t.target, t.name, t.relation, q.query, q.statement, q.arguments, a.attempt INTO due
+    SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments, a.attempt INTO due
     FROM millrace.run r
-    JOIN millrace.target t ON t.run = r.name,
+    JOIN millrace.target t ON t.run = r.name
+    JOIN millrace.bench_sources() b ON b.source = r.source,
     millrace.bench_queries(r.source) q, generate_series(1, 3) AS a (attempt)
     WHERE r.name = bench_run_next_query.run AND NOT EXISTS (
         SELECT FROM millrace.bench_query d
@@ -1492,7 +1558,8 @@ DECLARE
     differences text;
 BEGIN
     IF millrace.bench_row_type(source) IS NULL THEN
-        PERFORM millrace.bench_refuse_argument('source', source, 'A benchmark loads cdr or iot.');
+        PERFORM millrace.bench_refuse_argument('source', source,
+            (SELECT format('A benchmark loads %s.', string_agg(b.source, ' or ')) FROM millrace.bench_sources() b));
     ELSIF rows IS NULL OR rows < 1 THEN
         PERFORM millrace.bench_refuse_argument('rows', rows::text, 'The tables have at least one row.');
     ELSIF batch_rows IS NULL THEN
@@ -1549,10 +1616,8 @@ DECLARE
     opened text;
     definition text;
 BEGIN
-    IF bench.source = 'cdr' AND NOT bench.options ? 'rows_per_day' THEN
-        -- Then the rows are a day's, however many they are.
-        bench.options := bench.options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
-    END IF;
+    SELECT b.options || bench.options INTO bench.options
+    FROM millrace.bench_sources(bench.rows) b WHERE b.source = bench.source;
     IF begun THEN
         PERFORM millrace.bench_create_tables(bench, phase);
     END IF;

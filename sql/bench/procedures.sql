@@ -52,7 +52,8 @@ DECLARE
     differences text;
 BEGIN
     IF millrace.bench_row_type(source) IS NULL THEN
-        PERFORM millrace.bench_refuse_argument('source', source, 'A benchmark loads cdr or iot.');
+        PERFORM millrace.bench_refuse_argument('source', source,
+            (SELECT format('A benchmark loads %s.', string_agg(b.source, ' or ')) FROM millrace.bench_sources() b));
     ELSIF rows IS NULL OR rows < 1 THEN
         PERFORM millrace.bench_refuse_argument('rows', rows::text, 'The tables have at least one row.');
     ELSIF batch_rows IS NULL THEN
@@ -109,10 +110,8 @@ DECLARE
     opened text;
     definition text;
 BEGIN
-    IF bench.source = 'cdr' AND NOT bench.options ? 'rows_per_day' THEN
-        -- Then the rows are a day's, however many they are.
-        bench.options := bench.options || jsonb_build_object('rows_per_day', least(bench.rows, 10000000000));
-    END IF;
+    SELECT b.options || bench.options INTO bench.options
+    FROM millrace.bench_sources(bench.rows) b WHERE b.source = bench.source;
     IF begun THEN
         PERFORM millrace.bench_create_tables(bench, phase);
     END IF;

@@ -1,20 +1,10 @@
 -- The statements that make a variant's tables.
 
 CREATE FUNCTION millrace.bench_row_type(source text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
-    SELECT CASE source WHEN 'cdr' THEN '@extschema@.cdr_calls' WHEN 'iot' THEN '@extschema@.iot_readings' END
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT '@extschema@.' || b.row_type FROM millrace.bench_sources() b WHERE b.source = bench_row_type.source
 $$;
 COMMENT ON FUNCTION millrace.bench_row_type(text) IS 'The row type of a source that stream_bench can load; null for others';
-
-CREATE FUNCTION millrace.bench_index_set(source text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
-    SELECT CASE source
-        WHEN 'cdr' THEN
-            ARRAY['(call_timestamp)', '(caller_number)', '(callee_number)', '(cell_tower_id)', '(call_date)']
-        WHEN 'iot' THEN ARRAY['("time")', '(device)', '(metric, "time")', '(arrival)', '(quality)']
-    END
-$$;
-COMMENT ON FUNCTION millrace.bench_index_set(text) IS 'The five indexes that each table of phase index has, unless its variant has others';
 
 CREATE FUNCTION millrace.bench_fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -69,7 +59,9 @@ BEGIN
     IF phase = 'index' THEN
         RETURN QUERY
             SELECT format('CREATE INDEX ON %s %s', table_name, definition)
-            FROM unnest(coalesce(v.index_set, millrace.bench_index_set(source))) WITH ORDINALITY AS i (definition, number)
+            FROM unnest(coalesce(v.index_set, (
+                SELECT b.index_set FROM millrace.bench_sources() b WHERE b.source = bench_variant_statements.source
+            ))) WITH ORDINALITY AS i (definition, number)
             ORDER BY number;
     END IF;
 END

@@ -40,8 +40,14 @@ pub fn or_raise<T>(result: Result<T>) -> T {
 pub enum Error {
     /// A source refused the request.
     Source(SourceError),
-    /// No TPC-H table of that name.
-    UnknownTable(String),
+    /// No table of that name in its family of sources.
+    UnknownTable { family: String, name: String },
+    /// The function that is called was dropped.
+    UnknownFunction(u32),
+    /// A column of the row type was dropped since the query was planned.
+    ColumnDropped { position: usize, row: String },
+    /// A column of the row type is not of the type any more that the query was planned with.
+    RowTypeChanged { position: usize, found: String, expected: String },
     /// An argument that needs a value has none.
     Null(&'static str),
     /// The same, where only its number is known.
@@ -175,11 +181,28 @@ impl Error {
     fn describe(self) -> Report {
         match self {
             Error::Source(error) => describe_source(error),
-            Error::UnknownTable(name) => Report::new(
-                Code::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!("TPC-H table \"{name}\" does not exist"),
+            Error::UnknownTable { family, name } => {
+                let title = if family == tpch::FAMILY { "TPC-H" } else { &family };
+                let tables: Vec<_> = registry::tables(&family).map(|table| table.name).collect();
+                Report::new(
+                    Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                    format!("{title} table \"{name}\" does not exist"),
+                )
+                .hint(format!("The tables are {}.", tables.join(", ")))
+            }
+            Error::UnknownFunction(function) => Report::new(
+                Code::ERRCODE_UNDEFINED_FUNCTION,
+                format!("function with OID {function} does not exist"),
+            ),
+            Error::ColumnDropped { position, row } => Report::new(
+                Code::ERRCODE_UNDEFINED_COLUMN,
+                format!("attribute {position} of type {row} has been dropped"),
+            ),
+            Error::RowTypeChanged { position, found, expected } => Report::new(
+                Code::ERRCODE_DATATYPE_MISMATCH,
+                "function return row and query-specified return row do not match",
             )
-            .hint(format!("The tables are {}.", tpch::tables().collect::<Vec<_>>().join(", "))),
+            .detail(format!("Returned type {found} at ordinal position {position}, but query expects {expected}.")),
             Error::Null(argument) => Report::new(
                 Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
                 format!("argument \"{argument}\" must not be null"),

@@ -62,7 +62,7 @@ impl Request {
         add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
         let options = Origin::normalize(source, Value::Object(options))?;
         let origin = Origin::open(source, &options)?;
-        Ok(Self { source: source.to_owned(), origin, options, profile, pace })
+        Ok(Self { source: Origin::name(source)?, origin, options, profile, pace })
     }
 }
 

@@ -58,6 +58,11 @@ impl Origin {
         Ok(registry::find(source).and_then(|definition| definition.normalize(options))?)
     }
 
+    /// The name under which a run keeps a source, the same however it was named.
+    pub fn name(source: &str) -> Result<String> {
+        Ok(if source == QUERY { QUERY.to_owned() } else { registry::find(source)?.unique_name() })
+    }
+
     /// What batches are cut from; a query's are its rows.
     pub fn units(&self) -> u64 {
         match self {

@@ -97,7 +97,8 @@ impl Arguments {
         of_files: &mut Map<String, Value>,
     ) -> std::result::Result<Table, ExportError> {
         let mut options = Map::new();
-        for option in registry::find(name)?.options {
+        let definition = registry::find(name)?;
+        for option in definition.options {
             if let Some(value) = self.options.get(option.name) {
                 options.insert(option.name.to_owned(), value.clone());
                 of_files.remove(option.name);
@@ -110,8 +111,8 @@ impl Arguments {
             (_, Some(parts)) => Parts::All(parts),
             _ => Parts::Whole,
         };
-        let source = registry::open(name, Value::Object(options))?;
-        Ok(Table { name: name.to_owned(), source, parts, segment: None })
+        let source = definition.open(Value::Object(options))?;
+        Ok(Table { name: definition.unique_name(), source, parts, segment: None })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Memory of exports: as much for many rows as for few. A test of its own, because it counts all allocations.
 
 use millrace_export::{Format, Options, Parts, Progress, Request, Table, export};
-use millrace_sources::{registry, tpch};
+use millrace_sources::registry;
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ fn peak(format: Format, sf: f64, threads: usize, options: Value) -> usize {
 #[test]
 fn memory_does_not_grow_with_the_rows() {
     // What all exports of a process share: 300 MiB.
-    tpch::build_text_pool(2);
+    registry::prepare(2);
 
     // One thread makes one chunk at a time, always in the same way; of Parquet small ones, so that there are
     // many files with as many row groups as a footer takes.

@@ -10,7 +10,7 @@ pub enum Error {
         /// The name asked for.
         name: String,
         /// The sources there are.
-        known: Vec<&'static str>,
+        known: Vec<String>,
     },
     /// A scale factor that is not finite or out of range.
     #[error("scale factor {0} is out of range")]

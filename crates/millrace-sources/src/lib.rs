@@ -33,5 +33,5 @@ pub mod tpch;
 pub use error::Error;
 pub use part::{Part, share};
 pub use plan::{BatchPlan, Profile};
-pub use source::{Batches, Reference, Source};
+pub use source::{Batches, Preparation, Reference, Source};
 pub use statistics::{ColumnStatistics, CommonValues, Distinct, expected_distinct};

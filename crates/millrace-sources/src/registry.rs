@@ -2,11 +2,13 @@
 
 use crate::{Error, Source, synthetic, tpch};
 use arrow::datatypes::SchemaRef;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What there is to know about a source before opening it.
 pub struct Definition {
-    /// The source's name.
+    /// The family it belongs to: `tpch`, `cdr`, `iot`. Functions that make its rows have names that begin so.
+    pub family: &'static str,
+    /// The source's name, which no other source of its family has.
     pub name: &'static str,
     /// What it makes, in a few words.
     pub about: &'static str,
@@ -14,6 +16,10 @@ pub struct Definition {
     pub options: &'static [OptionHelp],
     /// Its columns.
     pub schema: fn() -> SchemaRef,
+    /// The name of the SQL type of its rows, if they have one.
+    pub row_type: Option<&'static str>,
+    /// How a database with its rows is measured, if it is.
+    pub benchmark: Option<&'static Benchmark>,
     pub(crate) normalize: fn(Value) -> Result<Value, Error>,
     pub(crate) open: fn(Value) -> Result<Box<dyn Source>, Error>,
 }
@@ -22,6 +28,19 @@ impl Definition {
     /// Checks options, a JSON object, and fills in the defaults: equal options give equal objects.
     pub fn normalize(&self, options: Value) -> Result<Value, Error> {
         (self.normalize)(options)
+    }
+
+    /// Opens the source with its options, a JSON object.
+    pub fn open(&self, options: Value) -> Result<Box<dyn Source>, Error> {
+        (self.open)(options)
+    }
+
+    /// The name by which [`find`] finds it, always the same: without the family where that is enough.
+    pub fn unique_name(&'static self) -> String {
+        match find(self.name) {
+            Ok(found) if std::ptr::eq(found, self) => self.name.to_owned(),
+            _ => format!("{}.{}", self.family, self.name),
+        }
     }
 }
 
@@ -33,35 +52,108 @@ pub struct OptionHelp {
     pub about: &'static str,
 }
 
-/// All sources, in the order they are listed. A new source is a module and a line in its family's list.
-pub fn all() -> impl Iterator<Item = &'static Definition> {
-    tpch::sources().chain(&synthetic::SOURCES)
+/// How a database with a source's rows is measured, in PostgreSQL's SQL.
+pub struct Benchmark {
+    /// What follows the table's name in `CREATE INDEX`, for each index.
+    pub indexes: &'static [&'static str],
+    /// Names and texts of the queries. A text is for `format()`: the table comes first, then the arguments.
+    pub queries: &'static [(&'static str, &'static str)],
+    /// The arguments: an expression over some of the rows, an array of texts.
+    pub arguments: &'static str,
+    /// The source's options that follow from how many rows there are, where they are not given.
+    pub defaults: fn(rows: u64) -> Value,
 }
 
-/// The source of that name.
+impl Benchmark {
+    /// No option follows from the number of rows.
+    pub(crate) fn no_defaults(_rows: u64) -> Value {
+        json!({})
+    }
+}
+
+/// All sources, in the order they are listed. A new source is a module and a line in its family's list.
+pub fn all() -> impl Iterator<Item = &'static Definition> {
+    tpch::sources().chain(synthetic::sources())
+}
+
+/// The source of that name: `customer`, or `tpch.customer` with its family. Without, it is the first that has the
+/// name.
 pub fn find(name: &str) -> Result<&'static Definition, Error> {
-    all().find(|definition| definition.name == name).ok_or_else(|| Error::UnknownSource {
+    let found = match name.split_once('.') {
+        Some((family, name)) => {
+            all().find(|definition| definition.family == family && definition.name == name)
+        }
+        None => all().find(|definition| definition.name == name),
+    };
+    found.ok_or_else(|| Error::UnknownSource {
         name: name.to_owned(),
-        known: all().map(|definition| definition.name).collect(),
+        known: all().map(Definition::unique_name).collect(),
     })
+}
+
+/// The tables of a family: those of its sources whose row type no source before them has.
+pub fn tables(family: &str) -> impl Iterator<Item = &'static Definition> {
+    all().filter(move |definition| {
+        let first = definition.row_type.and_then(|row_type| of_row_type(family, row_type));
+        first.is_some_and(|first| std::ptr::eq(first, *definition))
+    })
+}
+
+/// The source of a family whose rows are of the SQL type of that name; the first, if there are several.
+pub fn of_row_type(family: &str, row_type: &str) -> Option<&'static Definition> {
+    all().find(|definition| definition.family == family && definition.row_type == Some(row_type))
 }
 
 /// Opens the source of that name with its options, a JSON object.
 pub fn open(name: &str, options: Value) -> Result<Box<dyn Source>, Error> {
-    (find(name)?.open)(options)
+    find(name)?.open(options)
+}
+
+/// Makes at once, with `threads`, what sources would otherwise prepare when it is first needed
+/// ([`Source::preparation`]).
+pub fn prepare(threads: usize) {
+    for definition in all() {
+        let Ok(source) = definition.open(json!({})) else { continue };
+        let columns: Vec<usize> = (0..source.schema().fields().len()).collect();
+        if let Some(preparation) = source.preparation(&columns).filter(|preparation| !preparation.is_done()) {
+            preparation.run(threads);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn an_unknown_source_lists_those_there_are() {
         let Err(Error::UnknownSource { known, .. }) = open("lineitems", json!({})) else {
             panic!("lineitems was opened");
         };
-        assert!(known.contains(&"lineitem"));
+        assert!(known.iter().any(|name| name == "lineitem"));
+    }
+
+    #[test]
+    fn a_family_says_which_of_two_sources_is_meant() {
+        for definition in all() {
+            let qualified = find(&format!("{}.{}", definition.family, definition.name)).unwrap();
+            assert!(std::ptr::eq(qualified, definition), "{}", definition.name);
+            assert!(
+                std::ptr::eq(find(&definition.unique_name()).unwrap(), definition),
+                "{}",
+                definition.name
+            );
+        }
+        assert_eq!(find("tpch.customer").unwrap().unique_name(), "customer");
+        assert!(find("cdr.customer").is_err());
+        assert!(find("tpch.").is_err());
+    }
+
+    #[test]
+    fn the_tables_of_a_family_are_its_sources_with_a_row_type_of_their_own() {
+        assert!(tables("tpch").map(|table| table.name).eq(tpch::tables()));
+        assert_eq!(tables("iot").count(), 1);
+        assert_eq!(of_row_type("tpch", "tpch_orders").unwrap().name, "orders");
     }
 
     #[test]

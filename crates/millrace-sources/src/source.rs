@@ -53,10 +53,9 @@ pub trait Source: Send + Sync {
         &[]
     }
 
-    /// Whether making these columns needs the text pool, which each process makes once, the parts it reads
-    /// or, faster, all of it (see [`crate::tpch::build_text_pool`]).
-    fn needs_text_pool(&self, _columns: &[usize]) -> bool {
-        false
+    /// What a process does once before it makes many rows of these columns.
+    fn preparation(&self, _columns: &[usize]) -> Option<&'static dyn Preparation> {
+        None
     }
 
     /// The rows of `units`, with just the columns asked for, in the order asked for. A batch without
@@ -66,7 +65,21 @@ pub trait Source: Send + Sync {
     fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error>;
 }
 
-/// A foreign key: columns whose values are, in each row, those of the key of another source with the same options.
+/// Work that each process does once, for all sources that share it. Where it is not done, the batches do what they
+/// need of it.
+pub trait Preparation: Sync {
+    /// Whether nothing is left to do.
+    fn is_done(&self) -> bool;
+
+    /// Does the work, with so many threads.
+    fn run(&self, threads: usize);
+
+    /// How many rows without columns are read in the time that the work takes.
+    fn cost_in_rows(&self) -> f64;
+}
+
+/// A foreign key: columns whose values are, in each row, those of the key of another source of the family with the same
+/// options.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference {
     /// The columns, in the order of the key's.
@@ -151,12 +164,14 @@ impl Batches {
         Self { source, units, columns, units_per_batch, most_units, stride: 1 }
     }
 
-    /// Whether the next batch should have the whole text pool made for it: it reads texts, and so many that
-    /// making the parts it reads would take longer than a few milliseconds.
-    pub fn wants_text_pool(&self) -> bool {
+    /// What should be done before the next batch is made: it is not done yet, and the batch is so large that what it
+    /// needs of it would take longer than a few milliseconds.
+    pub fn due_preparation(&self) -> Option<&'static dyn Preparation> {
         let units = self.units_per_batch.min(self.units.end - self.units.start);
-        units as f64 * self.source.rows_per_unit() > 4.0 * ROWS_PER_FIRST_BATCH
-            && self.source.needs_text_pool(&self.columns)
+        if units as f64 * self.source.rows_per_unit() <= 4.0 * ROWS_PER_FIRST_BATCH {
+            return None;
+        }
+        self.source.preparation(&self.columns).filter(|preparation| !preparation.is_done())
     }
 
     /// Continues with other units when those it makes are at their end.

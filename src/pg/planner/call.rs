@@ -1,73 +1,98 @@
-//! Calls of the generating functions as the planner sees them: which function, with which arguments.
+//! Calls of the generating functions as plans have them.
 
-use crate::call::{Call, source_of_row_type};
-use crate::error::{Error, Result};
-use crate::pg::server::text::{Json, Text};
-use crate::pg::values::row_type::relation_name;
-use pgrx::pg_sys::{self, Datum, NodeTag, Oid};
+use crate::call::Call;
+use crate::error::Result;
+use crate::pg::planner::node::{Node, nodes};
+use crate::pg::server::arguments::Signature;
+use crate::pg::values::row_type::{RowType, relation_name};
+use pgrx::Internal;
+use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::prelude::*;
-use pgrx::{FromDatum, Internal, PgList, is_a};
 
-/// Reads the arguments of a call that returns `row_type`; each is a type and a value or null. Each generating
-/// function has some of the same arguments in the same order, so their types tell which is which.
-///
-/// # Safety
-/// The values are of their types.
-pub unsafe fn request(arguments: &[(Oid, Option<Datum>)], row_type: Oid) -> Result<Call> {
-    let nth =
-        |oid, nth| arguments.iter().filter(|(other, _)| *other == oid).nth(nth).map(|(_, value)| *value);
-    // SAFETY: the caller vouches for the types.
-    unsafe {
-        let part = read(nth(pg_sys::INT4OID, 0).flatten());
-        let parts = read(nth(pg_sys::INT4OID, 1).flatten());
-        let row_type = relation_name(row_type);
-        let source = source_of_row_type(&row_type);
-        if let Some(options) = nth(pg_sys::JSONBOID, 0) {
-            let rows =
-                nth(pg_sys::INT8OID, 0).map(|rows| read(rows).ok_or(Error::Null("rows"))).transpose()?;
-            return Call::synthetic(
-                source,
-                rows,
-                read::<Json>(options).map(|options| options.0),
-                part,
-                parts,
-            );
-        }
-        let table = match nth(pg_sys::TEXTOID, 0) {
-            Some(name) => read(name).ok_or(Error::Null("table_name"))?,
-            None => Text::from(source),
-        };
-        Call::tpch(&table, read(nth(pg_sys::FLOAT8OID, 0).flatten()), part, parts)
+/// A call of a generating function that returns rows of a composite type.
+#[derive(Clone, Copy)]
+pub struct GeneratingCall<'p>(&'p pg_sys::FuncExpr);
+
+impl<'p> GeneratingCall<'p> {
+    /// `None` if it is a call of another function, or of a wrong type, of which the function will complain.
+    pub fn new(node: Node<'p>) -> Option<Self> {
+        let call = node.read::<pg_sys::FuncExpr>()?;
+        // SAFETY: looks the type up in the catalog; zero if it is not a composite one.
+        let is_composite = unsafe { pg_sys::get_typ_typrelid(call.funcresulttype) } != Oid::INVALID;
+        (is_composite && is_generating(call.funcid)).then_some(Self(call))
     }
-}
 
-/// # Safety
-/// The value, if there is one, is of the type that T is read from.
-unsafe fn read<T: FromDatum>(value: Option<Datum>) -> Option<T> {
-    // SAFETY: the caller vouches for the type.
-    unsafe { T::from_datum(value?, false) }
-}
-
-/// What a call asks for as far as that is known when it is planned: `None` if an argument is not.
-///
-/// # Safety
-/// `call` is a call of a generating function.
-pub unsafe fn constant_request(call: *mut pg_sys::FuncExpr) -> Option<Call> {
-    // SAFETY: the caller vouches for the node; tags are checked before nodes are read as what they say.
-    unsafe {
-        let row_type = (*call).funcresulttype;
-        let mut arguments = Vec::new();
-        for argument in PgList::<pg_sys::Node>::from_pg((*call).args).iter_ptr() {
-            let oid = pg_sys::exprType(argument);
-            if is_a(argument, NodeTag::T_Const) {
-                let constant = argument.cast::<pg_sys::Const>();
-                arguments.push((oid, (!(*constant).constisnull).then_some((*constant).constvalue)));
-            } else if oid != row_type {
-                // A row type's value never matters, only its type.
+    /// The call that a range table entry is, if the scan can stand for it.
+    ///
+    /// # Safety
+    /// `rte` is an entry of the planner's, which is planning its query.
+    pub unsafe fn of_range_table(rte: *mut pg_sys::RangeTblEntry) -> Option<Self> {
+        // SAFETY: the caller vouches for the entry, whose kind says what else is in it.
+        unsafe {
+            let entry = &*rte;
+            if entry.rtekind != pg_sys::RTEKind::RTE_FUNCTION || entry.funcordinality {
                 return None;
             }
+            let mut functions = nodes(entry.functions);
+            let function = functions.next()?.read::<pg_sys::RangeTblFunction>()?;
+            if functions.next().is_some() || !function.funccolnames.is_null() {
+                return None;
+            }
+            // Arguments of other tables' columns would tie the scan to a join.
+            if pg_sys::contain_var_clause(function.funcexpr) {
+                return None;
+            }
+            Self::new(Node::new(function.funcexpr)?)
         }
-        self::request(&arguments, row_type).ok()
+    }
+
+    /// The row type as it is now, which may not be as it was when the query was parsed.
+    pub fn row_type(self) -> RowType {
+        RowType::of_type(self.0.funcresulttype)
+    }
+
+    /// The expressions of its arguments.
+    pub fn arguments(self) -> impl Iterator<Item = Node<'p>> {
+        // SAFETY: a call has a list of expressions, for which the same holds as for itself.
+        unsafe { nodes(self.0.args) }
+    }
+
+    /// What it asks for, as far as that is known when it is planned: `None` if an argument is not, or is wrong.
+    pub fn planned(self) -> Option<Call> {
+        let signature = Signature::of(self.0.funcid).ok()?;
+        let mut values = Vec::new();
+        for (place, argument) in self.arguments().enumerate() {
+            values.push(match argument.read::<pg_sys::Const>() {
+                Some(constant) => (!constant.constisnull).then_some(constant.constvalue),
+                None if signature.reads(place) => return None,
+                None => None,
+            });
+        }
+        // SAFETY: the parser has made the arguments be of the types that the function is declared with.
+        unsafe { self.read(signature, values) }.ok()
+    }
+
+    /// What it asks for, from the values of its arguments.
+    ///
+    /// # Safety
+    /// The values are those of [`Self::arguments`].
+    pub unsafe fn evaluated(self, values: Vec<Option<Datum>>) -> Result<Call> {
+        // SAFETY: the caller vouches for the values, and the parser has made their types the function's.
+        unsafe { self.read(Signature::of(self.0.funcid)?, values) }
+    }
+
+    /// # Safety
+    /// As [`Signature::arguments`].
+    unsafe fn read(self, signature: Signature, values: Vec<Option<Datum>>) -> Result<Call> {
+        // SAFETY: the caller vouches for the values.
+        let arguments = unsafe { signature.arguments(relation_name(self.0.funcresulttype), values)? };
+        Call::read(&arguments)
+    }
+
+    /// A copy of the expression.
+    pub fn copy(self) -> *mut pg_sys::Expr {
+        // SAFETY: copies a node, which is one.
+        unsafe { pg_sys::copyObjectImpl((&raw const *self.0).cast()).cast() }
     }
 }
 
@@ -76,54 +101,23 @@ pub unsafe fn constant_request(call: *mut pg_sys::FuncExpr) -> Option<Call> {
 #[pg_extern(sql = false)]
 pub fn generate_support(request: Internal) -> Internal {
     let declined = || Internal::from(Some(Datum::null()));
-    // SAFETY: the server calls a support function with a node of the kind its tag says.
-    unsafe {
-        let Some(request) = request.unwrap() else { return declined() };
-        let node = request.cast_mut_ptr::<pg_sys::Node>();
-        if !is_a(node, NodeTag::T_SupportRequestRows) {
-            return declined();
-        }
-        let rows_request = node.cast::<pg_sys::SupportRequestRows>();
-        let call = (*rows_request).node;
-        // What a wrong call would return is not known, and planning it is no error.
-        let known = if is_a(call, NodeTag::T_FuncExpr) { constant_request(call.cast()) } else { None };
-        let rows = known.and_then(|call| call.estimated_rows().ok());
-        match rows {
-            Some(rows) => {
-                (*rows_request).rows = rows as f64;
-                Internal::from(Some(request))
-            }
-            None => declined(),
-        }
-    }
+    let Some(datum) = request.unwrap().filter(|datum| !datum.is_null()) else { return declined() };
+    // SAFETY: the server calls a support function with a node, of the kind that its tag says.
+    let Some(rows) = (unsafe { Node::new(datum.cast_mut_ptr()) }).and_then(estimated_rows) else {
+        return declined();
+    };
+    // SAFETY: a number of rows was asked for, so it is such a request, whose field is for the answer.
+    unsafe { (*datum.cast_mut_ptr::<pg_sys::SupportRequestRows>()).rows = rows as f64 };
+    Internal::from(Some(datum))
 }
 
-/// The call of a generating function that a range table entry is, if the scan can stand for it.
-///
-/// # Safety
-/// `rte` is a range table entry in planning.
-pub unsafe fn scanned_call(rte: *mut pg_sys::RangeTblEntry) -> Option<*mut pg_sys::FuncExpr> {
-    // SAFETY: the caller vouches for the entry; tags are checked before nodes are read as what they say.
-    unsafe {
-        let entry = &*rte;
-        if entry.rtekind != pg_sys::RTEKind::RTE_FUNCTION || entry.funcordinality {
-            return None;
-        }
-        let functions = PgList::<pg_sys::RangeTblFunction>::from_pg(entry.functions);
-        let function = functions.get_ptr(0).filter(|_| functions.len() == 1)?;
-        let expression = (*function).funcexpr;
-        if !is_a(expression, NodeTag::T_FuncExpr) || !(*function).funccolnames.is_null() {
-            return None;
-        }
-        // Arguments of other tables' columns would tie the scan to a join.
-        if pg_sys::contain_var_clause(expression) {
-            return None;
-        }
-        let call = expression.cast::<pg_sys::FuncExpr>();
-        // A wrong row type is left to the function to complain of.
-        let is_composite = pg_sys::get_typ_typrelid((*call).funcresulttype) != Oid::INVALID;
-        (is_composite && is_generating((*call).funcid)).then_some(call)
-    }
+/// The rows of a call whose number is asked for. What a wrong call would return is not known, and planning it is no
+/// error.
+fn estimated_rows(request: Node) -> Option<u64> {
+    let node = request.read::<pg_sys::SupportRequestRows>()?.node;
+    // SAFETY: the request is for a node of the query that is being planned.
+    let call = GeneratingCall::new(unsafe { Node::new(node) }?)?;
+    call.planned()?.estimated_rows().ok()
 }
 
 /// Whether a function is one of ours that return generated rows.

@@ -4,8 +4,8 @@
 //! line meets its part's supplier. Tables have theirs in the catalog; those of calls are the sources' ([`Reference`]).
 
 use crate::call::Call;
-use crate::pg::planner::call::{self, scanned_call};
-use crate::pg::values::row_type::{Attribute, RowType};
+use crate::pg::planner::call::GeneratingCall;
+use crate::pg::values::row_type::Attribute;
 use millrace_sources::{Reference, Source};
 use pgrx::{PgList, pg_sys};
 
@@ -13,17 +13,17 @@ use pgrx::{PgList, pg_sys};
 ///
 /// # Safety
 /// `rel` is a base relation in planning, the one of `call`; joins are not planned yet.
-pub unsafe fn add(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, call: *mut pg_sys::FuncExpr) {
-    // SAFETY: the caller vouches for the nodes; the array has an entry for each relation before this one.
-    unsafe {
-        let relid = (*rel).relid;
-        let Some(table) = Table::new(relid, call) else { return };
-        for other in 1..relid {
-            let rte = *(*root).simple_rte_array.add(other as usize);
-            let Some(other) = scanned_call(rte).and_then(|call| Table::new(other, call)) else { continue };
-            for key in table.keys_to(&other).chain(other.keys_to(&table)) {
-                match_to_joins(root, key);
-            }
+pub unsafe fn add(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, call: GeneratingCall) {
+    // SAFETY: the caller vouches for the relation.
+    let relid = unsafe { (*rel).relid };
+    let Some(table) = Table::new(relid, call) else { return };
+    for other in 1..relid {
+        // SAFETY: the planner's array has an entry for each relation of the query, and this one is not the first.
+        let call = unsafe { GeneratingCall::of_range_table(*(*root).simple_rte_array.add(other as usize)) };
+        let Some(other) = call.and_then(|call| Table::new(other, call)) else { continue };
+        for key in table.keys_to(&other).chain(other.keys_to(&table)) {
+            // SAFETY: as the caller says, joins are not planned yet.
+            unsafe { match_to_joins(root, key) };
         }
     }
 }
@@ -31,7 +31,7 @@ pub unsafe fn add(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, 
 /// A call that makes a table.
 struct Table {
     relid: pg_sys::Index,
-    request: Call,
+    call: Call,
     source: Box<dyn Source>,
     is_whole: bool,
     attributes: Vec<Attribute>,
@@ -39,16 +39,11 @@ struct Table {
 
 impl Table {
     /// `None` if an argument of the call is not known.
-    ///
-    /// # Safety
-    /// As [`call::constant_request`].
-    unsafe fn new(relid: pg_sys::Index, call: *mut pg_sys::FuncExpr) -> Option<Self> {
-        // SAFETY: the caller vouches for the call.
-        let (request, row_type) =
-            unsafe { (call::constant_request(call)?, RowType::of_type((*call).funcresulttype)) };
-        let (source, units) = request.open().ok()?;
+    fn new(relid: pg_sys::Index, planned: GeneratingCall) -> Option<Self> {
+        let call = planned.planned()?;
+        let (source, units) = call.open().ok()?;
         let is_whole = units == (0..source.units());
-        Some(Self { relid, request, source, is_whole, attributes: row_type.attributes() })
+        Some(Self { relid, call, source, is_whole, attributes: planned.row_type().attributes() })
     }
 
     fn attribute(&self, name: &str) -> Option<&Attribute> {
@@ -57,10 +52,10 @@ impl Table {
 
     /// The keys by which all rows of this table have one in the other: which must be whole, and of the same scale.
     fn keys_to(&self, other: &Table) -> impl Iterator<Item = pg_sys::ForeignKeyOptInfo> {
-        let related = other.is_whole && self.request.options == other.request.options;
+        let (from, to) = (&self.call, &other.call);
+        let related = other.is_whole && from.options == to.options && from.source.family == to.source.family;
         let references = self.source.references().iter();
-        let references =
-            references.filter(move |reference| related && reference.source == other.request.source);
+        let references = references.filter(move |reference| related && reference.source == to.source.name);
         references.filter_map(|reference| self.key(reference, other))
     }
 

@@ -5,16 +5,16 @@
 //! of `pg_statistic` for each question of the planner's. It is the same whether the scan or the function makes
 //! the rows.
 
-use crate::pg::planner::call::{self, scanned_call};
+use crate::pg::planner::call::GeneratingCall;
+use crate::pg::planner::node::nodes;
 use crate::pg::values::arena::Arena;
 use crate::pg::values::encode::{Column, Layout};
-use crate::pg::values::row_type::{Attribute, RowType};
+use crate::pg::values::row_type::Attribute;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use millrace_sources::{ColumnStatistics, Distinct};
-use pgrx::pg_sys::{self, AttrNumber, Datum, NodeTag, Oid};
+use pgrx::pg_sys::{self, AttrNumber, Datum, Oid};
 use pgrx::prelude::*;
-use pgrx::{PgList, is_a};
 use std::ptr::null_mut;
 
 static mut PREVIOUS_HOOK: pg_sys::get_relation_stats_hook_type = None;
@@ -35,9 +35,11 @@ unsafe extern "C-unwind" fn get_relation_stats(
     attribute: AttrNumber,
     answer: *mut pg_sys::VariableStatData,
 ) -> bool {
-    // SAFETY: called by the planner with its own nodes.
+    // SAFETY: called by the planner with its own nodes. The column's type may have been changed since the query was
+    // parsed; then values of the new type are no answer.
     unsafe {
-        match scanned_call(rte).and_then(|call| CallColumn::new(call, attribute)) {
+        let column = GeneratingCall::of_range_table(rte).and_then(|call| CallColumn::new(call, attribute));
+        match column.filter(|column| column.attribute.oid == (*answer).atttype) {
             Some(column) => {
                 (*answer).statsTuple = column.statistic();
                 (*answer).freefunc = Some(free_statistic);
@@ -45,7 +47,10 @@ unsafe extern "C-unwind" fn get_relation_stats(
                 (*answer).acl_ok = true;
                 true
             }
-            None => PREVIOUS_HOOK.is_some_and(|previous| previous(root, rte, attribute, answer)),
+            // Its error must unwind through our frames.
+            None => PREVIOUS_HOOK.is_some_and(|previous| {
+                pg_sys::ffi::pg_guard_ffi_boundary(|| previous(root, rte, attribute, answer))
+            }),
         }
     }
 }
@@ -61,18 +66,23 @@ unsafe extern "C-unwind" fn free_statistic(tuple: pg_sys::HeapTuple) {
 ///
 /// # Safety
 /// `rel` is a base relation in planning, the one of `call`.
-pub unsafe fn set_widths(rel: *mut pg_sys::RelOptInfo, call: *mut pg_sys::FuncExpr) {
-    // SAFETY: the caller vouches for both; widths are stored from the least attribute on.
-    unsafe {
-        for node in PgList::<pg_sys::Node>::from_pg((*(*rel).reltarget).exprs).iter_ptr() {
-            let attribute =
-                if is_a(node, NodeTag::T_Var) { (*node.cast::<pg_sys::Var>()).varattno } else { 0 };
-            let Some(column) = CallColumn::new(call, attribute) else { continue };
-            let (width, stored) =
-                (column.width(), (*rel).attr_widths.add((attribute - (*rel).min_attr) as usize));
-            (*(*rel).reltarget).width += width - *stored;
-            *stored = width;
+pub unsafe fn set_widths(rel: *mut pg_sys::RelOptInfo, call: GeneratingCall) {
+    // SAFETY: the caller vouches for the relation, which has a target.
+    let (rel, target) = unsafe { (&*rel, &mut *(*rel).reltarget) };
+    // SAFETY: nobody changes the target's expressions meanwhile.
+    for var in unsafe { nodes(target.exprs) }.filter_map(|node| node.read::<pg_sys::Var>()) {
+        // A column of another relation may be among them, in the place of a column of this one's parent.
+        if i64::from(var.varno) != i64::from(rel.relid)
+            || !(rel.min_attr..=rel.max_attr).contains(&var.varattno)
+        {
+            continue;
         }
+        let Some(column) = CallColumn::new(call, var.varattno) else { continue };
+        let width = column.width();
+        // SAFETY: there is a width for each column from the least to the greatest, and this is one of them.
+        let stored = unsafe { &mut *rel.attr_widths.add((var.varattno - rel.min_attr) as usize) };
+        target.width += width - *stored;
+        *stored = width;
     }
 }
 
@@ -88,16 +98,11 @@ struct CallColumn {
 
 impl CallColumn {
     /// `None` where nothing is known: if an argument is not known, or the column is not the source's.
-    ///
-    /// # Safety
-    /// As [`call::constant_request`].
-    unsafe fn new(call: *mut pg_sys::FuncExpr, number: AttrNumber) -> Option<Self> {
-        // SAFETY: the caller vouches for the call.
-        let (request, row_type) =
-            unsafe { (call::constant_request(call)?, RowType::of_type((*call).funcresulttype)) };
-        let (source, units) = request.open().ok()?;
+    fn new(call: GeneratingCall, number: AttrNumber) -> Option<Self> {
+        let (source, units) = call.planned()?.open().ok()?;
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        let attribute = row_type.attributes().into_iter().find(|attribute| attribute.index == index)?;
+        let attribute =
+            call.row_type().attributes().into_iter().find(|attribute| attribute.index == index)?;
         let column = source.schema().index_of(&attribute.name).ok()?;
         let statistics = source.statistics(column, units);
         let data_type = source.schema().field(column).data_type().clone();

@@ -1,5 +1,6 @@
 //! The ground floor: the backend, its locks, slots and settings, and what differs between versions.
 
+pub mod arguments;
 pub mod cancel;
 pub mod cluster;
 pub mod compat;

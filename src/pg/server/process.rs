@@ -102,7 +102,7 @@ const INTERRUPT_CHECK: Duration = Duration::from_millis(20);
 /// Runs `work` on a thread of its own, if one can be started, while this one stays open to interrupts.
 ///
 /// `work` must not touch the server. If an interrupt ends the wait, the thread finishes by itself.
-pub fn interruptibly(work: fn()) {
+pub fn interruptibly(work: impl Fn() + Copy + Send + 'static) {
     let (done, finished) = channel();
     let spawned = spawn(move || {
         work();

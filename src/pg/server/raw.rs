@@ -29,6 +29,7 @@ pub struct PartitionTupleRouting {
 
 #[cfg(not(feature = "cbdb"))]
 unsafe extern "C-unwind" {
+    pub fn MemoryContextReset(context: pg_sys::MemoryContext);
     pub fn FormIndexDatum(
         info: *mut pg_sys::IndexInfo,
         slot: *mut pg_sys::TupleTableSlot,

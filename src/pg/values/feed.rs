@@ -9,7 +9,7 @@ use crate::guc;
 use crate::pg::server::process;
 use crate::pg::server::progress;
 use arrow::record_batch::RecordBatch;
-use millrace_sources::{Batches, Source, tpch};
+use millrace_sources::{Batches, Source};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -18,8 +18,8 @@ use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-/// Making the text pool is short work; more threads would hardly be started before it is done.
-const TEXT_POOL_THREADS: usize = 4;
+/// What sources prepare is short work; more threads would hardly be started before it is done.
+const PREPARATION_THREADS: usize = 4;
 /// Rows are made in about two and a half times the time they are inserted in.
 const MOST_THREADS: usize = 3;
 /// Batches of each thread that wait to be read; one more is in the making.
@@ -73,8 +73,8 @@ fn make_ahead<T: Send + 'static>(mut batches: Batches, prepare: Prepare<T>) -> R
 /// Makes the next batch and prepares it.
 fn make<T>(batches: &mut Batches, prepare: &Prepare<T>) -> Option<Made<T>> {
     let start = Instant::now();
-    if needs_text_pool(batches) {
-        tpch::build_text_pool(TEXT_POOL_THREADS);
+    if let Some(preparation) = batches.due_preparation() {
+        preparation.run(PREPARATION_THREADS);
     }
     let made = batches.next()?;
     let rows = made.as_ref().map_or(0, RecordBatch::num_rows);
@@ -113,8 +113,8 @@ impl<T: Send + 'static> Feed<T> {
         let start = Instant::now();
         let made = match self {
             Feed::OnDemand(batches, prepare) => {
-                if needs_text_pool(batches) {
-                    process::interruptibly(|| tpch::build_text_pool(TEXT_POOL_THREADS));
+                if let Some(preparation) = batches.due_preparation() {
+                    process::interruptibly(move || preparation.run(PREPARATION_THREADS));
                 }
                 make(batches, prepare)
             }
@@ -133,8 +133,4 @@ impl<T: Send + 'static> Feed<T> {
         progress::add_rows(rows);
         Ok(Some(batch?))
     }
-}
-
-fn needs_text_pool(batches: &Batches) -> bool {
-    batches.wants_text_pool() && !tpch::text_pool_is_built()
 }

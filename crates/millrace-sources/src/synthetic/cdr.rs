@@ -6,11 +6,12 @@ use super::rate_plans;
 use super::termination_reasons::{NORMAL, REASONS};
 use super::zipf::{self, Zipf};
 use super::{Table, array, cell_towers};
-use crate::registry::OptionHelp;
+use crate::registry::{Benchmark, OptionHelp};
 use crate::{ColumnStatistics, Distinct, expected_distinct};
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -63,6 +64,39 @@ impl Default for Options {
     }
 }
 
+const MAX_ROWS_PER_DAY: u64 = 10_000_000_000;
+
+const BENCHMARK: Benchmark = Benchmark {
+    indexes: &["(call_timestamp)", "(caller_number)", "(callee_number)", "(cell_tower_id)", "(call_date)"],
+    queries: &[
+        (
+            "time range",
+            "SELECT call_type, count(*), sum(billing_amount), avg(duration_seconds) FROM %1$s \
+             WHERE call_timestamp >= %2$L AND call_timestamp < %3$L GROUP BY call_type",
+        ),
+        (
+            "caller history",
+            "SELECT call_timestamp, callee_number, duration_seconds, billing_amount FROM %1$s \
+             WHERE caller_number = %4$L ORDER BY call_timestamp, call_id",
+        ),
+        (
+            "time and tower",
+            "SELECT count(*), avg(call_quality_mos), sum(bytes_transferred) FROM %1$s \
+             WHERE call_timestamp >= %2$L AND call_timestamp < %3$L AND cell_tower_id = %5$L",
+        ),
+        (
+            "top towers",
+            "SELECT cell_tower_id, count(*) AS calls, sum(billing_amount) FROM %1$s \
+             GROUP BY cell_tower_id ORDER BY calls DESC, cell_tower_id LIMIT 10",
+        ),
+    ],
+    arguments: "ARRAY[date_trunc('hour', min(call_timestamp))::text, \
+                (date_trunc('hour', min(call_timestamp)) + interval '1 hour')::text, \
+                mode() WITHIN GROUP (ORDER BY caller_number), mode() WITHIN GROUP (ORDER BY cell_tower_id)::text]",
+    // The rows are a day's, however many they are.
+    defaults: |rows| json!({ "rows_per_day": rows.min(MAX_ROWS_PER_DAY) }),
+};
+
 pub struct Cdr {
     options: Options,
     /// Calls before each hour of a day, and in all of it.
@@ -91,7 +125,9 @@ enum CallType {
 }
 
 impl Table for Cdr {
+    const FAMILY: &'static str = "cdr";
     const NAME: &'static str = "cdr";
+    const ROW_TYPE: &'static str = "cdr_calls";
     const ABOUT: &'static str = "call detail records, in the order the calls began";
     const OPTIONS: &'static [OptionHelp] = &[
         OptionHelp { name: "rows", about: "number of calls, from 1 to 10^15, default 1000000" },
@@ -134,13 +170,14 @@ impl Table for Cdr {
         ("packet_loss_percent", DataType::Decimal128(5, 2)),
         ("sequence_number", DataType::Int64),
     ];
+    const BENCHMARK: Option<&'static Benchmark> = Some(&BENCHMARK);
 
     type Options = Options;
     type Rows = Calls;
 
     fn new(options: Options) -> Result<Self, String> {
         check("rows", &options.rows, 1..=MAX_ROWS)?;
-        check("rows_per_day", &options.rows_per_day, 1..=10_000_000_000)?;
+        check("rows_per_day", &options.rows_per_day, 1..=MAX_ROWS_PER_DAY)?;
         check("subscribers", &options.subscribers, 2..=1_000_000_000)?;
         check("exponent", &options.exponent, 0.0..=4.0)?;
         check("tower_exponent", &options.tower_exponent, 0.0..=4.0)?;

@@ -31,7 +31,9 @@ pub struct CellTowers {
 }
 
 impl Table for CellTowers {
+    const FAMILY: &'static str = "cdr";
     const NAME: &'static str = "cell_towers";
+    const ROW_TYPE: &'static str = "cdr_cell_towers";
     const ABOUT: &'static str = "where calls of source cdr begin: 10,000 rows";
     const OPTIONS: &'static [OptionHelp] =
         &[OptionHelp { name: "seed", about: "of all random numbers, from 0 to 2^64 - 1, default 0" }];

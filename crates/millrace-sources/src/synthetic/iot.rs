@@ -8,7 +8,7 @@
 use super::options::{MAX_ROWS, Timestamp, check};
 use super::random::{Draw, Stream, sample, scramble};
 use super::{Table, array};
-use crate::registry::OptionHelp;
+use crate::registry::{Benchmark, OptionHelp};
 use crate::{ColumnStatistics, Distinct};
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, TimeUnit};
@@ -69,6 +69,35 @@ impl Default for Options {
     }
 }
 
+const BENCHMARK: Benchmark = Benchmark {
+    indexes: &["(\"time\")", "(device)", "(metric, \"time\")", "(arrival)", "(quality)"],
+    queries: &[
+        (
+            "time range",
+            "SELECT metric, count(*), min(value), max(value) FROM %1$s \
+             WHERE \"time\" >= %2$L AND \"time\" < %3$L GROUP BY metric",
+        ),
+        (
+            "device history",
+            "SELECT \"time\", metric, value, quality FROM %1$s WHERE device = %4$L ORDER BY \"time\", metric",
+        ),
+        (
+            "time and device",
+            "SELECT count(*), min(value), max(value) FROM %1$s \
+             WHERE \"time\" >= %2$L AND \"time\" < %3$L AND device = %4$L",
+        ),
+        (
+            "top devices",
+            "SELECT device, count(*), max(value) AS highest FROM %1$s \
+             GROUP BY device ORDER BY highest DESC, device LIMIT 10",
+        ),
+    ],
+    arguments: "ARRAY[date_trunc('minute', min(\"time\"))::text, \
+                (date_trunc('minute', min(\"time\")) + interval '1 minute')::text, \
+                mode() WITHIN GROUP (ORDER BY device)::text]",
+    defaults: Benchmark::no_defaults,
+};
+
 pub struct Iot {
     options: Options,
     /// Microseconds between two readings of a device.
@@ -102,7 +131,9 @@ struct Reading {
 }
 
 impl Table for Iot {
+    const FAMILY: &'static str = "iot";
     const NAME: &'static str = "iot";
+    const ROW_TYPE: &'static str = "iot_readings";
     const ABOUT: &'static str = "readings of sensors, in the order they arrive";
     const OPTIONS: &'static [OptionHelp] = &[
         OptionHelp { name: "rows", about: "number of readings, from 1 to 10^15, default 1000000" },
@@ -140,6 +171,7 @@ impl Table for Iot {
         ("value", DataType::Float64),
         ("quality", DataType::Utf8),
     ];
+    const BENCHMARK: Option<&'static Benchmark> = Some(&BENCHMARK);
 
     type Options = Options;
     type Rows = Arrivals;

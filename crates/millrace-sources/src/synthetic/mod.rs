@@ -10,10 +10,12 @@ mod iot;
 mod options;
 pub(crate) mod random;
 mod rate_plans;
+#[cfg(feature = "test_sources")]
+mod sequence;
 mod termination_reasons;
 mod zipf;
 
-use crate::registry::{Definition, OptionHelp};
+use crate::registry::{Benchmark, Definition, OptionHelp};
 use crate::source::project;
 use crate::{ColumnStatistics, Error, Source};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -25,21 +27,30 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Call records after the tables they refer to, then sensors.
-pub(crate) static SOURCES: [Definition; 5] = [
+pub(crate) fn sources() -> impl Iterator<Item = &'static Definition> {
+    SOURCES.iter()
+}
+
+static SOURCES: &[Definition] = &[
     definition::<cell_towers::CellTowers>(),
     definition::<rate_plans::RatePlans>(),
     definition::<termination_reasons::TerminationReasons>(),
     definition::<cdr::Cdr>(),
     definition::<iot::Iot>(),
+    #[cfg(feature = "test_sources")]
+    definition::<sequence::Sequence>(),
 ];
 
 /// One table, whose units are its rows.
 trait Table: Send + Sync + Sized + 'static {
+    const FAMILY: &'static str;
     const NAME: &'static str;
+    const ROW_TYPE: &'static str;
     const ABOUT: &'static str;
     const OPTIONS: &'static [OptionHelp];
     /// Names and types of the columns.
     const COLUMNS: &'static [(&'static str, DataType)];
+    const BENCHMARK: Option<&'static Benchmark> = None;
 
     type Options: Clone + Serialize + DeserializeOwned;
 
@@ -60,10 +71,13 @@ trait Table: Send + Sync + Sized + 'static {
 
 const fn definition<T: Table>() -> Definition {
     Definition {
+        family: T::FAMILY,
         name: T::NAME,
         about: T::ABOUT,
         options: T::OPTIONS,
         schema: schema::<T>,
+        row_type: Some(T::ROW_TYPE),
+        benchmark: T::BENCHMARK,
         normalize: |options| {
             let options = read::<T>(options)?;
             open::<T>(options.clone())?;

@@ -47,7 +47,9 @@ pub struct RatePlans;
 pub struct Options {}
 
 impl Table for RatePlans {
+    const FAMILY: &'static str = "cdr";
     const NAME: &'static str = "rate_plans";
+    const ROW_TYPE: &'static str = "cdr_rate_plans";
     const ABOUT: &'static str = "what calls of source cdr cost: 50 rows";
     const OPTIONS: &'static [OptionHelp] = &[];
     const COLUMNS: &'static [(&'static str, DataType)] = &[

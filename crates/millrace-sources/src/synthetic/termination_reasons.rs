@@ -58,7 +58,9 @@ pub struct TerminationReasons;
 pub struct Options {}
 
 impl Table for TerminationReasons {
+    const FAMILY: &'static str = "cdr";
     const NAME: &'static str = "termination_reasons";
+    const ROW_TYPE: &'static str = "cdr_termination_reasons";
     const ABOUT: &'static str = "why calls of source cdr end: 20 rows";
     const OPTIONS: &'static [OptionHelp] = &[];
     const COLUMNS: &'static [(&'static str, DataType)] = &[

@@ -23,6 +23,7 @@ pub struct Customer {
 
 impl Table for Customer {
     const NAME: &'static str = "customer";
+    const ROW_TYPE: &'static str = "tpch_customer";
     const ABOUT: &'static str = "TPC-H customers: 150,000 rows per scale factor";
     const REFERENCES: &'static [Reference] = &[refers(&["c_nationkey"], "nation", &["n_nationkey"])];
 

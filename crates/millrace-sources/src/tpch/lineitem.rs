@@ -32,6 +32,7 @@ pub struct LineItem {
 
 impl Table for LineItem {
     const NAME: &'static str = "lineitem";
+    const ROW_TYPE: &'static str = "tpch_lineitem";
     const ABOUT: &'static str = "TPC-H order lines: about 6,000,000 rows per scale factor";
     const ROWS_PER_UNIT: f64 = lines::MEAN;
     const REFERENCES: &'static [Reference] = &[

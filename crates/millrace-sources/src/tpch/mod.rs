@@ -22,13 +22,16 @@ mod supplier;
 mod text;
 
 use crate::registry::{Definition, OptionHelp};
-use crate::source::project;
+use crate::source::{Preparation, project};
 use crate::{ColumnStatistics, Error, Reference, Source};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::ops::Range;
+
+/// The name of this family of sources.
+pub const FAMILY: &str = "tpch";
 
 /// All sources: the eight tables and their refresh sets.
 pub(crate) fn sources() -> impl Iterator<Item = &'static Definition> {
@@ -54,11 +57,18 @@ const SF: OptionHelp = OptionHelp {
 
 const fn definition<T: Table>() -> Definition {
     Definition {
+        family: FAMILY,
         name: T::NAME,
         about: T::ABOUT,
         options: &[SF],
         schema: T::schema,
-        normalize: |options| Ok(json!(Options::read::<T>(options)?)),
+        row_type: Some(T::ROW_TYPE),
+        benchmark: None,
+        normalize: |options| {
+            let options = Options::read::<T>(options)?;
+            Scale::new(options.sf)?;
+            Ok(json!(options))
+        },
         open: |options| {
             let scale = Scale::new(Options::read::<T>(options)?.sf)?;
             Ok(Box::new(Tpch { table: T::new(scale), schema: T::schema() }))
@@ -90,16 +100,22 @@ pub fn tables() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|definition| definition.name)
 }
 
-/// Makes all of the text that comments are cut from, 300 MiB once per process, with so many threads.
-///
-/// Without this call each batch that needs it ([`Source::needs_text_pool`]) makes what it reads.
-pub fn build_text_pool(threads: usize) {
-    text::build(threads);
-}
+/// The text that comments are cut from, 300 MiB once per process. Where it is not whole, each batch makes the parts
+/// it reads.
+struct TextPool;
 
-/// Whether there is nothing left for [`build_text_pool`] to do.
-pub fn text_pool_is_built() -> bool {
-    text::is_built()
+impl Preparation for TextPool {
+    fn is_done(&self) -> bool {
+        text::is_built()
+    }
+
+    fn run(&self, threads: usize) {
+        text::build(threads);
+    }
+
+    fn cost_in_rows(&self) -> f64 {
+        20_000_000.0
+    }
 }
 
 /// A checked scale factor.
@@ -148,6 +164,7 @@ const fn refers(
 /// One table: how many units it has, and how a column is made for a range of them.
 trait Table: Send + Sync + 'static {
     const NAME: &'static str;
+    const ROW_TYPE: &'static str;
     const ABOUT: &'static str;
     const ROWS_PER_UNIT: f64 = 1.0;
     const REFERENCES: &'static [Reference] = &[];
@@ -211,8 +228,8 @@ impl<T: Table> Source for Tpch<T> {
         }
     }
 
-    fn needs_text_pool(&self, columns: &[usize]) -> bool {
-        has_comment(&self.schema, columns)
+    fn preparation(&self, columns: &[usize]) -> Option<&'static dyn Preparation> {
+        text_pool_for(&self.schema, columns)
     }
 
     fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error> {
@@ -223,10 +240,8 @@ impl<T: Table> Source for Tpch<T> {
     }
 }
 
-/// Whether one of the columns is a comment, for which the text pool is needed.
-fn has_comment(schema: &SchemaRef, columns: &[usize]) -> bool {
-    columns
-        .iter()
-        .filter_map(|&column| schema.fields().get(column))
-        .any(|field| field.name().ends_with("_comment"))
+/// The text pool, if one of the columns is a comment.
+fn text_pool_for(schema: &SchemaRef, columns: &[usize]) -> Option<&'static dyn Preparation> {
+    let mut fields = columns.iter().filter_map(|&column| schema.fields().get(column));
+    if fields.any(|field| field.name().ends_with("_comment")) { Some(&TextPool) } else { None }
 }

@@ -15,6 +15,7 @@ pub struct Nation;
 
 impl Table for Nation {
     const NAME: &'static str = "nation";
+    const ROW_TYPE: &'static str = "tpch_nation";
     const ABOUT: &'static str = "TPC-H nations: 25 rows";
     const REFERENCES: &'static [Reference] = &[refers(&["n_regionkey"], "region", &["r_regionkey"])];
 

@@ -35,6 +35,7 @@ pub struct Orders {
 
 impl Table for Orders {
     const NAME: &'static str = "orders";
+    const ROW_TYPE: &'static str = "tpch_orders";
     const ABOUT: &'static str = "TPC-H orders: 1,500,000 rows per scale factor";
     const REFERENCES: &'static [Reference] = &[refers(&["o_custkey"], "customer", &["c_custkey"])];
 

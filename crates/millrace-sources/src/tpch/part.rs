@@ -30,6 +30,7 @@ pub struct Part {
 
 impl Table for Part {
     const NAME: &'static str = "part";
+    const ROW_TYPE: &'static str = "tpch_part";
     const ABOUT: &'static str = "TPC-H parts: 200,000 rows per scale factor";
 
     type Rows = Range<u64>;

@@ -25,6 +25,7 @@ pub struct PartSupp {
 
 impl Table for PartSupp {
     const NAME: &'static str = "partsupp";
+    const ROW_TYPE: &'static str = "tpch_partsupp";
     const ABOUT: &'static str = "TPC-H suppliers of each part: 800,000 rows per scale factor";
     const ROWS_PER_UNIT: f64 = SUPPLIERS_PER_PART as f64;
     const REFERENCES: &'static [Reference] = &[

@@ -5,9 +5,9 @@
 //! those of set 2 after them. Their keys lie in gaps that it left.
 
 use super::lines::{self, Lines};
-use super::{SF, Scale, Table, array, has_comment, lineitem, orders};
+use super::{FAMILY, SF, Scale, Table, array, lineitem, orders, text_pool_for};
 use crate::registry::{Definition, OptionHelp};
-use crate::source::project;
+use crate::source::{Preparation, project};
 use crate::{Error, Source};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -28,10 +28,13 @@ const OPTIONS: [OptionHelp; 2] = [
 
 const fn definition<S: Set>() -> Definition {
     Definition {
+        family: FAMILY,
         name: S::NAME,
         about: S::ABOUT,
         options: &OPTIONS,
         schema: S::schema,
+        row_type: S::ROW_TYPE,
+        benchmark: None,
         normalize: |options| Ok(json!(Options::read(S::NAME, options)?)),
         open: |options| Ok(Box::new(Refresh::<S>::new(&Options::read(S::NAME, options)?)?)),
     }
@@ -57,6 +60,7 @@ impl Options {
     fn read(source_name: &'static str, options: Value) -> Result<Self, Error> {
         let invalid = |message: String| Error::Options { source_name, message };
         let read: Self = serde_json::from_value(options).map_err(|error| invalid(error.to_string()))?;
+        Scale::new(read.sf)?;
         if Self::STREAMS.contains(&read.stream) {
             Ok(read)
         } else {
@@ -73,6 +77,7 @@ fn orders_per_set(scale: Scale) -> u64 {
 /// One of the three things a refresh set consists of. Its units are the set's orders.
 trait Set: Send + Sync + 'static {
     const NAME: &'static str;
+    const ROW_TYPE: Option<&'static str>;
     const ABOUT: &'static str;
     const ROWS_PER_UNIT: f64 = 1.0;
 
@@ -130,8 +135,8 @@ impl<S: Set> Source for Refresh<S> {
         S::count(drawn(self.scale, self.numbers(&units)))
     }
 
-    fn needs_text_pool(&self, columns: &[usize]) -> bool {
-        has_comment(&self.schema, columns)
+    fn preparation(&self, columns: &[usize]) -> Option<&'static dyn Preparation> {
+        text_pool_for(&self.schema, columns)
     }
 
     fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error> {
@@ -149,6 +154,7 @@ struct OrdersInserted;
 
 impl Set for OrdersInserted {
     const NAME: &'static str = "orders_refresh";
+    const ROW_TYPE: Option<&'static str> = Some(orders::Orders::ROW_TYPE);
     const ABOUT: &'static str = "TPC-H orders that refresh function RF1 inserts: 1,500 rows per scale factor";
 
     fn schema() -> SchemaRef {
@@ -172,6 +178,7 @@ struct LinesInserted;
 
 impl Set for LinesInserted {
     const NAME: &'static str = "lineitem_refresh";
+    const ROW_TYPE: Option<&'static str> = Some(lineitem::LineItem::ROW_TYPE);
     const ABOUT: &'static str =
         "TPC-H order lines that refresh function RF1 inserts: about 6,000 rows per scale factor";
     const ROWS_PER_UNIT: f64 = lines::MEAN;
@@ -201,6 +208,7 @@ struct OrdersDeleted;
 
 impl Set for OrdersDeleted {
     const NAME: &'static str = "orders_delete";
+    const ROW_TYPE: Option<&'static str> = None;
     const ABOUT: &'static str =
         "TPC-H order keys that refresh function RF2 deletes: 1,500 rows per scale factor";
 

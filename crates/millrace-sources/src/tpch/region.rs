@@ -15,6 +15,7 @@ pub struct Region;
 
 impl Table for Region {
     const NAME: &'static str = "region";
+    const ROW_TYPE: &'static str = "tpch_region";
     const ABOUT: &'static str = "TPC-H regions: 5 rows";
 
     type Rows = Range<u64>;

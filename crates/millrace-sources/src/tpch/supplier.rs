@@ -26,6 +26,7 @@ pub struct Supplier {
 
 impl Table for Supplier {
     const NAME: &'static str = "supplier";
+    const ROW_TYPE: &'static str = "tpch_supplier";
     const ABOUT: &'static str = "TPC-H suppliers: 10,000 rows per scale factor";
     const REFERENCES: &'static [Reference] = &[refers(&["s_nationkey"], "nation", &["n_nationkey"])];
 

@@ -1,0 +1,338 @@
+//! Execution: a scan from its beginning to its end, row by row.
+
+use super::{EXEC, NAME};
+use crate::call::Call;
+use crate::error::{Error, Result, or_raise};
+use crate::pg::planner::call::GeneratingCall;
+use crate::pg::planner::node::Node;
+use crate::pg::server::raw;
+use crate::pg::server::slot::{clear, palloc_node, passes, store_virtual};
+use crate::pg::values::convert::type_name;
+use crate::pg::values::row_type::RowType;
+use crate::pg::values::stream::Stream;
+use pgrx::pg_sys::{self, Datum, NodeTag};
+use pgrx::prelude::*;
+use pgrx::{PgList, PgMemoryContexts, PgTupleDesc};
+use std::ops::Range;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The executor's node, with what is ours behind what is its own.
+#[repr(C)]
+struct State {
+    node: pg_sys::CustomScanState,
+    /// Made when the scan begins; dropped with the query's memory.
+    scan: *mut Scan,
+}
+
+/// A scan that has begun.
+pub struct Scan {
+    /// The call, with its arguments ready to be evaluated.
+    call: *mut pg_sys::SetExprState,
+    context: *mut pg_sys::ExprContext,
+    /// Which column of the row type each column of the scan is, counted from 0.
+    pub columns: Vec<usize>,
+    /// Whether reading a row may allocate memory, which lasts until the next; so before that is known, too.
+    converts: bool,
+    /// Where the rows come from; made when the first is asked for.
+    progress: Option<Progress>,
+    /// What the progress needs beyond Rust's memory; emptied with it.
+    memory: pg_sys::MemoryContext,
+    /// The next unit nobody has taken, where several processes share the scan.
+    pub shared: Option<&'static AtomicU64>,
+}
+
+/// A scan that has read the values of its arguments.
+struct Progress {
+    call: Call,
+    stream: Stream,
+    units: Range<u64>,
+}
+
+/// How many units a process takes at a time from those it shares.
+const UNITS_PER_TURN: u64 = 8192;
+
+#[pg_guard]
+pub unsafe extern "C-unwind" fn create_state(_scan: *mut pg_sys::CustomScan) -> *mut pg_sys::Node {
+    // SAFETY: zeroes are valid in the executor's node, and in what is ours behind it.
+    unsafe {
+        let state = palloc_node::<State>(NodeTag::T_CustomScanState);
+        (*state).node.methods = &EXEC.0;
+        state.cast()
+    }
+}
+
+#[pg_guard]
+pub unsafe extern "C-unwind" fn begin(
+    node: *mut pg_sys::CustomScanState,
+    estate: *mut pg_sys::EState,
+    _flags: i32,
+) {
+    // SAFETY: called by the executor with a node that `create_state` made, in its query's memory, where what is
+    // allocated lives as long as the scan.
+    unsafe {
+        let mut memory = PgMemoryContexts::For((*estate).es_query_cxt);
+        (*node.cast::<State>()).scan = memory.leak_and_drop_on_delete(Scan::new(node));
+    }
+}
+
+/// The scan of a node.
+///
+/// # Safety
+/// The executor calls us with this node, which has begun.
+pub unsafe fn scan_of<'a>(node: *mut pg_sys::CustomScanState) -> &'a mut Scan {
+    // SAFETY: the caller vouches for the node. The executor makes one call at a time, and none of ours calls it back
+    // while it holds the scan.
+    unsafe { &mut *(*node.cast::<State>()).scan }
+}
+
+impl Scan {
+    /// # Safety
+    /// As [`begin`].
+    unsafe fn new(node: *mut pg_sys::CustomScanState) -> Self {
+        // SAFETY: the caller vouches for the node, whose plan is one that `plan` made: with the call as its only
+        // expression, and a list of numbers.
+        unsafe {
+            let ps = &raw mut (*node).ss.ps;
+            let plan = (*ps).plan.cast::<pg_sys::CustomScan>();
+            let call = PgList::<pg_sys::Expr>::from_pg((*plan).custom_exprs).get_ptr(0).unwrap_or(null_mut());
+            let numbers = PgList::<pg_sys::List>::from_pg((*plan).custom_private).get_ptr(0);
+            let numbers = PgList::<i32>::from_pg(numbers.unwrap_or(null_mut()));
+            let context = (*ps).ps_ExprContext;
+            Self {
+                // Checks the right to execute the function, too.
+                call: pg_sys::ExecInitTableFunctionResult(call, context, ps),
+                context,
+                columns: numbers.iter_int().map(|number| number as usize - 1).collect(),
+                converts: true,
+                progress: None,
+                memory: new_memory(),
+                shared: None,
+            }
+        }
+    }
+
+    /// The call, as it is in the plan.
+    pub fn planned_call(&self) -> Option<GeneratingCall<'_>> {
+        // SAFETY: the expression is the plan's, which lives as long as the scan.
+        GeneratingCall::new(unsafe { Node::new((*self.call).expr.cast()) }?)
+    }
+
+    /// What the call asked for, if a row was.
+    pub fn evaluated_call(&self) -> Option<&Call> {
+        self.progress.as_ref().map(|progress| &progress.call)
+    }
+
+    /// Puts the next row into the slot; false at the end.
+    #[inline]
+    fn next(&mut self, slot: &mut Slot) -> Result<bool> {
+        let progress = match &mut self.progress {
+            Some(progress) => progress,
+            None => {
+                let progress = in_memory(self.memory, || self.start(&slot.row_type()))?;
+                self.converts = progress.stream.converts();
+                self.progress.insert(progress)
+            }
+        };
+        progress.stream.release();
+        while !slot.fill(|values, nulls| progress.stream.read(values, nulls))? {
+            let Some(shared) = self.shared else { return Ok(false) };
+            let start = progress.units.start + shared.fetch_add(UNITS_PER_TURN, Ordering::Relaxed);
+            if start >= progress.units.end {
+                return Ok(false);
+            }
+            progress.stream.go_on_with(start..(start + UNITS_PER_TURN).min(progress.units.end));
+        }
+        Ok(true)
+    }
+
+    /// Evaluates the arguments and opens the source. `expected` is what the plan's expressions take rows for.
+    fn start(&self, expected: &PgTupleDesc) -> Result<Progress> {
+        let planned = self.planned_call().ok_or(Error::NotComposite)?;
+        // SAFETY: these are the values of the call's arguments.
+        let call = unsafe { planned.evaluated(self.arguments())? };
+        let row_type = planned.row_type();
+        self.check_types(&row_type, expected)?;
+        let (source, units) = call.open()?;
+        let mine = if self.shared.is_none() { units.clone() } else { 0..0 };
+        let stream = Stream::of_columns(&row_type, &call.source.unique_name(), source, mine, &self.columns)?;
+        Ok(Progress { call, stream, units })
+    }
+
+    /// The values of the call's arguments.
+    fn arguments(&self) -> Vec<Option<Datum>> {
+        // SAFETY: the states are those of the call's arguments, in order.
+        let states = unsafe { PgList::<pg_sys::ExprState>::from_pg((*self.call).args) };
+        let evaluate = |state: *mut pg_sys::ExprState| {
+            let mut is_null = false;
+            // SAFETY: the state is ready to be evaluated in this context; the closure owns nothing.
+            let value =
+                unsafe { raw::guarded(|| (*state).evalfunc.map(|f| f(state, self.context, &mut is_null))) };
+            value.filter(|_| !is_null)
+        };
+        states.iter_ptr().map(evaluate).collect()
+    }
+
+    /// Refuses a row type that was changed since the query was planned: the plan's expressions read values of the
+    /// columns' types of then.
+    fn check_types(&self, row_type: &RowType, expected: &PgTupleDesc) -> Result<()> {
+        let attributes = row_type.attributes();
+        for (&column, expected) in self.columns.iter().zip(expected.iter()) {
+            let (position, expected) = (column + 1, expected.type_oid().value());
+            let Some(found) = attributes.iter().find(|attribute| attribute.index == column) else {
+                return Err(Error::ColumnDropped { position, row: row_type.name().to_owned() });
+            };
+            if found.oid != expected {
+                let (found, expected) = (type_name(found.oid, -1), type_name(expected, -1));
+                return Err(Error::RowTypeChanged { position, found, expected });
+            }
+        }
+        Ok(())
+    }
+
+    /// Back to where no row was asked for.
+    fn stop(&mut self) {
+        self.progress = None;
+        // SAFETY: what was in it went with the progress.
+        unsafe { pg_sys::MemoryContextReset(self.memory) };
+    }
+}
+
+/// A memory context of the scan's own within the current one.
+fn new_memory() -> pg_sys::MemoryContext {
+    // SAFETY: the current context lives, and the name is static.
+    unsafe {
+        pg_sys::AllocSetContextCreateExtended(
+            pg_sys::CurrentMemoryContext,
+            NAME.as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        )
+    }
+}
+
+/// Runs `work` with `memory` as the current context. After an error the server sets the context by itself.
+fn in_memory<T>(memory: pg_sys::MemoryContext, work: impl FnOnce() -> T) -> T {
+    // SAFETY: both contexts live through the call.
+    unsafe {
+        let before = pg_sys::MemoryContextSwitchTo(memory);
+        let done = work();
+        pg_sys::MemoryContextSwitchTo(before);
+        done
+    }
+}
+
+/// The slot of a scan's rows, empty. It is a virtual one, with a column for each of the scan's.
+struct Slot(*mut pg_sys::TupleTableSlot);
+
+impl Slot {
+    /// # Safety
+    /// The executor calls us with this node, which has begun.
+    unsafe fn of(node: *mut pg_sys::CustomScanState) -> Self {
+        // SAFETY: the caller vouches for the node, whose slot the executor made of the plan's `custom_scan_tlist`.
+        unsafe { Self(clear((*node).ss.ss_ScanTupleSlot)) }
+    }
+
+    fn row_type(&self) -> PgTupleDesc<'static> {
+        // SAFETY: every slot that the executor made has a descriptor.
+        unsafe { PgTupleDesc::from_pg_copy((*self.0).tts_tupleDescriptor) }
+    }
+
+    /// Has `read` fill in a row; false if there is none.
+    #[inline]
+    fn fill(&mut self, read: impl FnOnce(&mut [Datum], &mut [bool]) -> Result<bool>) -> Result<bool> {
+        // SAFETY: every slot has arrays as long as its row type. Nothing else refers to its values, which are those of a
+        // row once they are filled in.
+        unsafe {
+            let width = (*(*self.0).tts_tupleDescriptor).natts as usize;
+            let values = std::slice::from_raw_parts_mut((*self.0).tts_values, width);
+            let nulls = std::slice::from_raw_parts_mut((*self.0).tts_isnull, width);
+            let is_filled = read(values, nulls)?;
+            if is_filled {
+                store_virtual(self.0);
+            }
+            Ok(is_filled)
+        }
+    }
+}
+
+/// Puts the next row into the node's slot, in the memory of a row; false at the end.
+#[pg_guard]
+unsafe extern "C-unwind" fn next(node: *mut pg_sys::CustomScanState) -> bool {
+    // SAFETY: as `execute`, which calls it.
+    let (scan, mut slot) = unsafe { (scan_of(node), Slot::of(node)) };
+    or_raise(scan.next(&mut slot))
+}
+
+/// The next row that meets the node's conditions, as `ExecScan` finds it. (That one rechecks rows for EvalPlanQual in a
+/// way that does not fit scans without a relation; the rows of a function never change, so there is nothing to recheck.)
+///
+/// Conditions and projections are the server's, and their errors jump out of here. So this is a frame like C's: it owns
+/// nothing, calls the server's functions as they are, and leaves to [`next`] what may panic.
+pub unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: called by the executor with a node of ours that has begun. What is allocated for a row is in the memory
+    // that is reset for the next one.
+    unsafe {
+        let ss = &raw mut (*node).ss;
+        let (qual, projection, context) = ((*ss).ps.qual, (*ss).ps.ps_ProjInfo, (*ss).ps.ps_ExprContext);
+        let is_plain = qual.is_null() && projection.is_null();
+        let before = pg_sys::MemoryContextSwitchTo((*context).ecxt_per_tuple_memory);
+        let row = loop {
+            if !is_plain || scan_of(node).converts {
+                raw::MemoryContextReset((*context).ecxt_per_tuple_memory);
+            }
+            let found = next(node);
+            (*context).ecxt_scantuple = (*ss).ss_ScanTupleSlot;
+            if !found || passes(qual, context) {
+                break project(projection, (*ss).ss_ScanTupleSlot, found);
+            }
+            if let Some(instrument) = (*ss).ps.instrument.as_mut() {
+                instrument.nfiltered1 += 1.0;
+            }
+        };
+        pg_sys::MemoryContextSwitchTo(before);
+        row
+    }
+}
+
+/// What the node returns for the row in `slot`, as `ExecProject` makes it, or an empty slot at the end. A frame like
+/// C's, as [`execute`].
+///
+/// # Safety
+/// `projection` is null or that of the node whose scan slot this is.
+unsafe fn project(
+    projection: *mut pg_sys::ProjectionInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+    found: bool,
+) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: the caller vouches for both; the expression fills the result slot.
+    unsafe {
+        if projection.is_null() {
+            return slot;
+        }
+        let state = &raw mut (*projection).pi_state;
+        let result = clear((*state).resultslot);
+        if let Some(evaluate) = (*state).evalfunc.filter(|_| found) {
+            let mut is_null = false;
+            evaluate(state, (*projection).pi_exprContext, &mut is_null);
+            store_virtual(result);
+        }
+        result
+    }
+}
+
+#[pg_guard]
+pub unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
+    // SAFETY: called by the executor with a node of ours that has begun.
+    unsafe { scan_of(node) }.stop();
+}
+
+#[pg_guard]
+pub unsafe extern "C-unwind" fn rescan(node: *mut pg_sys::CustomScanState) {
+    // SAFETY: called by the executor with a node of ours that has begun. Arguments may have changed.
+    unsafe {
+        scan_of(node).stop();
+        Slot::of(node);
+    }
+}
