@@ -11,7 +11,7 @@ CREATE TABLE millrace.variant (
     partition_by text,
     partitions text[] CHECK ((partitions IS NULL) = (partition_by IS NULL) AND cardinality(partitions) BETWEEN 1 AND 1000),
     index_set text[],
-    source text CHECK (source IN ('cdr', 'iot')),
+    source text,
     about text NOT NULL DEFAULT '',
     owner millrace.role_then NOT NULL DEFAULT millrace.role_now(),
     after_load text

@@ -309,11 +309,14 @@ pub fn stop_requested(run: &str) -> Result<bool> {
     Ok(requested.unwrap_or(true))
 }
 
-/// Notes that a run has all its batches.
-pub fn finish(run: &str) -> Result<()> {
+/// Notes that a run has all its batches. Of an unlogged table that may not be so after a crash, so it is not noted.
+pub fn finish(run: &Run) -> Result<()> {
+    if run.targets.iter().any(|target| target.storage.unlogged) {
+        return Ok(());
+    }
     write(
         "UPDATE millrace.run SET finished = $2 WHERE name OPERATOR(pg_catalog.=) $1",
-        &[Text::from(run).into(), process::now().into()],
+        &[Text::from(run.name.as_str()).into(), process::now().into()],
     )?;
     Ok(())
 }
@@ -321,11 +324,9 @@ pub fn finish(run: &str) -> Result<()> {
 /// Whether a run has all its batches. That is noted where the rows survive a crash; those of an unlogged table are
 /// counted.
 pub fn is_finished(run: &Run) -> Result<bool> {
-    if run.targets.iter().all(|target| !target.storage.unlogged) {
-        let finished = "SELECT finished IS NOT NULL FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1";
-        if one(finished, &[Text::from(run.name.as_str()).into()])? == Some(true) {
-            return Ok(true);
-        }
+    let finished = "SELECT finished IS NOT NULL FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1";
+    if one(finished, &[Text::from(run.name.as_str()).into()])? == Some(true) {
+        return Ok(true);
     }
     for target in &run.targets {
         if committed(run, target)? != [1..=run.batches] {

@@ -337,7 +337,7 @@ impl Session {
         if done < run.batches {
             return tell_stopped(run, done);
         }
-        ledger::finish(&run.name)?;
+        ledger::finish(run)?;
         if self.first_batch <= run.batches {
             self.report.tell_done(rows);
         }
