@@ -10,7 +10,7 @@ use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
 /// A relation, $1, and its partitions, without the locks that `pg_partition_tree` takes on all of them.
-const TREE: &str = "WITH RECURSIVE tree(relid) AS (
+pub const TREE: &str = "WITH RECURSIVE tree(relid) AS (
      SELECT $1
      UNION ALL
      SELECT i.inhrelid
