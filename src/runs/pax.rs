@@ -8,7 +8,7 @@ use crate::pg::server::report::{Report, warning};
 use crate::pg::server::text::{Json, Text};
 use crate::runs::open::Request;
 use crate::runs::origin::Origin;
-use crate::runs::target::Relation;
+use crate::runs::target::{Relation, TREE};
 use arrow::datatypes::DataType;
 use millrace_sources::Source;
 use pgrx::prelude::*;
@@ -124,7 +124,8 @@ fn complaint(option: &str, type_name: Option<&str>, known: Option<&Known>) -> Op
 fn named_columns(relation: &Relation) -> Result<Vec<(String, String, Option<String>)>> {
     let named = Spi::connect(|client| {
         let rows = client.select(
-            "SELECT DISTINCT o.option_name, pg_catalog.btrim(n.name, ' \"'),
+            &format!(
+                "{TREE} SELECT DISTINCT o.option_name, pg_catalog.btrim(n.name, ' \"'),
                     pg_catalog.format_type(a.atttypid, NULL::integer)
              FROM pg_catalog.pg_class c,
              LATERAL pg_catalog.pg_options_to_table(c.reloptions) o,
@@ -132,11 +133,11 @@ fn named_columns(relation: &Relation) -> Result<Vec<(String, String, Option<Stri
              LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) $1
                    AND a.attname OPERATOR(pg_catalog.=) pg_catalog.btrim(n.name, ' \"')::pg_catalog.name
                    AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
-             WHERE (c.oid OPERATOR(pg_catalog.=) $1 OR c.oid OPERATOR(pg_catalog.=) ANY (
-                       SELECT p.relid FROM pg_catalog.pg_partition_tree($1) p))
+             WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.oid FROM tree))
                AND o.option_name OPERATOR(pg_catalog.=) ANY (
                        ARRAY['cluster_columns', 'bloomfilter_columns', 'minmax_columns'])
-             ORDER BY 1, 2",
+             ORDER BY 1, 2"
+            ),
             None,
             &[relation.oid().into()],
         )?;

@@ -215,7 +215,7 @@ impl Relation {
 
 /// The relation $1, the tables below it if it is a view that the server itself can insert into, and the partitions of these,
 /// without the locks that `pg_partition_tree` takes on all of them.
-const TREE: &str = "WITH RECURSIVE base (oid) AS (
+pub const TREE: &str = "WITH RECURSIVE base (oid) AS (
     SELECT $1::pg_catalog.oid
     UNION
     SELECT d.refobjid
