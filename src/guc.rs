@@ -26,7 +26,7 @@ pub fn register() {
     );
     GucRegistry::define_bool_guc(
         c"millrace.generate_ahead",
-        c"Makes rows on threads of their own while stream_ingest inserts those before them.",
+        c"Makes rows on threads of their own while those before them are inserted or stored.",
         c"Off, a session uses one core at a time.",
         &GENERATE_AHEAD,
         GucContext::Userset,
@@ -34,7 +34,7 @@ pub fn register() {
     );
 }
 
-/// Whether threads make rows ahead of their being inserted.
+/// Whether threads make rows ahead of their use.
 pub fn generate_ahead() -> bool {
     GENERATE_AHEAD.get()
 }

@@ -315,6 +315,48 @@ mod tests {
     }
 
     #[pg_extern]
+    fn the_function_scan_has_the_columns_that_are_read() {
+        let queries = [
+            "SELECT count(*)::text FROM tpch_orders(0.01)",
+            "SELECT sum(o_totalprice) FILTER (WHERE o_clerk > 'Clerk#000000005')::text FROM tpch_orders(0.01)",
+            "SELECT max(o_comment) FROM tpch_orders(0.01) WHERE o_orderpriority LIKE '1%' HAVING min(o_custkey) > 0",
+            "SELECT string_agg(s::text, ';' ORDER BY s::text) FROM (
+                 SELECT o_orderstatus, o_orderpriority, count(*) FROM tpch_orders(0.01) GROUP BY CUBE (1, 2)) s",
+            "SELECT string_agg(k::text, ';' ORDER BY k) FROM (
+                 SELECT n_regionkey + 1 AS k, count(*) FROM tpch_nation() GROUP BY n_regionkey + 1) s",
+            "SELECT sum(hashtext(n::text) + r_regionkey)::text
+             FROM tpch_nation() n FULL JOIN tpch_region() ON n_regionkey = r_regionkey",
+            "SELECT string_agg(n_name || ordinality, ';') FROM tpch_nation() WITH ORDINALITY",
+            "SELECT string_agg(n_name || r_name, ';') FROM ROWS FROM (tpch_nation(), tpch_region())",
+            "SELECT string_agg((SELECT max(n_name) FROM tpch_nation() WHERE n_regionkey = r_regionkey), ';')
+             FROM tpch_region()",
+            "SELECT string_agg(name, ';' ORDER BY name) FROM (
+                 SELECT n_name AS name FROM tpch_nation() UNION SELECT r_name FROM tpch_region()) s",
+            "SELECT mode() WITHIN GROUP (ORDER BY o_clerk) FROM tpch_orders(0.01)",
+        ];
+        let answers = || queries.map(|query| one::<String>(query));
+        let streamed = answers();
+        Spi::run("SET LOCAL millrace.enable_scan = off").unwrap();
+        assert_eq!(answers(), streamed);
+        Spi::run("SET LOCAL enable_hashagg = off; SET LOCAL work_mem = '64kB'").unwrap();
+        assert_eq!(answers(), streamed);
+    }
+
+    #[pg_extern]
+    fn what_json_can_hold_and_options_cannot_is_refused() {
+        let wide = error_of("SELECT cdr_gen(1, '{\"seed\": 1e400}')");
+        assert!(
+            wide.starts_with("22023 invalid value for argument of type jsonb: number out of range"),
+            "{wide}"
+        );
+        let deep = error_of("SELECT cdr_gen(1, (repeat('[', 200) || repeat(']', 200))::jsonb)");
+        assert!(
+            deep.starts_with("22023 invalid value for argument of type jsonb: recursion limit"),
+            "{deep}"
+        );
+    }
+
+    #[pg_extern]
     fn calls_and_readings_have_the_types_of_their_rows() {
         let row: String = one("SELECT c::text FROM cdr_gen(2) c OFFSET 1");
         assert_eq!(

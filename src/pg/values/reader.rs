@@ -4,37 +4,35 @@ use super::arena::Arena;
 use super::convert::{Conversion, type_name};
 use super::encode::{Column, Layout};
 use super::row_type::{Attribute, RowType};
-use super::tuple::{FormedColumn, Former};
+use super::tuple::{Field, Former};
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ops::Range;
 
-/// How one column of a row gets its value.
-pub(super) struct Field {
-    /// Position in the row.
-    index: usize,
-    name: String,
-    is_packable: bool,
-    layout: Layout,
+/// A field, and the cast that its values go through if they are not of the column's type.
+pub(super) struct Reading {
+    field: Field,
     conversion: Option<Conversion>,
 }
 
-impl Field {
-    /// `Err` if the column's type cannot hold the values.
-    fn new(attribute: Attribute, data_type: &DataType) -> Result<Self> {
+impl Reading {
+    /// Reads column `place` of the batches; `Err` if the attribute's type cannot hold its values.
+    fn new(attribute: Attribute, data_type: &DataType, place: usize) -> Result<Self> {
         let Attribute { index, name, is_packable, oid, typmod, .. } = attribute;
+        let reading = |name, layout, conversion| Self {
+            field: Field { name, place, index, layout, is_packable },
+            conversion,
+        };
         if let Some(layout) = Layout::direct(data_type, oid, typmod) {
-            return Ok(Self { index, name, is_packable, layout, conversion: None });
+            return Ok(reading(name, layout, None));
         }
         let natural = Layout::natural(data_type);
         let conversion =
             natural.and_then(|(layout, from)| Some((layout, Conversion::new(from, oid, typmod)?)));
         match conversion {
-            Some((layout, conversion)) => {
-                Ok(Self { index, name, is_packable, layout, conversion: Some(conversion) })
-            }
+            Some((layout, conversion)) => Ok(reading(name, layout, Some(conversion))),
             None => Err(Error::ColumnType {
                 column: name,
                 to: type_name(oid, typmod),
@@ -88,13 +86,6 @@ pub(super) fn match_columns(
     Ok((attributes, columns))
 }
 
-pub(super) fn fields(attributes: Vec<Attribute>, schema: &Schema, columns: &[usize]) -> Result<Vec<Field>> {
-    let field =
-        |(attribute, &column): (Attribute, &usize)| Field::new(attribute, schema.field(column).data_type());
-    let fields = attributes.into_iter().zip(columns).map(field);
-    fields.collect::<Result<_>>()
-}
-
 /// Checks that these columns of a table can hold the source's of the same names; returns whether some of the values go
 /// through the server's casts.
 pub fn check_columns(table: &RowType, source: &str, schema: &Schema, names: &[String]) -> Result<bool> {
@@ -102,14 +93,12 @@ pub fn check_columns(table: &RowType, source: &str, schema: &Schema, names: &[St
     let matched =
         attributes.into_iter().zip(columns).filter(|(attribute, _)| names.contains(&attribute.name));
     let (attributes, columns): (Vec<_>, Vec<_>) = matched.unzip();
-    Ok(fields(attributes, schema, &columns)?.iter().any(|field| field.conversion.is_some()))
+    Ok(Reader::open(attributes, schema, &columns)?.converts())
 }
 
 /// Reads batches row by row, as datums of columns of a row type.
 pub struct Reader {
-    fields: Vec<Field>,
-    /// Which columns of a batch the fields are.
-    places: Vec<usize>,
+    readings: Vec<Reading>,
     /// The columns of the batch being read, and its rows not read yet.
     columns: Vec<Column>,
     rows: Range<usize>,
@@ -124,23 +113,32 @@ impl Reader {
     pub fn new(row_type: &RowType, source: &str, schema: &Schema, columns: &[usize]) -> Result<Self> {
         let (attributes, numbers) = match_columns(row_type, source, schema, Unmatched::Null)?;
         let place = |number: &usize| columns.iter().position(|column| column == number);
-        let (attributes, numbers): (Vec<_>, Vec<_>) =
-            attributes.into_iter().zip(numbers).filter(|(_, number)| place(number).is_some()).unzip();
-        let places = numbers.iter().filter_map(place).collect();
-        Ok(Self::open(fields(attributes, schema, &numbers)?, places))
+        let placed = attributes.into_iter().zip(numbers).filter_map(|(attribute, number)| {
+            Some(Reading::new(attribute, schema.field(number).data_type(), place(&number)?))
+        });
+        Ok(Self::of(placed.collect::<Result<_>>()?))
     }
 
-    pub(super) fn open(fields: Vec<Field>, places: Vec<usize>) -> Self {
-        Self { fields, places, columns: Vec::new(), rows: 0..0, memory: Arena::default() }
+    /// Reads batches of just these columns of the source, each into the attribute of the same place.
+    pub(super) fn open(attributes: Vec<Attribute>, schema: &Schema, columns: &[usize]) -> Result<Self> {
+        let placed = attributes.into_iter().zip(columns).enumerate();
+        let reading = |(place, (attribute, &column)): (usize, (Attribute, &usize))| {
+            Reading::new(attribute, schema.field(column).data_type(), place)
+        };
+        Ok(Self::of(placed.map(reading).collect::<Result<_>>()?))
+    }
+
+    fn of(readings: Vec<Reading>) -> Self {
+        Self { readings, columns: Vec::new(), rows: 0..0, memory: Arena::default() }
     }
 
     /// Goes on with the rows of another batch.
     pub fn take(&mut self, batch: &RecordBatch) {
         self.rows = 0..batch.num_rows();
-        let columns = self.fields.iter().zip(&self.places);
-        let column =
-            |(field, &place): (&Field, &usize)| Column::new(&field.name, batch.column(place), field.layout);
-        self.columns = columns.filter_map(column).map(Column::recoded).collect();
+        let column = |Reading { field, .. }: &Reading| {
+            Column::new(&field.name, batch.column(field.place), field.layout)
+        };
+        self.columns = self.readings.iter().filter_map(column).map(Column::recoded).collect();
     }
 
     /// Lets go of the values of all rows read so far.
@@ -150,21 +148,14 @@ impl Reader {
 
     /// What forms tuples of `row_type` from the batches, if no value goes through the server's casts.
     pub fn former(&self, row_type: &RowType) -> Option<Former> {
-        let fields = self.fields.iter().zip(&self.places);
-        let columns = fields.map(|(field, &place)| FormedColumn {
-            name: field.name.clone(),
-            place,
-            index: field.index,
-            layout: field.layout,
-            is_packable: field.is_packable,
-        });
-        (!self.converts()).then(|| Former::new(columns.collect(), row_type.descriptor.len()))
+        let fields = self.readings.iter().map(|reading| reading.field.clone());
+        (!self.converts()).then(|| Former::new(fields.collect(), row_type.descriptor.len()))
     }
 
     /// Whether some values go through the server's casts, whose results are in the memory context that is
     /// current when they are read.
     pub fn converts(&self) -> bool {
-        self.fields.iter().any(|field| field.conversion.is_some())
+        self.readings.iter().any(|reading| reading.conversion.is_some())
     }
 
     /// Writes the next row to its places in `values` and `nulls`; false at the batch's end. Values of varying
@@ -172,9 +163,9 @@ impl Reader {
     #[inline]
     pub fn read(&mut self, values: &mut [Datum], nulls: &mut [bool]) -> Result<bool> {
         let Some(row) = self.rows.next() else { return Ok(false) };
-        for (field, column) in self.fields.iter().zip(&self.columns) {
+        for (Reading { field, conversion }, column) in self.readings.iter().zip(&self.columns) {
             let mut value = column.datum(row, &mut self.memory)?;
-            if let Some(conversion) = &field.conversion {
+            if let Some(conversion) = conversion {
                 value = conversion.convert(value);
             }
             values[field.index] = value.unwrap_or(Datum::null());

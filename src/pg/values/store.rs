@@ -6,7 +6,7 @@
 
 use super::demand::columns_read;
 use super::feed::Feed;
-use super::reader::{Reader, Unmatched, fields, match_columns};
+use super::reader::{Reader, Unmatched, match_columns};
 use super::row_type::{Attribute, RowType};
 use super::stream::{Row, Rows};
 use super::tuple::{Batch, Former, Tuples};
@@ -56,8 +56,7 @@ impl Answer {
             |attribute: &Attribute| read.as_ref().is_none_or(|read| read.contains(&attribute.index));
         let (attributes, columns): (Vec<_>, Vec<_>) =
             attributes.into_iter().zip(columns).filter(|(attribute, _)| is_read(attribute)).unzip();
-        let fields = fields(attributes, &schema, &columns)?;
-        let reader = Reader::open(fields, (0..columns.len()).collect());
+        let reader = Reader::open(attributes, &schema, &columns)?;
         let source = source.into();
         let feed = Feed::ahead(&source, units, columns, Arc::new(prepare(reader.former(&row_type))))?;
         Store::begin(result, row_type).fill(reader, feed)?;

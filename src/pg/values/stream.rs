@@ -1,7 +1,7 @@
 //! A range of a source as rows: for the scan value by value, for a function as datums of its row type.
 
 use super::feed::Feed;
-use super::reader::{Reader, Unmatched, fields, match_columns};
+use super::reader::{Reader, Unmatched, match_columns};
 use super::row_type::{Attribute, RowType};
 use crate::error::{Result, or_raise};
 use arrow::array::RecordBatch;
@@ -55,8 +55,7 @@ impl Stream {
         source: Box<dyn Source>,
         units: Range<u64>,
     ) -> Result<Self> {
-        let fields = fields(attributes, &source.schema(), &columns)?;
-        let reader = Reader::open(fields, (0..columns.len()).collect());
+        let reader = Reader::open(attributes, &source.schema(), &columns)?;
         Ok(Self { reader, feed: Feed::OnDemand(source.batches(units, columns), Arc::new(Ok)) })
     }
 

@@ -12,8 +12,9 @@ use pgrx::pg_sys::{self, HeapTupleHeaderData};
 use std::mem::offset_of;
 use std::sync::{Arc, Mutex};
 
-/// How a column of a table gets into its tuples.
-pub struct FormedColumn {
+/// How a column of a source gets into the rows of a type.
+#[derive(Clone)]
+pub struct Field {
     pub name: String,
     /// Which column of a batch it is.
     pub place: usize,
@@ -26,7 +27,7 @@ pub struct FormedColumn {
 
 /// Forms the tuples of a table.
 pub struct Former {
-    columns: Vec<FormedColumn>,
+    fields: Vec<Field>,
     /// Columns of the table; those that are not formed are null.
     width: usize,
     /// Whether texts are stored as they come.
@@ -46,16 +47,15 @@ pub enum Batch {
 type Spare = Arc<Mutex<Vec<Vec<u64>>>>;
 
 impl Former {
-    /// Of `columns`, in the table's order.
-    pub fn new(columns: Vec<FormedColumn>, width: usize) -> Self {
-        Self { columns, width, stores_utf8: stores_utf8(), spare: Spare::default() }
+    /// Of `fields`, in the table's order.
+    pub fn new(fields: Vec<Field>, width: usize) -> Self {
+        Self { fields, width, stores_utf8: stores_utf8(), spare: Spare::default() }
     }
 
     /// The rows of a batch as tuples, but for texts in an encoding that only the server knows.
     pub fn form(&self, batch: &RecordBatch) -> Result<Batch, Error> {
-        let column =
-            |column: &FormedColumn| Column::new(&column.name, batch.column(column.place), column.layout);
-        let columns: Vec<_> = self.columns.iter().filter_map(column).collect();
+        let column = |field: &Field| Column::new(&field.name, batch.column(field.place), field.layout);
+        let columns: Vec<_> = self.fields.iter().filter_map(column).collect();
         if !self.stores_utf8 && !columns.iter().all(Column::is_ascii) {
             return Ok(Batch::Columns(batch.clone()));
         }
@@ -84,7 +84,7 @@ impl Former {
         let header = (BITMAP + bitmap).next_multiple_of(MAXALIGN);
         bytes.append(header).fill(0);
         let mut mask = if has_nulls { pg_sys::HEAP_HASNULL as u16 } else { 0 };
-        for (column, FormedColumn { index, is_packable, .. }) in columns.iter().zip(&self.columns) {
+        for (column, Field { index, is_packable, .. }) in columns.iter().zip(&self.fields) {
             let Some(value) = column.value(row)? else { continue };
             if has_nulls {
                 bytes.from(start)[BITMAP + index / 8] |= 1 << (index % 8);
