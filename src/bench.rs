@@ -5,6 +5,7 @@ use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{process, role};
 use crate::runs::ledger::{self, one};
+use millrace_sources::registry::{self, Benchmark, Definition};
 use pgrx::AnyNumeric;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
@@ -169,4 +170,44 @@ fn stream_variant_drop(name: Text) -> SqlResult<bool> {
     let deleted =
         ledger::write("DELETE FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1", &[name.into()])?;
     Ok(deleted > 0)
+}
+
+/// The sources that a benchmark can load.
+fn benchmarks() -> impl Iterator<Item = (&'static Definition, &'static str, &'static Benchmark)> {
+    registry::all().filter_map(|definition| Some((definition, definition.row_type?, definition.benchmark?)))
+}
+
+/// `millrace.bench_sources(rows)`: the sources that a benchmark can load, and the options of those with so many rows.
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn bench_sources(
+    rows: Option<i64>,
+) -> TableIterator<
+    'static,
+    (
+        name!(source, Text),
+        name!(row_type, Text),
+        name!(index_set, Vec<Text>),
+        name!(arguments, Text),
+        name!(options, Json),
+    ),
+> {
+    let rows = u64::try_from(rows.unwrap_or_default()).unwrap_or_default();
+    TableIterator::new(benchmarks().map(move |(definition, row_type, benchmark)| {
+        let options = Json((benchmark.defaults)(rows));
+        let indexes = benchmark.indexes.iter().map(|&index| index.into()).collect();
+        (definition.unique_name().into(), row_type.into(), indexes, benchmark.arguments.into(), options)
+    }))
+}
+
+/// `millrace.bench_queries(source)`: the queries that a benchmark of a source times, in order.
+#[pg_extern(sql = false)]
+fn bench_queries(
+    source: Option<Text>,
+) -> TableIterator<'static, (name!(number, i32), name!(query, Text), name!(statement, Text))> {
+    let found = source.and_then(|source| registry::find(&source).ok()).and_then(|found| found.benchmark);
+    let queries = found.map(|benchmark| benchmark.queries).unwrap_or_default();
+    TableIterator::new(
+        (1..).zip(queries).map(|(number, &(query, statement))| (number, query.into(), statement.into())),
+    )
 }

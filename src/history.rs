@@ -1,7 +1,9 @@
-//! Functions that version 0.1.0 declared and this library has no use for. Its install script must still find them, or that
+//! Functions that version 0.1.0 declared and this one does not. Its install script must still find them, or that
 //! version could neither be installed nor restored from a dump before it is updated.
 
 use crate::error::{Error, SqlResult};
+use crate::generate::generate;
+use crate::pg::values::store::Answer;
 use pgrx::prelude::*;
 
 macro_rules! retired {
@@ -23,4 +25,24 @@ retired! {
     start_workers
     stop_workers
     wait_for_workers
+}
+
+/// Names that [`generate`] had.
+macro_rules! generating {
+    ($($name:ident)*) => {
+        $(
+            #[pg_extern(sql = false)]
+            fn $name(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Answer> {
+                generate(fcinfo)
+            }
+        )*
+    };
+}
+
+generating! {
+    dimension_table
+    stream_gen
+    tpch_gen_by_name
+    tpch_gen_by_type
+    tpch_table
 }

@@ -1354,7 +1354,7 @@ COMMENT ON FUNCTION millrace.bench_choose_variants(text, text, text[]) IS
 'Notes which variants a new benchmark compares, all by default, and tells which it skips';
 
 CREATE OR REPLACE FUNCTION millrace.bench_row_type(source text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT '@extschema@.' || b.row_type FROM millrace.bench_sources() b WHERE b.source = bench_row_type.source
 $$;
 COMMENT ON FUNCTION millrace.bench_row_type(text) IS 'The row type of a source that stream_bench can load; null for others';

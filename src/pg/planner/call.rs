@@ -85,7 +85,7 @@ impl<'p> GeneratingCall<'p> {
     /// As [`Signature::arguments`].
     unsafe fn read(self, signature: Signature, values: Vec<Option<Datum>>) -> Result<Call> {
         // SAFETY: the caller vouches for the values.
-        let arguments = unsafe { signature.arguments(relation_name(self.0.funcresulttype), values)? };
+        let arguments = unsafe { signature.arguments(relation_name(self.0.funcresulttype), values) };
         Call::read(&arguments)
     }
 

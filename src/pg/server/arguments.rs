@@ -48,17 +48,13 @@ impl Signature {
         self,
         row_type: String,
         values: impl IntoIterator<Item = Option<Datum>>,
-    ) -> Result<Arguments> {
-        let mut read_values = Vec::with_capacity(self.arguments.len());
-        for ((name, oid), value) in self.arguments.into_iter().zip(values) {
-            // SAFETY: the caller vouches for the types of the values.
-            let value = match value {
-                Some(value) => unsafe { read(oid, value)? },
-                None => None,
-            };
-            read_values.push((name, value));
-        }
-        Ok(Arguments { function: self.function, row_type, values: read_values })
+    ) -> Arguments {
+        // SAFETY: the caller vouches for the types of the values.
+        let read = |((name, oid), value): (_, Option<Datum>)| {
+            (name, value.and_then(|value| unsafe { read(oid, value) }))
+        };
+        let values = self.arguments.into_iter().zip(values).map(read).collect();
+        Arguments { function: self.function, row_type, values }
     }
 }
 
@@ -70,7 +66,7 @@ pub fn of_call(fcinfo: pg_sys::FunctionCallInfo, row_type: &str) -> Result<Argum
         let call = &*fcinfo;
         let arguments = call.args.as_slice(call.nargs as usize);
         let values = arguments.iter().map(|argument| (!argument.isnull).then_some(argument.value));
-        Signature::of((*call.flinfo).fn_oid)?.arguments(row_type.to_owned(), values)
+        Ok(Signature::of((*call.flinfo).fn_oid)?.arguments(row_type.to_owned(), values))
     }
 }
 
@@ -81,23 +77,23 @@ fn is_read(oid: Oid) -> bool {
 
 /// # Safety
 /// The value is of the type.
-unsafe fn read(oid: Oid, value: Datum) -> Result<Option<Argument>> {
+unsafe fn read(oid: Oid, value: Datum) -> Option<Argument> {
     // SAFETY: the caller vouches for the type.
     unsafe {
-        Ok(match oid {
+        match oid {
             pg_sys::INT2OID => i16::from_datum(value, false).map(|value| Argument::Integer(value.into())),
             pg_sys::INT4OID => i32::from_datum(value, false).map(|value| Argument::Integer(value.into())),
             pg_sys::INT8OID => i64::from_datum(value, false).map(Argument::Integer),
             pg_sys::FLOAT8OID => f64::from_datum(value, false).map(Argument::Float),
-            pg_sys::TEXTOID => Text::from_datum(value, false).map(|text| Argument::Text(text.into_string())),
+            pg_sys::TEXTOID => Text::from_datum(value, false).map(|text| Argument::Text(text.into())),
             pg_sys::JSONBOID => Json::from_datum(value, false).map(|json| Argument::Json(json.0)),
             _ => None,
-        })
+        }
     }
 }
 
 /// # Safety
-/// Null or a C string in the server's encoding.
+/// Null or a C string of the server's.
 unsafe fn name(name: *const c_char) -> String {
     // SAFETY: the caller vouches for the string.
     if name.is_null() { String::new() } else { from_c_string(unsafe { CStr::from_ptr(name) }) }

@@ -172,8 +172,8 @@ impl Column {
         }
     }
 
-    /// The value at `row`, or `None` for null.
-    #[inline]
+    /// The value at `row`, or `None` for null. As a call of its own it would cost a scan a fifth of its time.
+    #[inline(always)]
     pub fn value(&self, row: usize) -> Result<Option<Value<'_>>, Error> {
         Ok(Some(match &self.values {
             Values::Int32(array) if array.is_valid(row) => match self.layout {

@@ -1,10 +1,11 @@
 //! EXPLAIN: what the scan makes.
 
 use super::execute::{Scan, scan_of};
+use crate::pg::server::text::to_c_string;
 use crate::pg::values::row_type::Attribute;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 #[pg_guard]
 pub unsafe extern "C-unwind" fn explain(
@@ -15,10 +16,9 @@ pub unsafe extern "C-unwind" fn explain(
     // SAFETY: called by EXPLAIN with a node of ours that has begun.
     let scan = unsafe { scan_of(node) };
     for (name, value) in properties(scan) {
-        // Neither our words nor the server's names have a zero byte in them.
-        let value = CString::new(value).unwrap_or_default();
+        let value = to_c_string(&value);
         // SAFETY: both strings live through the call, which copies them.
-        unsafe { pg_sys::ExplainPropertyText(name.as_ptr(), in_servers_encoding(&value), explain) };
+        unsafe { pg_sys::ExplainPropertyText(name.as_ptr(), value.as_ptr(), explain) };
     }
 }
 
@@ -42,12 +42,4 @@ fn properties(scan: &Scan) -> Vec<(&'static CStr, String)> {
     let names: Vec<String> = made.map(|attribute| attribute.name).collect();
     properties.push((c"Columns Made", if names.is_empty() { "none".to_owned() } else { names.join(", ") }));
     properties
-}
-
-fn in_servers_encoding(text: &CStr) -> *const std::ffi::c_char {
-    // SAFETY: the text is as long as is said; what comes back is the text itself or a copy.
-    unsafe {
-        let (length, utf8) = (text.count_bytes() as i32, pg_sys::pg_enc::PG_UTF8 as i32);
-        pg_sys::pg_any_to_server(text.as_ptr(), length, utf8)
-    }
 }
