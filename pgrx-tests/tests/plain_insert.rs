@@ -188,7 +188,7 @@ const MORE_THAN_PLAIN: &[(&str, &[&str])] = &[
         &["{}", "{}_log"],
     ),
     (
-        "CREATE RULE some AS ON INSERT TO {} WHERE NEW.n_nationkey > 20 DO INSTEAD INSERT INTO {}_log VALUES (NEW.n_nationkey)",
+        "CREATE RULE few AS ON INSERT TO {} WHERE NEW.n_nationkey > 20 DO INSTEAD INSERT INTO {}_log VALUES (NEW.n_nationkey)",
         &["{}", "{}_log"],
     ),
     ("CREATE RULE nothing AS ON INSERT TO {} DO INSTEAD NOTHING", &["{}"]),

@@ -352,7 +352,7 @@ const MAIN_JOBS: &[&str] = &[
     "SELECT 1 / (count(*) = 20)::int FROM squares",
     "SELECT 1 / (count(*) = 150)::int FROM tpch_orders(0.0001)",
     "SELECT count(n_name) FROM tpch_gen('nation', row_type => NULL::tpch_nation)",
-    "CALL tpch_load(0.001, 'kit', keys => true, indexes => true)",
+    "CALL tpch_load(0.001, 'kit')",
     "CALL tpch_refresh('kit', stream => 1)",
     "SELECT count(*) FROM tpch_run(1, 'kit')",
     "SELECT tpch_drop('kit')",
@@ -479,8 +479,7 @@ fn no_setting_of_a_session_stands_in_the_way() {
         "SET array_nulls = off; SET transform_null_equals = on; SET xmlbinary = hex; SET row_security = off",
         "SET DateStyle = 'German'; SET IntervalStyle = 'iso_8601'; SET timezone = 'Pacific/Apia'; SET extra_float_digits = -15",
         "SET check_function_bodies = off; SET search_path = w, public, pg_catalog; SET quote_all_identifiers = on",
-        "SET default_transaction_isolation = 'repeatable read'; SET default_transaction_deferrable = on",
-        "SET default_transaction_isolation = 'serializable'",
+        "SET default_transaction_isolation = 'serializable'; SET default_transaction_deferrable = on",
         "SET standard_conforming_strings = off; SET escape_string_warning = off; SET backslash_quote = off",
         "SET client_encoding = 'UTF8'; SET bytea_output = 'escape'; SET lc_messages = 'C'; SET lc_numeric = 'C'",
         "CREATE FUNCTION w.count(\"any\") RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint'; CREATE FUNCTION w.format(text, text) RETURNS text LANGUAGE sql AS 'SELECT NULL::text';
