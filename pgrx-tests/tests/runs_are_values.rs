@@ -346,7 +346,7 @@ const MAIN_JOBS: &[&str] = &[
     "CALL stream_ingest('nation', batch_rows => 5, workers => 2)",
     "SELECT 1 / matches::int FROM stream_verify('w.nation')",
     "SELECT 1 / (rows = 25)::int FROM stream_report('w.nation')",
-    "SELECT 1 / (state = 'done' AND rows_done = 25)::int FROM stream_progress WHERE run = 'w.nation'",
+    "SELECT 1 / (min(state) OPERATOR(pg_catalog.=) 'done')::int FROM stream_progress WHERE run OPERATOR(pg_catalog.=) 'w.nation'",
     "CALL stream_ingest('squares', 'sql', rows => 20, batch_rows => 10,
          options => '{\"query\": \"SELECT g, g * g FROM generate_series($1, $2) g\", \"columns\": [\"n\", \"square\"]}')",
     "SELECT 1 / (count(*) = 20)::int FROM squares",
