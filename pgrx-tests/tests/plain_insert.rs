@@ -188,31 +188,31 @@ const MORE_THAN_PLAIN: &[(&str, &[&str])] = &[
         &["{}", "{}_log"],
     ),
     (
-        "CREATE RULE some AS ON INSERT TO {} WHERE NEW.n_nationkey > 20 DO INSTEAD INSERT INTO {}_log VALUES (NEW.n_nationkey)",
+        "CREATE RULE few AS ON INSERT TO {} WHERE NEW.n_nationkey > 20 DO INSTEAD INSERT INTO {}_log VALUES (NEW.n_nationkey)",
         &["{}", "{}_log"],
     ),
     ("CREATE RULE nothing AS ON INSERT TO {} DO INSTEAD NOTHING", &["{}"]),
     (
-        "CREATE FUNCTION {}_note() RETURNS trigger LANGUAGE plpgsql AS
+        "CREATE OR REPLACE FUNCTION {}_note() RETURNS trigger LANGUAGE plpgsql AS
          $$ BEGIN INSERT INTO {}_log SELECT count(*) FROM new_rows; RETURN NULL; END $$;
          CREATE TRIGGER note AFTER INSERT ON {} REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION {}_note()",
         &["{}", "{}_log"],
     ),
     (
-        "CREATE FUNCTION {}_note() RETURNS trigger LANGUAGE plpgsql AS
+        "CREATE OR REPLACE FUNCTION {}_note() RETURNS trigger LANGUAGE plpgsql AS
          $$ BEGIN INSERT INTO {}_log VALUES (-1); RETURN NULL; END $$;
          CREATE TRIGGER note BEFORE INSERT ON {} FOR EACH STATEMENT EXECUTE FUNCTION {}_note()",
         &["{}", "{}_log"],
     ),
     (
-        "CREATE FUNCTION {}_skip() RETURNS trigger LANGUAGE plpgsql AS
+        "CREATE OR REPLACE FUNCTION {}_skip() RETURNS trigger LANGUAGE plpgsql AS
          $$ BEGIN IF NEW.n_nationkey % 2 = 0 THEN RETURN NULL; END IF; RETURN NEW; END $$;
          CREATE TRIGGER skip BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION {}_skip();
          ALTER TABLE {} ENABLE ALWAYS TRIGGER skip; SET session_replication_role = replica",
         &["{}"],
     ),
     (
-        "CREATE FUNCTION {}_skip() RETURNS trigger LANGUAGE plpgsql AS
+        "CREATE OR REPLACE FUNCTION {}_skip() RETURNS trigger LANGUAGE plpgsql AS
          $$ BEGIN IF NEW.n_nationkey % 2 = 0 THEN RETURN NULL; END IF; RETURN NEW; END $$;
          CREATE TRIGGER skip BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION {}_skip();
          SET session_replication_role = replica",
