@@ -546,7 +546,7 @@ fn no_text_of_a_hostile_role_runs_with_anothers_rights() {
                  CREATE OR REPLACE FUNCTION evil() RETURNS bigint LANGUAGE plpgsql AS
                  $$ BEGIN INSERT INTO evidence VALUES (current_user); RETURN 1; END $$;
                  GRANT INSERT ON evidence TO bob;
-                 DELETE FROM millrace.bench; DELETE FROM millrace.run; DELETE FROM millrace.variant WHERE name = 'bobs'",
+                 DELETE FROM millrace.bench; DELETE FROM millrace.batch; DELETE FROM millrace.target; DELETE FROM millrace.run; DELETE FROM millrace.variant WHERE name = 'bobs'",
             )
             .unwrap();
         let mut bob = cluster.connect_as("bob");

@@ -50,15 +50,16 @@ fn assert_complete(client: &mut Client) {
 
 #[test]
 fn each_batch_goes_into_every_table_in_one_transaction() {
-    let cluster = Cluster::new();
+    let cluster = Cluster::with_settings(&["track_commit_timestamp = on"]);
     let mut client = cluster.connect();
     create(&mut client);
     client.batch_execute(CALL).unwrap();
     assert_complete(&mut client);
     let transactions: i64 = one(
         &mut client,
-        "SELECT count(DISTINCT xmin) FROM (SELECT xmin::text FROM orders UNION SELECT xmin::text FROM quick
-            UNION SELECT xmin::text FROM divided UNION SELECT xmin::text FROM triggered) t",
+        "SELECT count(DISTINCT pg_xact_commit_timestamp(xmin)) FROM (
+            SELECT xmin FROM orders UNION ALL SELECT xmin FROM quick
+            UNION ALL SELECT xmin FROM divided UNION ALL SELECT xmin FROM triggered) t",
     );
     assert_eq!(transactions, 15);
     let paths: Vec<String> = client

@@ -101,7 +101,8 @@ fn all_processes_work_with_the_callers_rights_and_settings() {
             one::<i64>(&mut caller, "SELECT count(*) FROM mine.lineitem"),
             one::<i64>(&mut caller, "SELECT count(*) FROM tpch_lineitem(0.05)")
         );
-        client.batch_execute("DELETE FROM millrace.run; TRUNCATE mine.lineitem").unwrap();
+        client.batch_execute("SELECT stream_drop(run) FROM stream_progress").unwrap();
+        client.batch_execute("TRUNCATE mine.lineitem").unwrap();
     }
 }
 

@@ -86,6 +86,15 @@ impl Storage {
     }
 }
 
+/// Refuses a ledger that an older version of the extension made.
+pub fn check_version() -> Result<()> {
+    let is_current = "SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_attribute
+        WHERE attrelid OPERATOR(pg_catalog.=) 'millrace.run'::pg_catalog.regclass
+              AND attname OPERATOR(pg_catalog.=) 'finished')";
+    if one(is_current, &[])? == Some(true) { Ok(()) } else { Err(Error::Retired) }
+}
+
 /// A value that the ledger always has.
 pub fn value<T: FromDatum + IntoDatum>(row: &SpiHeapTupleData<'_>, column: usize) -> Result<T> {
     row.get(column)?.ok_or(Error::BrokenLedger)

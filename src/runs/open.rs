@@ -119,6 +119,7 @@ fn open_run(
     variants: Option<Array<Oid>>,
     options: Option<Json>,
 ) -> SqlResult<Text> {
+    ledger::check_version()?;
     let target = target.ok_or(Error::Null("target"))?;
     let workers = check_workers(workers)?;
     if run.as_deref() == Some("") {
