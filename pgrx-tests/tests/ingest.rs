@@ -383,7 +383,7 @@ fn an_ordinary_role_needs_insert_on_the_target_and_owns_its_runs() {
     // The ledger itself is as well guarded; reading it is no secret.
     for attack in [
         "UPDATE millrace.run SET batches = 0",
-        "UPDATE millrace.run SET owner = 'other'",
+        "UPDATE millrace.run SET owner = NULL",
         "DELETE FROM millrace.run",
         "DELETE FROM millrace.batch",
         "UPDATE millrace.target SET relation = 1",
@@ -763,10 +763,12 @@ fn a_partition_met_late_that_has_a_trigger_loses_no_row() {
              CREATE TABLE plain (o_orderkey bigint, o_clerk text);
              CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS
              $$ BEGIN NEW.o_clerk := 'marked'; RETURN NEW; END $$;
-             CREATE TRIGGER mark BEFORE INSERT ON late FOR EACH ROW EXECUTE FUNCTION mark();",
+             CREATE TRIGGER mark BEFORE INSERT ON late FOR EACH ROW EXECUTE FUNCTION mark()",
         )
         .unwrap();
-    client.batch_execute("CALL stream_ingest('plain', 'orders', sf => 0.01, batch_rows => 15000, variants => ARRAY['orders'::regclass])").unwrap();
+    let call = "CALL stream_ingest('plain', 'orders', sf => 0.01, batch_rows => 15000,
+                variants => ARRAY['orders'::regclass])";
+    client.batch_execute(call).unwrap();
     let marked = "SELECT bool_and((o_clerk = 'marked') = (tableoid = 'late'::regclass)) FROM orders";
     assert!(one::<bool>(&mut client, marked));
     assert_eq!(content(&mut client, "orders").0, 15_000);
@@ -785,7 +787,7 @@ fn partitions_with_their_columns_in_another_order_leave_nothing_behind() {
              CREATE TABLE even (o_clerk text, gone int, o_totalprice numeric, o_orderkey bigint);
              ALTER TABLE even DROP COLUMN gone;
              ALTER TABLE orders ATTACH PARTITION even FOR VALUES WITH (MODULUS 2, REMAINDER 0);
-             CREATE TABLE odd PARTITION OF orders FOR VALUES WITH (MODULUS 2, REMAINDER 1);",
+             CREATE TABLE odd PARTITION OF orders FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
         )
         .unwrap();
     client.batch_execute("CALL stream_ingest('orders', sf => 0.01, batch_rows => 5000)").unwrap();
@@ -816,7 +818,9 @@ fn only_partitions_that_rows_go_to_are_locked() {
         .unwrap();
     client.batch_execute("CALL divide(3000)").unwrap();
     client.batch_execute("CALL stream_ingest('orders', sf => 0.001, batch_rows => 500)").unwrap();
-    assert_eq!(content(&mut client, "orders").0, 1_500);
+    // A query of the whole table would take all the locks.
+    let filled = (0..6).map(|part| content(&mut client, &format!("part{part}")).0);
+    assert_eq!(filled.sum::<i64>(), 1_500);
     assert_eq!(one::<String>(&mut client, "SELECT min(path) FROM stream_batches"), "bulk");
 }
 
@@ -846,12 +850,11 @@ fn inserts_that_an_extension_plans_go_through_its_plan() {
     let mut paths = Vec::new();
     client.batch_execute(&format!("LOAD '{}'", module.display())).unwrap();
     for table in ["hyper", "usual"] {
-        client
-            .batch_execute(&format!(
-                "CREATE TABLE {table} (o_orderkey bigint, o_clerk text);
-                 CALL stream_ingest('{table}', 'orders', sf => 0.001, batch_rows => 500, run => '{table}')"
-            ))
-            .unwrap();
+        client.batch_execute(&format!("CREATE TABLE {table} (o_orderkey bigint, o_clerk text)")).unwrap();
+        let call = format!(
+            "CALL stream_ingest('{table}', 'orders', sf => 0.001, batch_rows => 500, run => '{table}')"
+        );
+        client.batch_execute(&call).unwrap();
         assert_eq!(content(&mut client, table).0, 1_500);
         let path = format!("SELECT min(path) || count(*) FROM stream_batches WHERE run = '{table}'");
         paths.push(one::<String>(&mut client, &path));

@@ -78,13 +78,6 @@ ALTER TABLE millrace.batch_unlogged ADD busy_ms double precision, ADD commit_bef
 
 ALTER TABLE millrace.variant DROP CONSTRAINT variant_source_check;
 
-COMMENT ON COLUMN millrace.batch_unlogged.commit_ms IS
-'Milliseconds committing, where no later batch of this process could note it; else null';
-COMMENT ON COLUMN millrace.batch_unlogged.busy_ms IS
-'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
-COMMENT ON COLUMN millrace.batch_unlogged.commit_before_ms IS
-'Milliseconds that the commit of this process''s batch before took; null for its first';
-
 -- Variants have a step after the load, and PAX's name the columns that suit the rows.
 ALTER TABLE millrace.variant ADD after_load text;
 ALTER TABLE millrace.bench_table ADD after_load_ms double precision;

@@ -81,13 +81,6 @@ ALTER TABLE millrace.batch_unlogged ADD busy_ms double precision, ADD commit_bef
 
 ALTER TABLE millrace.variant DROP CONSTRAINT variant_source_check;
 
-COMMENT ON COLUMN millrace.batch_unlogged.commit_ms IS
-'Milliseconds committing, where no later batch of this process could note it; else null';
-COMMENT ON COLUMN millrace.batch_unlogged.busy_ms IS
-'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
-COMMENT ON COLUMN millrace.batch_unlogged.commit_before_ms IS
-'Milliseconds that the commit of this process''s batch before took; null for its first';
-
 -- Variants have a step after the load, and PAX's name the columns that suit the rows.
 ALTER TABLE millrace.variant ADD after_load text;
 ALTER TABLE millrace.bench_table ADD after_load_ms double precision;
@@ -262,6 +255,20 @@ COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing, where no
 COMMENT ON COLUMN millrace.batch.busy_ms IS
 'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
 COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took; null for its first';
+COMMENT ON COLUMN millrace.batch_unlogged.run IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.batch IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.target IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.rows IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.elapsed_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.generate_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.insert_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.commit_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.wal_bytes IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.worker IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.path IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.finished IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.busy_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.commit_before_ms IS 'As in millrace.batch';
 GRANT SELECT ON millrace.run, millrace.target, millrace.batch, millrace.batch_unlogged TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.role_now() RETURNS millrace.role_then
@@ -384,31 +391,31 @@ GRANT INSERT (name, position, engine, access_method, create_suffix, unlogged, pa
 CREATE OR REPLACE FUNCTION millrace.bench_insert(
     name text, source text, rows bigint, batch_rows integer, options jsonb, schema text, analyze_every integer
 ) RETURNS boolean
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_insert_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_insert_wrapper';
 COMMENT ON FUNCTION millrace.bench_insert(text, text, bigint, integer, jsonb, text, integer) IS
 'Notes a new benchmark of the caller''s; false if there is one of that name';
 
 CREATE OR REPLACE FUNCTION millrace.bench_note_variant(bench text, place integer, variant text, skipped text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_variant_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_variant_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_variant(text, integer, text, text) IS
 'Notes a variant of a benchmark of the caller''s';
 
 CREATE OR REPLACE FUNCTION millrace.bench_note_table(
     bench text, phase text, variant text, run text, target integer, definition text
 ) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_table_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_table_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_table(text, text, text, text, integer, text) IS
 'Notes a table of a benchmark of the caller''s';
 
 CREATE OR REPLACE FUNCTION millrace.bench_note_analyze(
     run text, target integer, batch bigint, ms double precision, finished timestamptz
 ) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_analyze_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_analyze_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_analyze(text, integer, bigint, double precision, timestamptz) IS
 'Notes an ANALYZE of a table of a run of the caller''s';
 
 CREATE OR REPLACE FUNCTION millrace.bench_note_after_load(run text, target integer, ms double precision, statement text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_after_load_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_after_load_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_after_load(text, integer, double precision, text) IS
 'Notes what was done after the load to a table of a benchmark of the caller''s';
 
@@ -416,12 +423,12 @@ CREATE OR REPLACE FUNCTION millrace.bench_note_query(
     run text, target integer, query text, attempt integer, ms double precision, rows bigint, hash numeric, statement text,
     finished timestamptz
 ) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_query_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_query_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_query(text, integer, text, integer, double precision, bigint, numeric, text, timestamptz) IS
 'Notes a query that was timed on a table of a run of the caller''s';
 
 CREATE OR REPLACE FUNCTION millrace.bench_delete(bench text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_delete_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_delete_wrapper';
 COMMENT ON FUNCTION millrace.bench_delete(text) IS 'Forgets a benchmark of the caller''s, whose runs are dropped';
 
 CREATE OR REPLACE VIEW stream_batches AS
@@ -567,13 +574,13 @@ CREATE OR REPLACE FUNCTION millrace.open_run(
     target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
     run text, variants regclass[], options jsonb
 ) RETURNS text
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'open_run_wrapper';
 COMMENT ON FUNCTION millrace.open_run(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
 'Begins a run or finds the unfinished one, takes its lock until the transaction ends and returns its name';
 
 CREATE OR REPLACE FUNCTION millrace.reopen_run(run text, adopt boolean, workers integer) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
 COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
 'Readies an existing run and takes its lock until the transaction ends; adopt: its targets are right as they are now';
@@ -640,11 +647,11 @@ COMMENT ON PROCEDURE stream_resume(text, boolean, integer) IS
 'Resumes an interrupted run. adopt: its target was rewritten or restored since, and its rows are still there';
 
 CREATE OR REPLACE FUNCTION stream_stop(run text) RETURNS boolean
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'stream_stop_wrapper';
 
 CREATE OR REPLACE FUNCTION stream_drop(run text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
 COMMENT ON FUNCTION tpch_queries(text, bigint, integer, double precision, boolean) IS
 'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with the seed seed + stream';
@@ -654,44 +661,44 @@ CREATE OR REPLACE FUNCTION tpch_validate(
     OUT query integer, OUT pass boolean, OUT rows bigint, OUT milliseconds double precision,
     OUT difference text
 ) RETURNS SETOF record
-LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'tpch_validate_wrapper';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_check_schema(schema text) RETURNS void
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'check_schema_exists_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_schema(text) IS 'Refuses a schema that does not exist';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_scale_of(schema text) RETURNS double precision
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'scale_of_wrapper';
 COMMENT ON FUNCTION millrace.tpch_scale_of(text) IS
 'Scale factor of the TPC-H tables or views in a schema, by the number of suppliers';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_check_load(sf double precision, schema text, storage text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'check_load_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_load(double precision, text, text) IS
 'Refuses arguments of tpch_load that no table could be made with';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_has_table(schema text, "table" text, row_type regtype, storage text, partitioned boolean)
 RETURNS boolean
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'has_table_wrapper';
 COMMENT ON FUNCTION millrace.tpch_has_table(text, text, regtype, text, boolean) IS
 'Whether a table is there as tpch_load would make it; another one of its name is an error';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_check_loadable(schema text, "table" text, sf double precision) RETURNS void
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'check_loadable_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_loadable(text, text, double precision) IS
 'Refuses a table loaded at another scale factor, or with rows that no load put there';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_table_statements(schema text, "table" text, storage text, partitioned boolean) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     whole text := format('%I.%I', schema, "table");
-    row_type text := format('@extschema@.%I', 'tpch_' || "table");
+    row_type text := '@extschema@.' || quote_ident('tpch_' || "table");
     create_table text := CASE storage WHEN 'unlogged' THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
     access_method text := CASE storage WHEN 'unlogged' THEN '' ELSE format(' USING %I', storage) END;
     date_column text := CASE "table" WHEN 'orders' THEN 'o_orderdate' ELSE 'l_shipdate' END;
@@ -722,7 +729,7 @@ COMMENT ON FUNCTION millrace.tpch_table_statements(text, text, text, boolean) IS
 'The statements that make a TPC-H table; partitioned: by year of the order or of the shipment';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_create_table(schema text, "table" text, storage text, partitioned boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     statement text;
 BEGIN
@@ -735,16 +742,16 @@ COMMENT ON FUNCTION millrace.tpch_create_table(text, text, text, boolean) IS
 'Makes a TPC-H table; partitioned: by year of the order or of the shipment';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_note_load(run text, load text, overwriting jsonb) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_load_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'tpch_note_load_wrapper';
 COMMENT ON FUNCTION millrace.tpch_note_load(text, text, jsonb) IS
 'Notes that a run of the caller''s belongs to the load of a schema, and the arguments of one that overwrites, if not null';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_note_loaded(load text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_loaded_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'tpch_note_loaded_wrapper';
 COMMENT ON FUNCTION millrace.tpch_note_loaded(text) IS 'Notes that a load of the caller''s is complete';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_is_overwriting(schema text, overwriting jsonb) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT count(*) = (SELECT count(*) FROM @extschema@.tpch_tables())
     FROM millrace.run r JOIN millrace.target t ON t.run = r.name
     WHERE r.load = schema AND r.overwriting = tpch_is_overwriting.overwriting AND t.relation = to_regclass(t.name)
@@ -755,7 +762,7 @@ COMMENT ON FUNCTION millrace.tpch_is_overwriting(text, jsonb) IS
 CREATE OR REPLACE FUNCTION millrace.tpch_prepare_load(
     sf double precision, schema text, storage text, workers integer, partitioned boolean, overwrite boolean
 ) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET client_min_messages TO error AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on SET client_min_messages TO error AS $$
 DECLARE
     name text;
     by_year boolean;
@@ -775,7 +782,7 @@ BEGIN
     FOR name IN SELECT t.name FROM @extschema@.tpch_tables() t LOOP
         by_year := partitioned AND name IN ('orders', 'lineitem');
         IF NOT millrace.tpch_has_table(
-            schema, name, format('@extschema@.%I', 'tpch_' || name)::regtype, storage, by_year)
+            schema, name, ('@extschema@.' || quote_ident('tpch_' || name))::regtype, storage, by_year)
         THEN
             PERFORM millrace.tpch_create_table(schema, name, storage, by_year);
         END IF;
@@ -793,7 +800,7 @@ COMMENT ON FUNCTION millrace.tpch_prepare_load(double precision, text, text, int
 'Makes the tables of tpch_load that are not there, and begins a run for each';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_has_partsupp_key(sf double precision) RETURNS boolean
-LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT sf >= 0.03 OR (SELECT count(*) = count(DISTINCT (ps_partkey, ps_suppkey)) FROM @extschema@.tpch_partsupp(sf))
 $$;
 COMMENT ON FUNCTION millrace.tpch_has_partsupp_key(double precision) IS
@@ -803,7 +810,7 @@ CREATE OR REPLACE FUNCTION millrace.tpch_load_steps(
     schema text, keys boolean, indexes boolean, "analyze" boolean, partitioned boolean,
     OUT "position" bigint, OUT name text, OUT statement text
 ) RETURNS SETOF record
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     WITH partsupp_key (is_there) AS (
         -- Without rows nothing is there twice.
         SELECT coalesce(millrace.tpch_has_partsupp_key((
@@ -972,7 +979,7 @@ COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, b
 'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
 
 CREATE OR REPLACE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     names text[] := ARRAY(SELECT format('%I.%I', schema, t.name) FROM @extschema@.tpch_tables() t);
     run text;
@@ -1000,26 +1007,26 @@ COMMENT ON FUNCTION millrace.tpch_refresh_orders(double precision, integer) IS
 'The number of orders in a refresh set';
 
 CREATE OR REPLACE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT * FROM millrace.source_rows('orders_refresh', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 
 CREATE OR REPLACE FUNCTION tpch_lineitem_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_lineitem
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT * FROM millrace.source_rows('lineitem_refresh', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
 $$;
 
 CREATE OR REPLACE FUNCTION tpch_orders_delete(stream integer, sf double precision DEFAULT 1) RETURNS SETOF bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT o_orderkey
     FROM millrace.source_rows('orders_delete', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 
 CREATE OR REPLACE FUNCTION millrace.tpch_column_list(row_type regtype, prefix text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT string_agg(prefix || attname, ', ' ORDER BY attnum)
     FROM pg_attribute WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = row_type) AND attnum > 0
 $$;
@@ -1037,23 +1044,24 @@ BEGIN
         'WITH new_order AS (
              INSERT INTO %1$I.orders (%2$s)
              SELECT %3$s
-             FROM millrace.source_rows(''orders_refresh'', $1, $2, $3, NULL::@extschema@.tpch_orders) r
+             FROM millrace.source_rows(''orders_refresh'', $1, $2, $3, NULL::%4$s) r
              WHERE NOT EXISTS (SELECT FROM %1$I.orders o
                                WHERE o.o_orderkey OPERATOR(pg_catalog.=) r.o_orderkey)
              RETURNING o_orderkey
          )
          SELECT pg_catalog.array_agg(o_orderkey) FROM new_order',
         schema,
-        millrace.tpch_column_list('@extschema@.tpch_orders', ''), millrace.tpch_column_list('@extschema@.tpch_orders', 'r.'))
+        millrace.tpch_column_list('@extschema@.tpch_orders', ''), millrace.tpch_column_list('@extschema@.tpch_orders', 'r.'),
+        '@extschema@.tpch_orders')
     INTO keys USING options, first_order, end_order;
     EXECUTE pg_catalog.format(
         'INSERT INTO %I.lineitem (%s)
          SELECT %s
-         FROM millrace.source_rows(''lineitem_refresh'', $1, $2, $3, NULL::@extschema@.tpch_lineitem) r
+         FROM millrace.source_rows(''lineitem_refresh'', $1, $2, $3, NULL::%s) r
          JOIN pg_catalog.unnest($4) AS o (o_orderkey) ON o.o_orderkey OPERATOR(pg_catalog.=) r.l_orderkey',
         schema,
         millrace.tpch_column_list('@extschema@.tpch_lineitem', ''),
-        millrace.tpch_column_list('@extschema@.tpch_lineitem', 'r.'))
+        millrace.tpch_column_list('@extschema@.tpch_lineitem', 'r.'), '@extschema@.tpch_lineitem')
     USING options, first_order, end_order, keys;
     GET DIAGNOSTICS lines = ROW_COUNT;
     orders := COALESCE(pg_catalog.cardinality(keys), 0);
@@ -1082,7 +1090,7 @@ COMMENT ON FUNCTION millrace.tpch_refresh_delete(text, jsonb, bigint, bigint) IS
 'Deletes a range of the old orders of a refresh set with their lines';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_check_refresh(schema text, stream integer, sf double precision) RETURNS double precision
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
     PERFORM millrace.tpch_check_load(COALESCE(sf, 1), schema, 'heap');
     PERFORM millrace.tpch_check_schema(schema);
@@ -1095,7 +1103,7 @@ COMMENT ON FUNCTION millrace.tpch_check_refresh(text, integer, double precision)
 'Refuses wrong arguments of tpch_refresh; returns the scale factor';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_open_refresh(schema text, stream integer, batch_orders integer) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'open_refresh_wrapper';
 COMMENT ON FUNCTION millrace.tpch_open_refresh(text, integer, integer) IS
 'Takes the lock of a refresh set of a schema for this session; refuses batches of no orders';
@@ -1154,7 +1162,7 @@ COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, bool
 'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes the same number of old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone: run an interrupted call again to resume';
 
 CREATE OR REPLACE FUNCTION tpch_virtual(schema text, sf double precision DEFAULT 1) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     name text;
 BEGIN
@@ -1164,8 +1172,8 @@ BEGIN
     END IF;
     -- Refuses scale factor 0, too.
     FOR name IN SELECT t.name FROM @extschema@.tpch_tables(sf) t LOOP
-        EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT * FROM @extschema@.%I(%L::float8)',
-            schema, name, 'tpch_' || name, sf);
+        EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT * FROM %s(%L::float8)',
+            schema, name, '@extschema@.' || quote_ident('tpch_' || name), sf);
         EXECUTE format('COMMENT ON VIEW %I.%I IS %L', schema, name,
             format('TPC-H table %s at scale factor %s, made when it is read', name, sf));
     END LOOP;
@@ -1173,7 +1181,7 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION millrace.bench_builtin_variants() RETURNS SETOF millrace.variant
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT v.* FROM jsonb_populate_recordset(
         '("",0,postgresql,,,f,,,,,"",,)'::millrace.variant,
         jsonb_build_array(
@@ -1246,7 +1254,7 @@ COMMENT ON COLUMN millrace.variants.create_suffix IS 'What follows in CREATE TAB
 COMMENT ON COLUMN millrace.variants.owner IS 'The role that added it; null if it came with the extension';
 
 CREATE OR REPLACE FUNCTION millrace.bench_usable_variants() RETURNS SETOF millrace.variant
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT DISTINCT ON (v.name)
            v.name, v.position, v.engine, v.access_method, v.create_suffix, v.unlogged, v.partition_by, v.partitions,
            v.index_set, v.source, v.about, v.owner, v.after_load
@@ -1258,14 +1266,14 @@ $$;
 COMMENT ON FUNCTION millrace.bench_usable_variants() IS 'The variants that the caller can use: the extension''s and one''s own';
 
 CREATE OR REPLACE FUNCTION stream_variant_drop(name text) RETURNS boolean
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'stream_variant_drop_wrapper';
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'stream_variant_drop_wrapper';
 COMMENT ON FUNCTION stream_variant_drop(text) IS
 'Drops a variant that the caller added with INSERT INTO millrace.variant; false if there is none of that name';
 
 CREATE OR REPLACE FUNCTION millrace.bench_why_skipped(
     engine text, access_method text, variant_source text, source text
 ) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT CASE
         WHEN array_position(engines, engine) > array_position(engines, millrace.engine()) THEN
             format('it needs %s', CASE engine WHEN 'greenplum' THEN 'Greenplum or Cloudberry' ELSE 'Cloudberry' END)
@@ -1296,7 +1304,7 @@ COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot have it; nu
 GRANT SELECT ON stream_variants TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.bench_get_variant(name text) RETURNS millrace.variant
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     found millrace.variant;
     other record;
@@ -1320,7 +1328,7 @@ COMMENT ON FUNCTION millrace.bench_get_variant(text) IS
 'The variant of that name, for its texts to be used; an error if it does not exist or is another role''s';
 
 CREATE OR REPLACE FUNCTION millrace.bench_choose_variants(run text, source text, variants text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     chosen record;
     wanted text;
@@ -1361,13 +1369,13 @@ COMMENT ON FUNCTION millrace.bench_choose_variants(text, text, text[]) IS
 'Notes which variants a new benchmark compares, all by default, and tells which it skips';
 
 CREATE OR REPLACE FUNCTION millrace.bench_row_type(source text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT '@extschema@.' || b.row_type FROM millrace.bench_sources() b WHERE b.source = bench_row_type.source
 $$;
 COMMENT ON FUNCTION millrace.bench_row_type(text) IS 'The row type of a source that stream_bench can load; null for others';
 
 CREATE OR REPLACE FUNCTION millrace.bench_fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     found text[];
     columns text;
@@ -1392,7 +1400,7 @@ COMMENT ON FUNCTION millrace.bench_fill_columns(text, text, bigint, jsonb) IS
 CREATE OR REPLACE FUNCTION millrace.bench_variant_statements(
     variant text, phase text, source text, schema text, rows bigint, options jsonb
 ) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     v millrace.variant := millrace.bench_get_variant(variant);
     table_name text := format('%I.%I', schema, variant || '_' || phase);
@@ -1430,7 +1438,7 @@ COMMENT ON FUNCTION millrace.bench_variant_statements(text, text, text, text, bi
 'The statements that make a variant''s table for this number of rows of a source with these options, in phase noindex or index';
 
 CREATE OR REPLACE FUNCTION millrace.bench_create_tables(bench millrace.bench, phase text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET client_min_messages TO warning AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on SET client_min_messages TO warning AS $$
 DECLARE
     variant text;
     statement text;
@@ -1454,7 +1462,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';
 
 CREATE OR REPLACE FUNCTION millrace.bench_target_table(name text, relation oid) RETURNS regclass
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
     IF to_regclass(name) IS DISTINCT FROM relation THEN
         RAISE object_not_in_prerequisite_state
@@ -1468,7 +1476,7 @@ COMMENT ON FUNCTION millrace.bench_target_table(text, oid) IS
 'The table that a row of millrace.target names, whose text is quoted, or an error if it is not that table any more';
 
 CREATE OR REPLACE FUNCTION millrace.bench_sample(run text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT format('millrace.source_rows(%L, %L, %s, %s, NULL::%s)', r.source, r.options,
                   r.rows_estimated / 2, r.rows_estimated / 2 + 10000, millrace.bench_row_type(r.source))
     FROM millrace.run r WHERE r.name = bench_sample.run
@@ -1477,7 +1485,7 @@ COMMENT ON FUNCTION millrace.bench_sample(text) IS
 'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';
 
 CREATE OR REPLACE FUNCTION millrace.bench_run_next_query(run text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     due record;
     arguments text[];
@@ -1516,7 +1524,7 @@ COMMENT ON FUNCTION millrace.bench_run_next_query(text) IS
 'Runs and times the next query of a benchmark''s run that is not there yet; false if there is none';
 
 CREATE OR REPLACE FUNCTION millrace.bench_refuse_argument(name text, value text, hint text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
     IF value IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = format('argument "%s" must not be null', name);
@@ -1528,7 +1536,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument out of its range, or null';
 
 CREATE OR REPLACE FUNCTION millrace.bench_get(run text) RETURNS millrace.bench
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     found millrace.bench;
 BEGIN
@@ -1546,7 +1554,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_get(text) IS 'The benchmark of that name, or an error';
 
 CREATE OR REPLACE FUNCTION millrace.bench_check_owner(bench millrace.bench) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
     IF NOT millrace.may_act_for(millrace.role_of(bench.owner)) THEN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', bench.name);
@@ -1559,7 +1567,7 @@ CREATE OR REPLACE FUNCTION millrace.bench_open(
     source text, rows bigint, batch_rows integer, variants text[], phase text, schema text, options jsonb,
     analyze_every integer, run text
 ) RETURNS text[]
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     wanted millrace.bench;
     existing millrace.bench;
@@ -1615,7 +1623,7 @@ COMMENT ON FUNCTION millrace.bench_open(text, bigint, integer, text[], text, tex
 'Checks the arguments of stream_bench, and begins a benchmark or finds it; returns its phases';
 
 CREATE OR REPLACE FUNCTION millrace.bench_open_phase(run text, phase text, workers integer, options jsonb) RETURNS text
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
     begun boolean := NOT EXISTS (
@@ -1652,7 +1660,7 @@ COMMENT ON FUNCTION millrace.bench_open_phase(text, text, integer, jsonb) IS
 'Makes the tables of a benchmark''s phase if they are not there, and begins or resumes its run; returns the run''s name';
 
 CREATE OR REPLACE FUNCTION millrace.bench_analyze_targets(run text, batch bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     due record;
     started timestamptz;
@@ -1677,7 +1685,7 @@ COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
 'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted for this batch or a later one';
 
 CREATE OR REPLACE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     due record;
     statement text;
@@ -1749,7 +1757,7 @@ COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, int
 'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. Run the same call again to resume after a cancel or a crash';
 
 CREATE OR REPLACE FUNCTION stream_bench_drop(run text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
     bench_table record;
@@ -1781,7 +1789,7 @@ COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first run on this t
 GRANT SELECT ON stream_bench_tables, stream_bench_skipped, stream_queries TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.bench_text_bytes_per_row(run text) RETURNS numeric
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     bytes numeric;
 BEGIN
@@ -1798,7 +1806,7 @@ CREATE OR REPLACE FUNCTION stream_gates(
     OUT gate text, OUT phase text, OUT variant text, OUT figure numeric, OUT comparison text, OUT bound numeric,
     OUT pass boolean, OUT detail text
 ) RETURNS SETOF record
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 #variable_conflict use_column
 DECLARE
     bench millrace.bench := millrace.bench_get(run);

@@ -1,7 +1,7 @@
 -- Whether a benchmark holds what it should.
 
 CREATE FUNCTION millrace.bench_text_bytes_per_row(run text) RETURNS numeric
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     bytes numeric;
 BEGIN
@@ -18,7 +18,7 @@ CREATE FUNCTION stream_gates(
     OUT gate text, OUT phase text, OUT variant text, OUT figure numeric, OUT comparison text, OUT bound numeric,
     OUT pass boolean, OUT detail text
 ) RETURNS SETOF record
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 #variable_conflict use_column
 DECLARE
     bench millrace.bench := millrace.bench_get(run);

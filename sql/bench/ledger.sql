@@ -148,31 +148,31 @@ GRANT INSERT (name, position, engine, access_method, create_suffix, unlogged, pa
 CREATE FUNCTION millrace.bench_insert(
     name text, source text, rows bigint, batch_rows integer, options jsonb, schema text, analyze_every integer
 ) RETURNS boolean
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_insert_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_insert_wrapper';
 COMMENT ON FUNCTION millrace.bench_insert(text, text, bigint, integer, jsonb, text, integer) IS
 'Notes a new benchmark of the caller''s; false if there is one of that name';
 
 CREATE FUNCTION millrace.bench_note_variant(bench text, place integer, variant text, skipped text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_variant_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_variant_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_variant(text, integer, text, text) IS
 'Notes a variant of a benchmark of the caller''s';
 
 CREATE FUNCTION millrace.bench_note_table(
     bench text, phase text, variant text, run text, target integer, definition text
 ) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_table_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_table_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_table(text, text, text, text, integer, text) IS
 'Notes a table of a benchmark of the caller''s';
 
 CREATE FUNCTION millrace.bench_note_analyze(
     run text, target integer, batch bigint, ms double precision, finished timestamptz
 ) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_analyze_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_analyze_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_analyze(text, integer, bigint, double precision, timestamptz) IS
 'Notes an ANALYZE of a table of a run of the caller''s';
 
 CREATE FUNCTION millrace.bench_note_after_load(run text, target integer, ms double precision, statement text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_after_load_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_after_load_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_after_load(text, integer, double precision, text) IS
 'Notes what was done after the load to a table of a benchmark of the caller''s';
 
@@ -180,10 +180,10 @@ CREATE FUNCTION millrace.bench_note_query(
     run text, target integer, query text, attempt integer, ms double precision, rows bigint, hash numeric, statement text,
     finished timestamptz
 ) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_note_query_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_query_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_query(text, integer, text, integer, double precision, bigint, numeric, text, timestamptz) IS
 'Notes a query that was timed on a table of a run of the caller''s';
 
 CREATE FUNCTION millrace.bench_delete(bench text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'bench_delete_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_delete_wrapper';
 COMMENT ON FUNCTION millrace.bench_delete(text) IS 'Forgets a benchmark of the caller''s, whose runs are dropped';

@@ -1,7 +1,7 @@
 -- Beginning, running and dropping a benchmark.
 
 CREATE FUNCTION millrace.bench_refuse_argument(name text, value text, hint text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
     IF value IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = format('argument "%s" must not be null', name);
@@ -13,7 +13,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument out of its range, or null';
 
 CREATE FUNCTION millrace.bench_get(run text) RETURNS millrace.bench
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     found millrace.bench;
 BEGIN
@@ -31,7 +31,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_get(text) IS 'The benchmark of that name, or an error';
 
 CREATE FUNCTION millrace.bench_check_owner(bench millrace.bench) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
     IF NOT millrace.may_act_for(millrace.role_of(bench.owner)) THEN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of benchmark "%s"', bench.name);
@@ -44,7 +44,7 @@ CREATE FUNCTION millrace.bench_open(
     source text, rows bigint, batch_rows integer, variants text[], phase text, schema text, options jsonb,
     analyze_every integer, run text
 ) RETURNS text[]
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     wanted millrace.bench;
     existing millrace.bench;
@@ -100,7 +100,7 @@ COMMENT ON FUNCTION millrace.bench_open(text, bigint, integer, text[], text, tex
 'Checks the arguments of stream_bench, and begins a benchmark or finds it; returns its phases';
 
 CREATE FUNCTION millrace.bench_open_phase(run text, phase text, workers integer, options jsonb) RETURNS text
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
     begun boolean := NOT EXISTS (
@@ -137,7 +137,7 @@ COMMENT ON FUNCTION millrace.bench_open_phase(text, text, integer, jsonb) IS
 'Makes the tables of a benchmark''s phase if they are not there, and begins or resumes its run; returns the run''s name';
 
 CREATE FUNCTION millrace.bench_analyze_targets(run text, batch bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     due record;
     started timestamptz;
@@ -162,7 +162,7 @@ COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
 'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted for this batch or a later one';
 
 CREATE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     due record;
     statement text;
@@ -234,7 +234,7 @@ COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, int
 'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. Run the same call again to resume after a cancel or a crash';
 
 CREATE FUNCTION stream_bench_drop(run text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
     bench_table record;

@@ -1,7 +1,7 @@
 -- The queries that a benchmark times.
 
 CREATE FUNCTION millrace.bench_sample(run text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT format('millrace.source_rows(%L, %L, %s, %s, NULL::%s)', r.source, r.options,
                   r.rows_estimated / 2, r.rows_estimated / 2 + 10000, millrace.bench_row_type(r.source))
     FROM millrace.run r WHERE r.name = bench_sample.run
@@ -10,7 +10,7 @@ COMMENT ON FUNCTION millrace.bench_sample(text) IS
 'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';
 
 CREATE FUNCTION millrace.bench_run_next_query(run text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     due record;
     arguments text[];

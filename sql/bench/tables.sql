@@ -1,13 +1,13 @@
 -- The statements that make a variant's tables.
 
 CREATE FUNCTION millrace.bench_row_type(source text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT '@extschema@.' || b.row_type FROM millrace.bench_sources() b WHERE b.source = bench_row_type.source
 $$;
 COMMENT ON FUNCTION millrace.bench_row_type(text) IS 'The row type of a source that stream_bench can load; null for others';
 
 CREATE FUNCTION millrace.bench_fill_columns(create_suffix text, source text, rows bigint, options jsonb) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     found text[];
     columns text;
@@ -32,7 +32,7 @@ COMMENT ON FUNCTION millrace.bench_fill_columns(text, text, bigint, jsonb) IS
 CREATE FUNCTION millrace.bench_variant_statements(
     variant text, phase text, source text, schema text, rows bigint, options jsonb
 ) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     v millrace.variant := millrace.bench_get_variant(variant);
     table_name text := format('%I.%I', schema, variant || '_' || phase);
@@ -71,7 +71,7 @@ COMMENT ON FUNCTION millrace.bench_variant_statements(text, text, text, text, bi
 
 -- Without the notice that Cloudberry sends for each partition.
 CREATE FUNCTION millrace.bench_create_tables(bench millrace.bench, phase text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET client_min_messages TO warning AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on SET client_min_messages TO warning AS $$
 DECLARE
     variant text;
     statement text;
@@ -95,7 +95,7 @@ $$;
 COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';
 
 CREATE FUNCTION millrace.bench_target_table(name text, relation oid) RETURNS regclass
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
     IF to_regclass(name) IS DISTINCT FROM relation THEN
         RAISE object_not_in_prerequisite_state

@@ -2,7 +2,7 @@
 
 -- Not rows of a table, which a publication of all tables would carry to where they are already.
 CREATE FUNCTION millrace.bench_builtin_variants() RETURNS SETOF millrace.variant
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT v.* FROM jsonb_populate_recordset(
         '("",0,postgresql,,,f,,,,,"",,)'::millrace.variant,
         jsonb_build_array(
@@ -77,7 +77,7 @@ COMMENT ON COLUMN millrace.variants.owner IS 'The role that added it; null if it
 -- Their texts become statements that run with the caller's rights, so nobody else's will do; one's own hides the
 -- extension's of its name.
 CREATE FUNCTION millrace.bench_usable_variants() RETURNS SETOF millrace.variant
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT DISTINCT ON (v.name)
            v.name, v.position, v.engine, v.access_method, v.create_suffix, v.unlogged, v.partition_by, v.partitions,
            v.index_set, v.source, v.about, v.owner, v.after_load
@@ -89,14 +89,14 @@ $$;
 COMMENT ON FUNCTION millrace.bench_usable_variants() IS 'The variants that the caller can use: the extension''s and one''s own';
 
 CREATE FUNCTION stream_variant_drop(name text) RETURNS boolean
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'stream_variant_drop_wrapper';
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'stream_variant_drop_wrapper';
 COMMENT ON FUNCTION stream_variant_drop(text) IS
 'Drops a variant that the caller added with INSERT INTO millrace.variant; false if there is none of that name';
 
 CREATE FUNCTION millrace.bench_why_skipped(
     engine text, access_method text, variant_source text, source text
 ) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT CASE
         WHEN array_position(engines, engine) > array_position(engines, millrace.engine()) THEN
             format('it needs %s', CASE engine WHEN 'greenplum' THEN 'Greenplum or Cloudberry' ELSE 'Cloudberry' END)
@@ -128,7 +128,7 @@ COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot have it; nu
 GRANT SELECT ON stream_variants TO PUBLIC;
 
 CREATE FUNCTION millrace.bench_get_variant(name text) RETURNS millrace.variant
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     found millrace.variant;
     other record;
@@ -152,7 +152,7 @@ COMMENT ON FUNCTION millrace.bench_get_variant(text) IS
 'The variant of that name, for its texts to be used; an error if it does not exist or is another role''s';
 
 CREATE FUNCTION millrace.bench_choose_variants(run text, source text, variants text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     chosen record;
     wanted text;

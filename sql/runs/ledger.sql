@@ -100,8 +100,22 @@ COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the comm
 
 -- A crash empties unlogged tables. Their ledger rows live here and vanish with them, so that the next
 -- call fills the tables again.
-CREATE UNLOGGED TABLE millrace.batch_unlogged (LIKE millrace.batch INCLUDING ALL);
+CREATE UNLOGGED TABLE millrace.batch_unlogged (LIKE millrace.batch INCLUDING ALL EXCLUDING COMMENTS);
 COMMENT ON TABLE millrace.batch_unlogged IS 'As millrace.batch, for targets that are unlogged or temporary';
+COMMENT ON COLUMN millrace.batch_unlogged.run IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.batch IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.target IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.rows IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.elapsed_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.generate_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.insert_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.commit_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.wal_bytes IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.worker IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.path IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.finished IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.busy_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.commit_before_ms IS 'As in millrace.batch';
 
 -- A dump keeps the runs. Names, not OIDs, lead a restored run back to its tables. No table refers to another by a foreign
 -- key, because a parallel restore fills them in any order.

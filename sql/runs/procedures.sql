@@ -10,7 +10,7 @@ CREATE FUNCTION millrace.open_run(
     target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
     run text, variants regclass[], options jsonb
 ) RETURNS text
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'open_run_wrapper';
 COMMENT ON FUNCTION millrace.open_run(regclass, text, double precision, bigint, integer, integer, text, regclass[], jsonb) IS
 'Begins a run or finds the unfinished one, takes its lock until the transaction ends and returns its name';
@@ -21,7 +21,7 @@ COMMENT ON FUNCTION millrace.check_query(regclass, text, bigint, jsonb) IS
 'Raises an error if the query of source "sql" cannot fill the target; nothing for other sources';
 
 CREATE FUNCTION millrace.reopen_run(run text, adopt boolean, workers integer) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
 COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
 'Readies an existing run and takes its lock until the transaction ends; adopt: its targets are right as they are now';
@@ -100,13 +100,13 @@ COMMENT ON FUNCTION stream_plan(text, double precision, bigint, integer, jsonb) 
 'The batches that stream_ingest with these arguments would commit: their units, counted from 0 (orders for lineitem, parts for partsupp, else rows), and their rows';
 
 CREATE FUNCTION stream_stop(run text) RETURNS boolean
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'stream_stop_wrapper';
 COMMENT ON FUNCTION stream_stop(text) IS
 'Asks a run to stop after the batch in flight; false if no session is ingesting it';
 
 CREATE FUNCTION stream_drop(run text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
 COMMENT ON FUNCTION stream_drop(text) IS 'Forgets a run that is not running; the rows it loaded stay';
 

@@ -1,41 +1,41 @@
 -- Making, loading and dropping the tables of TPC-H.
 
 CREATE FUNCTION millrace.tpch_check_schema(schema text) RETURNS void
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'check_schema_exists_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_schema(text) IS 'Refuses a schema that does not exist';
 
 CREATE FUNCTION millrace.tpch_scale_of(schema text) RETURNS double precision
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'scale_of_wrapper';
 COMMENT ON FUNCTION millrace.tpch_scale_of(text) IS
 'Scale factor of the TPC-H tables or views in a schema, by the number of suppliers';
 
 CREATE FUNCTION millrace.tpch_check_load(sf double precision, schema text, storage text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'check_load_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_load(double precision, text, text) IS
 'Refuses arguments of tpch_load that no table could be made with';
 
 CREATE FUNCTION millrace.tpch_has_table(schema text, "table" text, row_type regtype, storage text, partitioned boolean)
 RETURNS boolean
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'has_table_wrapper';
 COMMENT ON FUNCTION millrace.tpch_has_table(text, text, regtype, text, boolean) IS
 'Whether a table is there as tpch_load would make it; another one of its name is an error';
 
 CREATE FUNCTION millrace.tpch_check_loadable(schema text, "table" text, sf double precision) RETURNS void
-LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'check_loadable_wrapper';
 COMMENT ON FUNCTION millrace.tpch_check_loadable(text, text, double precision) IS
 'Refuses a table loaded at another scale factor, or with rows that no load put there';
 
 -- Everything but comments of region and nation must have a value.
 CREATE FUNCTION millrace.tpch_table_statements(schema text, "table" text, storage text, partitioned boolean) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     whole text := format('%I.%I', schema, "table");
-    row_type text := format('@extschema@.%I', 'tpch_' || "table");
+    row_type text := '@extschema@.' || quote_ident('tpch_' || "table");
     create_table text := CASE storage WHEN 'unlogged' THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
     access_method text := CASE storage WHEN 'unlogged' THEN '' ELSE format(' USING %I', storage) END;
     date_column text := CASE "table" WHEN 'orders' THEN 'o_orderdate' ELSE 'l_shipdate' END;
@@ -66,7 +66,7 @@ COMMENT ON FUNCTION millrace.tpch_table_statements(text, text, text, boolean) IS
 'The statements that make a TPC-H table; partitioned: by year of the order or of the shipment';
 
 CREATE FUNCTION millrace.tpch_create_table(schema text, "table" text, storage text, partitioned boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     statement text;
 BEGIN
@@ -79,16 +79,16 @@ COMMENT ON FUNCTION millrace.tpch_create_table(text, text, text, boolean) IS
 'Makes a TPC-H table; partitioned: by year of the order or of the shipment';
 
 CREATE FUNCTION millrace.tpch_note_load(run text, load text, overwriting jsonb) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_load_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'tpch_note_load_wrapper';
 COMMENT ON FUNCTION millrace.tpch_note_load(text, text, jsonb) IS
 'Notes that a run of the caller''s belongs to the load of a schema, and the arguments of one that overwrites, if not null';
 
 CREATE FUNCTION millrace.tpch_note_loaded(load text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS 'MODULE_PATHNAME', 'tpch_note_loaded_wrapper';
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'tpch_note_loaded_wrapper';
 COMMENT ON FUNCTION millrace.tpch_note_loaded(text) IS 'Notes that a load of the caller''s is complete';
 
 CREATE FUNCTION millrace.tpch_is_overwriting(schema text, overwriting jsonb) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT count(*) = (SELECT count(*) FROM @extschema@.tpch_tables())
     FROM millrace.run r JOIN millrace.target t ON t.run = r.name
     WHERE r.load = schema AND r.overwriting = tpch_is_overwriting.overwriting AND t.relation = to_regclass(t.name)
@@ -100,7 +100,7 @@ COMMENT ON FUNCTION millrace.tpch_is_overwriting(text, jsonb) IS
 CREATE FUNCTION millrace.tpch_prepare_load(
     sf double precision, schema text, storage text, workers integer, partitioned boolean, overwrite boolean
 ) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET client_min_messages TO error AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on SET client_min_messages TO error AS $$
 DECLARE
     name text;
     by_year boolean;
@@ -120,7 +120,7 @@ BEGIN
     FOR name IN SELECT t.name FROM @extschema@.tpch_tables() t LOOP
         by_year := partitioned AND name IN ('orders', 'lineitem');
         IF NOT millrace.tpch_has_table(
-            schema, name, format('@extschema@.%I', 'tpch_' || name)::regtype, storage, by_year)
+            schema, name, ('@extschema@.' || quote_ident('tpch_' || name))::regtype, storage, by_year)
         THEN
             PERFORM millrace.tpch_create_table(schema, name, storage, by_year);
         END IF;
@@ -140,7 +140,7 @@ COMMENT ON FUNCTION millrace.tpch_prepare_load(double precision, text, text, int
 -- A part's suppliers are a quarter of their number and more apart, which among few of them leads to the same one again.
 -- Of more than 228 it does not.
 CREATE FUNCTION millrace.tpch_has_partsupp_key(sf double precision) RETURNS boolean
-LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT sf >= 0.03 OR (SELECT count(*) = count(DISTINCT (ps_partkey, ps_suppkey)) FROM @extschema@.tpch_partsupp(sf))
 $$;
 COMMENT ON FUNCTION millrace.tpch_has_partsupp_key(double precision) IS
@@ -152,7 +152,7 @@ CREATE FUNCTION millrace.tpch_load_steps(
     schema text, keys boolean, indexes boolean, "analyze" boolean, partitioned boolean,
     OUT "position" bigint, OUT name text, OUT statement text
 ) RETURNS SETOF record
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     WITH partsupp_key (is_there) AS (
         -- Without rows nothing is there twice.
         SELECT coalesce(millrace.tpch_has_partsupp_key((
@@ -321,7 +321,7 @@ COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, b
 'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
 
 CREATE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     names text[] := ARRAY(SELECT format('%I.%I', schema, t.name) FROM @extschema@.tpch_tables() t);
     run text;

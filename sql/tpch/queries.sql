@@ -44,7 +44,7 @@ CREATE FUNCTION tpch_validate(
     OUT query integer, OUT pass boolean, OUT rows bigint, OUT milliseconds double precision,
     OUT difference text
 ) RETURNS SETOF record
-LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'tpch_validate_wrapper';
 COMMENT ON FUNCTION tpch_validate(text, double precision, boolean) IS
 'Runs the 22 TPC-H queries on the tables or views of a schema and compares with the published answers by the specification''s rules; sf is taken from the suppliers if null; decorrelated if null where lineitem has no index on l_partkey';

@@ -6,7 +6,7 @@ COMMENT ON FUNCTION millrace.tpch_refresh_orders(double precision, integer) IS
 'The number of orders in a refresh set';
 
 CREATE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT * FROM millrace.source_rows('orders_refresh', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
@@ -14,7 +14,7 @@ COMMENT ON FUNCTION tpch_orders_refresh(integer, double precision) IS
 'Orders that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
 
 CREATE FUNCTION tpch_lineitem_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_lineitem
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT * FROM millrace.source_rows('lineitem_refresh', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
 $$;
@@ -22,7 +22,7 @@ COMMENT ON FUNCTION tpch_lineitem_refresh(integer, double precision) IS
 'Order lines that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
 
 CREATE FUNCTION tpch_orders_delete(stream integer, sf double precision DEFAULT 1) RETURNS SETOF bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT o_orderkey
     FROM millrace.source_rows('orders_delete', jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
@@ -31,7 +31,7 @@ COMMENT ON FUNCTION tpch_orders_delete(integer, double precision) IS
 'Keys of the orders that refresh function RF2 deletes, as dbgen -U makes them: set number stream, from 1 to 999';
 
 CREATE FUNCTION millrace.tpch_column_list(row_type regtype, prefix text) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT string_agg(prefix || attname, ', ' ORDER BY attnum)
     FROM pg_attribute WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = row_type) AND attnum > 0
 $$;
@@ -51,23 +51,24 @@ BEGIN
         'WITH new_order AS (
              INSERT INTO %1$I.orders (%2$s)
              SELECT %3$s
-             FROM millrace.source_rows(''orders_refresh'', $1, $2, $3, NULL::@extschema@.tpch_orders) r
+             FROM millrace.source_rows(''orders_refresh'', $1, $2, $3, NULL::%4$s) r
              WHERE NOT EXISTS (SELECT FROM %1$I.orders o
                                WHERE o.o_orderkey OPERATOR(pg_catalog.=) r.o_orderkey)
              RETURNING o_orderkey
          )
          SELECT pg_catalog.array_agg(o_orderkey) FROM new_order',
         schema,
-        millrace.tpch_column_list('@extschema@.tpch_orders', ''), millrace.tpch_column_list('@extschema@.tpch_orders', 'r.'))
+        millrace.tpch_column_list('@extschema@.tpch_orders', ''), millrace.tpch_column_list('@extschema@.tpch_orders', 'r.'),
+        '@extschema@.tpch_orders')
     INTO keys USING options, first_order, end_order;
     EXECUTE pg_catalog.format(
         'INSERT INTO %I.lineitem (%s)
          SELECT %s
-         FROM millrace.source_rows(''lineitem_refresh'', $1, $2, $3, NULL::@extschema@.tpch_lineitem) r
+         FROM millrace.source_rows(''lineitem_refresh'', $1, $2, $3, NULL::%s) r
          JOIN pg_catalog.unnest($4) AS o (o_orderkey) ON o.o_orderkey OPERATOR(pg_catalog.=) r.l_orderkey',
         schema,
         millrace.tpch_column_list('@extschema@.tpch_lineitem', ''),
-        millrace.tpch_column_list('@extschema@.tpch_lineitem', 'r.'))
+        millrace.tpch_column_list('@extschema@.tpch_lineitem', 'r.'), '@extschema@.tpch_lineitem')
     USING options, first_order, end_order, keys;
     GET DIAGNOSTICS lines = ROW_COUNT;
     orders := COALESCE(pg_catalog.cardinality(keys), 0);
@@ -96,7 +97,7 @@ COMMENT ON FUNCTION millrace.tpch_refresh_delete(text, jsonb, bigint, bigint) IS
 'Deletes a range of the old orders of a refresh set with their lines';
 
 CREATE FUNCTION millrace.tpch_check_refresh(schema text, stream integer, sf double precision) RETURNS double precision
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
     PERFORM millrace.tpch_check_load(COALESCE(sf, 1), schema, 'heap');
     PERFORM millrace.tpch_check_schema(schema);
@@ -109,7 +110,7 @@ COMMENT ON FUNCTION millrace.tpch_check_refresh(text, integer, double precision)
 'Refuses wrong arguments of tpch_refresh; returns the scale factor';
 
 CREATE FUNCTION millrace.tpch_open_refresh(schema text, stream integer, batch_orders integer) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'open_refresh_wrapper';
 COMMENT ON FUNCTION millrace.tpch_open_refresh(text, integer, integer) IS
 'Takes the lock of a refresh set of a schema for this session; refuses batches of no orders';

@@ -196,8 +196,9 @@ pub fn check_query_owner(run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// Writes a new run.
+/// Writes a new run, in the place of what is left of an older one of its name: of a dump that was restored in part, say.
 pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
+    delete(&run.name)?;
     write(
         "INSERT INTO millrace.run
              (name, owner, source, options, batch_rows, batches, rows_estimated, named, rate, profile, created, settings,

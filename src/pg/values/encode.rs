@@ -73,7 +73,11 @@ impl Layout {
             (DataType::Float64, pg_sys::FLOAT8OID) => Some(Layout::Float8),
             (DataType::Boolean, pg_sys::BOOLOID) => Some(Layout::Bool),
             (DataType::Date32, pg_sys::DATEOID) => Some(Layout::Date),
-            (DataType::Timestamp(TimeUnit::Microsecond, None), pg_sys::TIMESTAMPOID) => {
+            // A time without a zone is UTC where the column has one.
+            (
+                DataType::Timestamp(TimeUnit::Microsecond, None),
+                pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID,
+            ) => {
                 let rounds = (0..TIMESTAMP_DIGITS).contains(&typmod);
                 (!rounds).then_some(Layout::Timestamp)
             }
