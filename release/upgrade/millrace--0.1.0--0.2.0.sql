@@ -515,6 +515,19 @@ CREATE OR REPLACE FUNCTION stream_drop(run text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off
 AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
 
+CREATE OR REPLACE FUNCTION tpch_run(
+    query integer, schema text DEFAULT 'tpch', seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
+    decorrelated boolean DEFAULT false
+) RETURNS SETOF json
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    -- Cloudberry drops the order of a subquery whose rows nobody numbers.
+    RETURN QUERY EXECUTE pg_catalog.format(
+        'SELECT pg_catalog.row_to_json(result) FROM (%s) result ORDER BY pg_catalog.row_number() OVER ()',
+        @extschema@.tpch_query(query, schema, seed, sf, decorrelated));
+END
+$$;
+
 CREATE OR REPLACE FUNCTION tpch_validate(
     schema text DEFAULT 'tpch', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
     OUT query integer, OUT pass boolean, OUT rows bigint, OUT milliseconds double precision,
