@@ -385,15 +385,24 @@ CREATE OR REPLACE FUNCTION stream_report(
     OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric,
     OUT table_bytes bigint
 ) RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
-    WITH wanted AS (
-        SELECT stream_report.run AS run
-        UNION SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run
-    ), timed AS (
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    runs text[] := ARRAY(
+        SELECT stream_report.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_report.run);
+    leaves oid[] := ARRAY(SELECT unnest(t.leaves) FROM millrace.target t WHERE t.run = ANY (runs));
+    -- A statement of its own: a cluster cannot ask for sizes in the middle of one that reads tables.
+    sizes jsonb := (
+        SELECT jsonb_agg(jsonb_build_object(
+            'leaf', c.oid, 'total', pg_total_relation_size(c.oid), 'heap', pg_table_size(c.oid)))
+        FROM pg_class c WHERE c.oid = ANY (leaves));
+BEGIN
+    RETURN QUERY
+    WITH timed AS (
         -- The commits of a process's batches are noted by the batches after them, and by the end of a call.
         SELECT b.*, coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0) AS commits_ms,
                (b.elapsed_ms + coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0)) / 1000 AS seconds
-        FROM wanted w, LATERAL (SELECT * FROM millrace.batches WHERE batches.run = w.run) b
+        FROM unnest(runs) AS w (run), LATERAL (SELECT * FROM millrace.batches WHERE batches.run = w.run) b
     ), summary AS (
         SELECT t.run, t.target, t.name, t.leaves, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
                sum(b.seconds) AS seconds,
@@ -402,7 +411,7 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
                sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commits_ms) / 1000 AS commit,
                sum(b.wal_bytes)::bigint AS wal
         FROM millrace.target t LEFT JOIN timed b USING (run, target)
-        WHERE t.run IN (SELECT w.run FROM wanted w)
+        WHERE t.run = ANY (runs)
         GROUP BY t.run, t.target
     )
     SELECT s.name, s.batches, s.rows, round(s.seconds::numeric, 3),
@@ -422,11 +431,12 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
         FROM unnest(s.speeds) AS u (rate)
     ) speed,
     LATERAL (
-        SELECT sum(pg_total_relation_size(c.oid))::bigint AS total, sum(pg_table_size(c.oid))::bigint AS heap
-        FROM unnest(s.leaves) leaf JOIN pg_class c ON c.oid = leaf
+        SELECT sum(l.total)::bigint AS total, sum(l.heap)::bigint AS heap
+        FROM jsonb_to_recordset(sizes) AS l (leaf oid, total bigint, heap bigint) WHERE l.leaf = ANY (s.leaves)
     ) size
     -- Phase noindex comes before phase index.
-    ORDER BY s.run DESC, s.target
+    ORDER BY s.run DESC, s.target;
+END
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
 'Summary of a run, or of all phases of a benchmark, one row per target: rows per second, of one process where workers help, over all its batches, of the slowest, median, 95th percentile and fastest, and by the time for inserting alone, which others of the run did not share, with the ratio of that to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
@@ -1607,6 +1617,8 @@ COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
 CREATE OR REPLACE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
 DECLARE
+    -- A statement of its own: a function that reads tables cannot be called by one that does on a cluster.
+    variants text[] := ARRAY(SELECT v.name FROM millrace.bench_usable_variants() v WHERE v.after_load IS NOT NULL);
     due record;
     statement text;
     started timestamptz;
@@ -1615,8 +1627,7 @@ BEGIN
     SELECT b.target, b.variant, t.name, t.relation INTO due
     FROM millrace.bench_table b
     JOIN millrace.target t USING (run, target)
-    JOIN millrace.bench_usable_variants() v ON v.name = b.variant
-    WHERE b.run = bench_run_next_after_load.run AND b.after_load_ms IS NULL AND v.after_load IS NOT NULL
+    WHERE b.run = bench_run_next_after_load.run AND b.after_load_ms IS NULL AND b.variant = ANY (variants)
     ORDER BY b.target
     LIMIT 1;
     IF due.variant IS NULL THEN
@@ -1729,18 +1740,27 @@ LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_i
 #variable_conflict use_column
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
+    -- Statements of their own: on a cluster none of these can be called by one that reads tables.
+    reports jsonb := (SELECT jsonb_agg(to_jsonb(r)) FROM @extschema@.stream_report(bench.name) r);
+    verified jsonb := '[]';
+    text_bytes jsonb := '{}';
+    phase_run text;
 BEGIN
+    FOR phase_run IN SELECT DISTINCT b.run FROM @extschema@.stream_bench_tables b WHERE b.bench = bench.name LOOP
+        verified := verified || (SELECT jsonb_agg(to_jsonb(v)) FROM @extschema@.stream_verify(phase_run) v);
+        text_bytes := text_bytes || jsonb_build_object(phase_run, millrace.bench_text_bytes_per_row(phase_run));
+    END LOOP;
     RETURN QUERY
     WITH loaded AS (
         SELECT target, b.phase, b.run, b.position, b.variant, r.batches, r.insert_rows_per_second, r.ratio, r.size_bytes,
                w.batches AS batches_wanted,
-               millrace.bench_text_bytes_per_row(b.run) * r.rows / nullif(r.table_bytes, 0) AS compression
+               (text_bytes ->> b.run)::numeric * r.rows / nullif(r.table_bytes, 0) AS compression
         FROM @extschema@.stream_bench_tables b
         JOIN millrace.run w ON w.name = b.run
-        JOIN @extschema@.stream_report(bench.name) r USING (target)
+        JOIN jsonb_to_recordset(reports) AS r (
+            target text, batches bigint, rows bigint, insert_rows_per_second bigint, ratio numeric, size_bytes bigint,
+            table_bytes bigint) USING (target)
         WHERE b.bench = bench.name
-    ), verified AS (
-        SELECT v.* FROM (SELECT DISTINCT l.run FROM loaded l) r, @extschema@.stream_verify(r.run) v
     ), queried AS (
         SELECT q.target, count(*) FILTER (WHERE NOT q.same) AS different, count(DISTINCT q.query) AS queries
         FROM @extschema@.stream_queries q WHERE q.bench = bench.name GROUP BY q.target
@@ -1754,7 +1774,9 @@ BEGIN
                CASE WHEN l.batches < l.batches_wanted
                     THEN format('%s of %s batches are there', l.batches, l.batches_wanted)
                     ELSE coalesce(v.detail, 'the rows are those of the source') END AS detail
-        FROM loaded l JOIN verified v USING (target)
+        FROM loaded l
+        JOIN jsonb_to_recordset(verified) AS v (
+            target text, rows_expected bigint, rows_found bigint, matches boolean, detail text) USING (target)
         UNION ALL
         SELECT 2, 'queries', l.phase, l.variant, l.position, coalesce(q.different, 0), '=', 0, NULL,
                format('results that differ from the baseline''s, of %s queries', coalesce(q.queries, 0))
