@@ -36,9 +36,6 @@ ALTER FUNCTION millrace.tpch_table_statements(text,text,text,boolean) EXECUTE ON
 ALTER FUNCTION public.stream_gates(text,double precision,double precision,double precision,double precision) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_report(text) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_verify(text) EXECUTE ON COORDINATOR;
-ALTER FUNCTION public.tpch_lineitem_refresh(integer,double precision) EXECUTE ON COORDINATOR;
-ALTER FUNCTION public.tpch_orders_delete(integer,double precision) EXECUTE ON COORDINATOR;
-ALTER FUNCTION public.tpch_orders_refresh(integer,double precision) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.tpch_run(integer,text,bigint,double precision,boolean) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.tpch_validate(text,double precision,boolean) EXECUTE ON COORDINATOR;
 CREATE TABLE bench.heap_noindex (LIKE public.iot_readings) USING heap DISTRIBUTED RANDOMLY;

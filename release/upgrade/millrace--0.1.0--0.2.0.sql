@@ -885,26 +885,26 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION millrace.tpch_refresh_orders(sf double precision, stream integer) RETURNS bigint
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
+LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
 COMMENT ON FUNCTION millrace.tpch_refresh_orders(double precision, integer) IS
 'The number of orders in a refresh set';
 
 CREATE OR REPLACE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
-    SELECT * FROM millrace.source_rows('orders_refresh', jsonb_build_object('sf', sf, 'stream', stream),
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT * FROM millrace.source_rows('orders_refresh', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 
 CREATE OR REPLACE FUNCTION tpch_lineitem_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_lineitem
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
-    SELECT * FROM millrace.source_rows('lineitem_refresh', jsonb_build_object('sf', sf, 'stream', stream),
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT * FROM millrace.source_rows('lineitem_refresh', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
 $$;
 
 CREATE OR REPLACE FUNCTION tpch_orders_delete(stream integer, sf double precision DEFAULT 1) RETURNS SETOF bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT o_orderkey
-    FROM millrace.source_rows('orders_delete', jsonb_build_object('sf', sf, 'stream', stream),
+    FROM millrace.source_rows('orders_delete', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 
@@ -1810,6 +1810,40 @@ BEGIN
     FROM gates g
     ORDER BY g.number, g.phase DESC, g.position;
 END
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.cluster_statements() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    WITH member AS (
+        SELECT classid, objid FROM pg_depend
+        WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+          AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'millrace')
+    )
+    SELECT statement FROM (
+        -- Read once per plan, on the coordinator; the segments' catalogs may not have it.
+        SELECT 1 AS step, 'CREATE OR REPLACE FUNCTION millrace.segments() RETURNS smallint '
+            'LANGUAGE sql IMMUTABLE PARALLEL SAFE AS ''SELECT count(*)::smallint '
+            'FROM pg_catalog.gp_segment_configuration WHERE role = ''''p'''' AND content >= 0''' AS statement
+        UNION ALL
+        -- Policies of row security read the ledger on segments, which can read only what each of them has all of.
+        SELECT 2, format('ALTER TABLE %s SET DISTRIBUTED REPLICATED', oid::regclass)
+        FROM pg_class JOIN member ON classid = 'pg_class'::regclass AND objid = oid
+        WHERE relkind = 'r'
+        UNION ALL
+        -- Rows are made where they are stored.
+        SELECT 3, format('ALTER FUNCTION %s EXECUTE ON ALL SEGMENTS', oid::regprocedure)
+        FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
+        WHERE proretset AND 'segments' = ANY (proargnames)
+        UNION ALL
+        -- What reads tables or locks must do so for the whole cluster. SQL that is inlined runs where the statement does.
+        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON COORDINATOR', p.oid::regprocedure)
+        FROM pg_proc p JOIN member ON classid = 'pg_proc'::regclass AND objid = p.oid
+        JOIN pg_language l ON l.oid = prolang
+        WHERE proretset AND provolatile <> 'i' AND 'segments' <> ALL (coalesce(proargnames, '{}'))
+          AND NOT (lanname = 'sql' AND provolatile = 's' AND proconfig IS NULL)
+          AND pronamespace <> coalesce(to_regnamespace('tests'), 0)
+    ) statements
+    ORDER BY step, statement COLLATE "C"
 $$;
 DROP FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb);
 DROP FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb);
