@@ -27,12 +27,14 @@ ALTER FUNCTION public.tpch_part(double precision,integer,integer,smallint) EXECU
 ALTER FUNCTION public.tpch_partsupp(double precision,integer,integer,smallint) EXECUTE ON ALL SEGMENTS;
 ALTER FUNCTION public.tpch_region(double precision,integer,integer,smallint) EXECUTE ON ALL SEGMENTS;
 ALTER FUNCTION public.tpch_supplier(double precision,integer,integer,smallint) EXECUTE ON ALL SEGMENTS;
-ALTER FUNCTION millrace.batches() EXECUTE ON COORDINATOR;
+ALTER FUNCTION millrace.bench_builtin_variants() EXECUTE ON COORDINATOR;
+ALTER FUNCTION millrace.bench_usable_variants() EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.bench_variant_statements(text,text,text,text,bigint,jsonb) EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.cluster_statements() EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.running() EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.tpch_load_steps(text,boolean,boolean,boolean,boolean) EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.tpch_table_statements(text,text,text,boolean) EXECUTE ON COORDINATOR;
+ALTER FUNCTION millrace.unlogged_batches(text) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_gates(text,double precision,double precision,double precision,double precision) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_report(text) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_verify(text) EXECUTE ON COORDINATOR;
