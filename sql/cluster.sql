@@ -24,10 +24,12 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
         FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
         WHERE proretset AND 'segments' = ANY (proargnames)
         UNION ALL
-        -- What reads tables or locks must do so for the whole cluster.
-        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON COORDINATOR', oid::regprocedure)
-        FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
+        -- What reads tables or locks must do so for the whole cluster. SQL that is inlined runs where the statement does.
+        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON COORDINATOR', p.oid::regprocedure)
+        FROM pg_proc p JOIN member ON classid = 'pg_proc'::regclass AND objid = p.oid
+        JOIN pg_language l ON l.oid = prolang
         WHERE proretset AND provolatile <> 'i' AND 'segments' <> ALL (coalesce(proargnames, '{}'))
+          AND NOT (lanname = 'sql' AND provolatile = 's' AND proconfig IS NULL)
           AND pronamespace <> coalesce(to_regnamespace('tests'), 0)
     ) statements
     ORDER BY step, statement COLLATE "C"

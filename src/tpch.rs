@@ -164,8 +164,11 @@ fn validate(query: usize, schema: &str, answer: &Answer, decorrelated: bool) -> 
 
 /// The rows of a query of any columns, each value in its type's text form.
 fn rows_as_text(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
-    let query =
-        format!("SELECT ARRAY(SELECT value FROM json_each_text(row_to_json(result))) FROM ({sql}) result");
+    // Cloudberry drops the order of a subquery whose rows nobody numbers.
+    let query = format!(
+        "SELECT ARRAY(SELECT value FROM json_each_text(row_to_json(result)))
+         FROM ({sql}) result ORDER BY row_number() OVER ()"
+    );
     let rows = Spi::connect(|client| {
         let rows = client.select(&to_c_string(&query), None, &[])?;
         let text = |value: Option<Text>| value.map(Text::into_string);

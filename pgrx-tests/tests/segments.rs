@@ -3,7 +3,11 @@
 //! Each process of the cluster is a server of its own. It is told its role and content id as Cloudberry tells them, by
 //! the settings `gp_role` and `gp_contentid`, which a library built for tests defines and which each server has its own
 //! values of. What Cloudberry's executor does with a function that is marked EXECUTE ON ALL SEGMENTS is done on the
-//! coordinator by a function that has all segments' servers run it at once.
+//! coordinator by a function that has all segments' servers run it at once. What a coordinator refuses, and PostgreSQL
+//! does not, is refused by a library, `pgrx-tests/dispatch/dispatch.c`.
+
+#[path = "segments/dispatch.rs"]
+mod dispatch;
 
 use millrace_tests::{Cluster, content, error_of, kill, one, wait_until};
 use postgres::{Client, Config, NoTls};
@@ -52,18 +56,35 @@ const COORDINATOR: &str = "
     END
     $$";
 
+/// On the coordinator: what the engine is told, as PostgreSQL can be told it.
+const LABELS: &str = r"
+    DO $$
+    DECLARE
+        statement text;
+    BEGIN
+        FOR statement IN SELECT millrace.cluster_statements() LOOP
+            IF statement LIKE 'ALTER %' THEN
+                EXECUTE regexp_replace(statement, '^ALTER (FUNCTION|TABLE) (.*) (EXECUTE ON|SET DISTRIBUTED) (.*)$',
+                                       'SECURITY LABEL FOR dispatch ON \1 \2 IS ''\4''');
+            END IF;
+        END LOOP;
+    END
+    $$";
+
+/// On the coordinator, for who makes tables: PostgreSQL would not understand the clause that says how rows are distributed.
+const LAY_OUT_BY_DEFAULT: &str = "
+    CREATE OR REPLACE FUNCTION millrace.distribution(key text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$";
+
 /// On the coordinator: EXECUTE ON ALL SEGMENTS for the function that batches are inserted from. Tables are the
 /// coordinator's alone, so the row type goes with the query. Each segment first takes a lock by the number of the first
 /// unit, so that a test can hold it up there.
 const DISPATCH: &str = "
     CREATE EXTENSION dblink;
-    -- PostgreSQL would not understand the clause that says how rows are distributed.
-    CREATE OR REPLACE FUNCTION millrace.distribution(key text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$;
     ALTER FUNCTION millrace.source_rows RENAME TO source_rows_here;
     CREATE FUNCTION millrace.source_rows(
         source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement,
         segments smallint DEFAULT millrace.segments()
-    ) RETURNS SETOF anyelement LANGUAGE plpgsql SET search_path = public AS $$
+    ) RETURNS SETOF anyelement LANGUAGE plpgsql SET search_path = public SET dispatch.enforce = off AS $$
     DECLARE
         columns text;
         segment text;
@@ -98,7 +119,8 @@ const DISPATCH: &str = "
         PERFORM dblink_disconnect(c) FROM unnest(dblink_get_connections()) c;
         RAISE;
     END
-    $$";
+    $$;
+    SECURITY LABEL FOR dispatch ON FUNCTION millrace.source_rows IS 'ALL SEGMENTS'";
 
 /// On the coordinator: the same for the functions of TPC-H's tables, by way of the one above.
 const DISPATCH_TABLES: &str = "
@@ -110,10 +132,11 @@ const DISPATCH_TABLES: &str = "
             EXECUTE format('ALTER FUNCTION tpch_%1$s(float8, int, int, smallint) RENAME TO tpch_%1$s_here', name);
             EXECUTE format($f$
                 CREATE FUNCTION tpch_%1$s(sf float8, segments smallint DEFAULT millrace.segments()) RETURNS SETOF tpch_%1$s
-                LANGUAGE sql SET search_path = public AS $$
+                LANGUAGE sql SET search_path = public SET dispatch.enforce = off AS $$
                     SELECT * FROM millrace.source_rows(
                         %1$L, jsonb_build_object('sf', sf), 0, 9223372036854775807, NULL::tpch_%1$s, segments)
-                $$ $f$, name);
+                $$;
+                SECURITY LABEL FOR dispatch ON FUNCTION tpch_%1$s IS 'ALL SEGMENTS' $f$, name);
         END LOOP;
     END
     $do$";
@@ -133,6 +156,7 @@ impl Simulation {
             (coordinator, starting.into_iter().map(|server| server.join().unwrap()).collect())
         });
         coordinator.connect().batch_execute(COORDINATOR).unwrap();
+        coordinator.connect().batch_execute(LABELS).unwrap();
         Self { coordinator, segments }
     }
 
@@ -162,12 +186,20 @@ impl Simulation {
 
 /// A server that is told its role and content id.
 fn server(role: &str, content_id: i32) -> Cluster {
-    let server = Cluster::with_settings(&["shared_preload_libraries = 'millrace'", "shared_buffers = 16MB"]);
+    let dispatch =
+        std::env::var("MILLRACE_DISPATCH").expect("MILLRACE_DISPATCH names the library of a coordinator");
+    let server = Cluster::with_settings(&[
+        &format!("shared_preload_libraries = 'millrace, {dispatch}'"),
+        "shared_buffers = 16MB",
+        // Segments are the parallelism.
+        "max_parallel_workers_per_gather = 0",
+    ]);
     let mut client = server.connect();
     client.batch_execute(CATALOG).unwrap();
-    // The only one of the engine's statements that PostgreSQL knows, too.
-    let statement = statements(&mut client).swap_remove(0);
-    client.batch_execute(&statement).unwrap();
+    // Those of the engine's statements that PostgreSQL knows, too.
+    for statement in statements(&mut client).iter().filter(|statement| statement.starts_with("CREATE ")) {
+        client.batch_execute(statement).unwrap();
+    }
     // PostgreSQL reads its configuration file before the library defines these.
     let settings =
         format!("ALTER ROLE ALL SET gp_role = '{role}'; ALTER ROLE ALL SET gp_contentid = {content_id}");
@@ -200,6 +232,7 @@ fn clusters_of_servers_make_and_load_the_whole() {
     let simulation = Simulation::new(LARGEST);
     rows_of_all_segments_are_the_whole(&simulation);
     only_segments_of_a_planned_cluster_make_shares(&simulation);
+    simulation.coordinator.connect().batch_execute(LAY_OUT_BY_DEFAULT).unwrap();
     simulation.coordinator.connect().batch_execute(DISPATCH).unwrap();
     batches_come_from_all_segments(&simulation);
     benchmarks_compare_what_the_engine_has(&simulation);

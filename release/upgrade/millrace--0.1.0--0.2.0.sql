@@ -524,15 +524,24 @@ CREATE OR REPLACE FUNCTION stream_report(
     OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric,
     OUT table_bytes bigint
 ) RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
-    WITH wanted AS (
-        SELECT stream_report.run AS run
-        UNION SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run
-    ), timed AS (
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    runs text[] := ARRAY(
+        SELECT stream_report.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_report.run);
+    leaves oid[] := ARRAY(SELECT unnest(t.leaves) FROM millrace.target t WHERE t.run = ANY (runs));
+    -- A statement of its own: a cluster cannot ask for sizes in the middle of one that reads tables.
+    sizes jsonb := (
+        SELECT jsonb_agg(jsonb_build_object(
+            'leaf', c.oid, 'total', pg_total_relation_size(c.oid), 'heap', pg_table_size(c.oid)))
+        FROM pg_class c WHERE c.oid = ANY (leaves));
+BEGIN
+    RETURN QUERY
+    WITH timed AS (
         -- The commits of a process's batches are noted by the batches after them, and by the end of a call.
         SELECT b.*, coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0) AS commits_ms,
                (b.elapsed_ms + coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0)) / 1000 AS seconds
-        FROM wanted w, LATERAL (SELECT * FROM millrace.batches WHERE batches.run = w.run) b
+        FROM unnest(runs) AS w (run), LATERAL (SELECT * FROM millrace.batches WHERE batches.run = w.run) b
     ), summary AS (
         SELECT t.run, t.target, t.name, t.leaves, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
                sum(b.seconds) AS seconds,
@@ -541,7 +550,7 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
                sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commits_ms) / 1000 AS commit,
                sum(b.wal_bytes)::bigint AS wal
         FROM millrace.target t LEFT JOIN timed b USING (run, target)
-        WHERE t.run IN (SELECT w.run FROM wanted w)
+        WHERE t.run = ANY (runs)
         GROUP BY t.run, t.target
     )
     SELECT s.name, s.batches, s.rows, round(s.seconds::numeric, 3),
@@ -561,11 +570,12 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
         FROM unnest(s.speeds) AS u (rate)
     ) speed,
     LATERAL (
-        SELECT sum(pg_total_relation_size(c.oid))::bigint AS total, sum(pg_table_size(c.oid))::bigint AS heap
-        FROM unnest(s.leaves) leaf JOIN pg_class c ON c.oid = leaf
+        SELECT sum(l.total)::bigint AS total, sum(l.heap)::bigint AS heap
+        FROM jsonb_to_recordset(sizes) AS l (leaf oid, total bigint, heap bigint) WHERE l.leaf = ANY (s.leaves)
     ) size
     -- Phase noindex comes before phase index.
-    ORDER BY s.run DESC, s.target
+    ORDER BY s.run DESC, s.target;
+END
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
 'Summary of a run, or of all phases of a benchmark, one row per target: rows per second (of one process, if workers help) over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of insert time alone, which the targets of a run do not share, and its ratio to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
@@ -655,6 +665,19 @@ LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
 AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
 COMMENT ON FUNCTION tpch_queries(text, bigint, integer, double precision, boolean) IS
 'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with the seed seed + stream';
+
+CREATE OR REPLACE FUNCTION tpch_run(
+    query integer, schema text DEFAULT 'tpch', seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
+    decorrelated boolean DEFAULT false
+) RETURNS SETOF json
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    -- Cloudberry drops the order of a subquery whose rows nobody numbers.
+    RETURN QUERY EXECUTE pg_catalog.format(
+        'SELECT pg_catalog.row_to_json(result) FROM (%s) result ORDER BY pg_catalog.row_number() OVER ()',
+        @extschema@.tpch_query(query, schema, seed, sf, decorrelated));
+END
+$$;
 
 CREATE OR REPLACE FUNCTION tpch_validate(
     schema text DEFAULT 'tpch', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
@@ -812,10 +835,11 @@ CREATE OR REPLACE FUNCTION millrace.tpch_load_steps(
 ) RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     WITH partsupp_key (is_there) AS (
-        -- Without rows nothing is there twice.
-        SELECT coalesce(millrace.tpch_has_partsupp_key((
+        -- Without rows nothing is there twice. A subquery of its own, because a cluster does not make rows in the middle
+        -- of a statement that reads the ledger.
+        SELECT (SELECT coalesce(millrace.tpch_has_partsupp_key((
             SELECT (r.options ->> 'sf')::double precision
-            FROM millrace.run r WHERE r.name = format('%I.%I', schema, 'partsupp'))), true)
+            FROM millrace.run r WHERE r.name = format('%I.%I', schema, 'partsupp'))), true))
     ), primary_key ("table", columns) AS (VALUES
         ('region', 'r_regionkey'), ('nation', 'n_nationkey'), ('part', 'p_partkey'),
         ('supplier', 's_suppkey'), ('partsupp', 'ps_partkey, ps_suppkey'), ('customer', 'c_custkey'),
@@ -1002,26 +1026,26 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION millrace.tpch_refresh_orders(sf double precision, stream integer) RETURNS bigint
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
+LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
 COMMENT ON FUNCTION millrace.tpch_refresh_orders(double precision, integer) IS
 'The number of orders in a refresh set';
 
 CREATE OR REPLACE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT * FROM millrace.source_rows('orders_refresh', jsonb_build_object('sf', sf, 'stream', stream),
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT * FROM millrace.source_rows('orders_refresh', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 
 CREATE OR REPLACE FUNCTION tpch_lineitem_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_lineitem
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT * FROM millrace.source_rows('lineitem_refresh', jsonb_build_object('sf', sf, 'stream', stream),
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT * FROM millrace.source_rows('lineitem_refresh', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
 $$;
 
 CREATE OR REPLACE FUNCTION tpch_orders_delete(stream integer, sf double precision DEFAULT 1) RETURNS SETOF bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT o_orderkey
-    FROM millrace.source_rows('orders_delete', jsonb_build_object('sf', sf, 'stream', stream),
+    FROM millrace.source_rows('orders_delete', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 
@@ -1290,10 +1314,12 @@ COMMENT ON FUNCTION millrace.bench_why_skipped(text, text, text, text) IS
 CREATE OR REPLACE VIEW stream_variants AS
 SELECT v.name, v.engine, v.access_method, v.source, v.about,
        CASE WHEN v.owner IS NOT NULL THEN millrace.role_name(v.owner) END AS owner,
-       millrace.bench_why_skipped(v.engine, v.access_method, v.source, NULL) AS skipped
+       millrace.bench_why_skipped(v.engine, v.access_method, v.source, NULL) AS skipped,
+       v.position
 FROM millrace.variants v
 ORDER BY v.position, v.name;
-COMMENT ON VIEW stream_variants IS 'The variants that stream_bench can compare, in its order';
+COMMENT ON VIEW stream_variants IS
+'The variants that stream_bench can compare, in its order; on a cluster only with ORDER BY position, name';
 COMMENT ON COLUMN stream_variants.name IS 'The variant''s name';
 COMMENT ON COLUMN stream_variants.engine IS 'The server it needs: postgresql for any, greenplum for Greenplum or Cloudberry, cloudberry';
 COMMENT ON COLUMN stream_variants.access_method IS 'Table access method; null for the server''s default';
@@ -1301,6 +1327,7 @@ COMMENT ON COLUMN stream_variants.source IS 'The source it is for; null for any'
 COMMENT ON COLUMN stream_variants.about IS 'What it is';
 COMMENT ON COLUMN stream_variants.owner IS 'The role that added it; null if it came with the extension';
 COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot have it; null if it can';
+COMMENT ON COLUMN stream_variants.position IS 'Its place in the order in which they are loaded';
 GRANT SELECT ON stream_variants TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.bench_get_variant(name text) RETURNS millrace.variant
@@ -1687,6 +1714,8 @@ COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
 CREATE OR REPLACE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
+    -- A statement of its own: a function that reads tables cannot be called by one that does on a cluster.
+    variants text[] := ARRAY(SELECT v.name FROM millrace.bench_usable_variants() v WHERE v.after_load IS NOT NULL);
     due record;
     statement text;
     started timestamptz;
@@ -1695,8 +1724,7 @@ BEGIN
     SELECT b.target, b.variant, t.name, t.relation INTO due
     FROM millrace.bench_table b
     JOIN millrace.target t USING (run, target)
-    JOIN millrace.bench_usable_variants() v ON v.name = b.variant
-    WHERE b.run = bench_run_next_after_load.run AND b.after_load_ms IS NULL AND v.after_load IS NOT NULL
+    WHERE b.run = bench_run_next_after_load.run AND b.after_load_ms IS NULL AND b.variant = ANY (variants)
     ORDER BY b.target
     LIMIT 1;
     IF due.variant IS NULL THEN
@@ -1810,18 +1838,27 @@ LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_i
 #variable_conflict use_column
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
+    -- Statements of their own: on a cluster none of these can be called by one that reads tables.
+    reports jsonb := (SELECT jsonb_agg(to_jsonb(r)) FROM @extschema@.stream_report(bench.name) r);
+    verified jsonb := '[]';
+    text_bytes jsonb := '{}';
+    phase_run text;
 BEGIN
+    FOR phase_run IN SELECT DISTINCT b.run FROM @extschema@.stream_bench_tables b WHERE b.bench = bench.name LOOP
+        verified := verified || (SELECT jsonb_agg(to_jsonb(v)) FROM @extschema@.stream_verify(phase_run) v);
+        text_bytes := text_bytes || jsonb_build_object(phase_run, millrace.bench_text_bytes_per_row(phase_run));
+    END LOOP;
     RETURN QUERY
     WITH loaded AS (
         SELECT target, b.phase, b.run, b.position, b.variant, r.batches, r.insert_rows_per_second, r.ratio, r.size_bytes,
                w.batches AS batches_wanted,
-               millrace.bench_text_bytes_per_row(b.run) * r.rows / nullif(r.table_bytes, 0) AS compression
+               (text_bytes ->> b.run)::numeric * r.rows / nullif(r.table_bytes, 0) AS compression
         FROM @extschema@.stream_bench_tables b
         JOIN millrace.run w ON w.name = b.run
-        JOIN @extschema@.stream_report(bench.name) r USING (target)
+        JOIN jsonb_to_recordset(reports) AS r (
+            target text, batches bigint, rows bigint, insert_rows_per_second bigint, ratio numeric, size_bytes bigint,
+            table_bytes bigint) USING (target)
         WHERE b.bench = bench.name
-    ), verified AS (
-        SELECT v.* FROM (SELECT DISTINCT l.run FROM loaded l) r, @extschema@.stream_verify(r.run) v
     ), queried AS (
         SELECT q.target, count(*) FILTER (WHERE NOT q.same) AS different, count(DISTINCT q.query) AS queries
         FROM @extschema@.stream_queries q WHERE q.bench = bench.name GROUP BY q.target
@@ -1835,7 +1872,9 @@ BEGIN
                CASE WHEN l.batches < l.batches_wanted
                     THEN format('%s of %s batches are there', l.batches, l.batches_wanted)
                     ELSE coalesce(v.detail, 'the rows are those of the source') END AS detail
-        FROM loaded l JOIN verified v USING (target)
+        FROM loaded l
+        JOIN jsonb_to_recordset(verified) AS v (
+            target text, rows_expected bigint, rows_found bigint, matches boolean, detail text) USING (target)
         UNION ALL
         SELECT 2, 'queries', l.phase, l.variant, l.position, coalesce(q.different, 0), '=', 0, NULL,
                format('results that differ from the baseline''s, of %s queries', coalesce(q.queries, 0))
@@ -1893,10 +1932,12 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
         FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
         WHERE proretset AND 'segments' = ANY (proargnames)
         UNION ALL
-        -- What reads tables or locks must do so for the whole cluster.
-        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON COORDINATOR', oid::regprocedure)
-        FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
+        -- What reads tables or locks must do so for the whole cluster. SQL that is inlined runs where the statement does.
+        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON COORDINATOR', p.oid::regprocedure)
+        FROM pg_proc p JOIN member ON classid = 'pg_proc'::regclass AND objid = p.oid
+        JOIN pg_language l ON l.oid = prolang
         WHERE proretset AND provolatile <> 'i' AND 'segments' <> ALL (coalesce(proargnames, '{}'))
+          AND NOT (lanname = 'sql' AND provolatile = 's' AND proconfig IS NULL)
           AND pronamespace <> coalesce(to_regnamespace('tests'), 0)
     ) statements
     ORDER BY step, statement COLLATE "C"

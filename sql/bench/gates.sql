@@ -22,18 +22,27 @@ LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_i
 #variable_conflict use_column
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
+    -- Statements of their own: on a cluster none of these can be called by one that reads tables.
+    reports jsonb := (SELECT jsonb_agg(to_jsonb(r)) FROM @extschema@.stream_report(bench.name) r);
+    verified jsonb := '[]';
+    text_bytes jsonb := '{}';
+    phase_run text;
 BEGIN
+    FOR phase_run IN SELECT DISTINCT b.run FROM @extschema@.stream_bench_tables b WHERE b.bench = bench.name LOOP
+        verified := verified || (SELECT jsonb_agg(to_jsonb(v)) FROM @extschema@.stream_verify(phase_run) v);
+        text_bytes := text_bytes || jsonb_build_object(phase_run, millrace.bench_text_bytes_per_row(phase_run));
+    END LOOP;
     RETURN QUERY
     WITH loaded AS (
         SELECT target, b.phase, b.run, b.position, b.variant, r.batches, r.insert_rows_per_second, r.ratio, r.size_bytes,
                w.batches AS batches_wanted,
-               millrace.bench_text_bytes_per_row(b.run) * r.rows / nullif(r.table_bytes, 0) AS compression
+               (text_bytes ->> b.run)::numeric * r.rows / nullif(r.table_bytes, 0) AS compression
         FROM @extschema@.stream_bench_tables b
         JOIN millrace.run w ON w.name = b.run
-        JOIN @extschema@.stream_report(bench.name) r USING (target)
+        JOIN jsonb_to_recordset(reports) AS r (
+            target text, batches bigint, rows bigint, insert_rows_per_second bigint, ratio numeric, size_bytes bigint,
+            table_bytes bigint) USING (target)
         WHERE b.bench = bench.name
-    ), verified AS (
-        SELECT v.* FROM (SELECT DISTINCT l.run FROM loaded l) r, @extschema@.stream_verify(r.run) v
     ), queried AS (
         SELECT q.target, count(*) FILTER (WHERE NOT q.same) AS different, count(DISTINCT q.query) AS queries
         FROM @extschema@.stream_queries q WHERE q.bench = bench.name GROUP BY q.target
@@ -47,7 +56,9 @@ BEGIN
                CASE WHEN l.batches < l.batches_wanted
                     THEN format('%s of %s batches are there', l.batches, l.batches_wanted)
                     ELSE coalesce(v.detail, 'the rows are those of the source') END AS detail
-        FROM loaded l JOIN verified v USING (target)
+        FROM loaded l
+        JOIN jsonb_to_recordset(verified) AS v (
+            target text, rows_expected bigint, rows_found bigint, matches boolean, detail text) USING (target)
         UNION ALL
         SELECT 2, 'queries', l.phase, l.variant, l.position, coalesce(q.different, 0), '=', 0, NULL,
                format('results that differ from the baseline''s, of %s queries', coalesce(q.queries, 0))

@@ -164,6 +164,8 @@ COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
 CREATE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
+    -- A statement of its own: a function that reads tables cannot be called by one that does on a cluster.
+    variants text[] := ARRAY(SELECT v.name FROM millrace.bench_usable_variants() v WHERE v.after_load IS NOT NULL);
     due record;
     statement text;
     started timestamptz;
@@ -172,8 +174,7 @@ BEGIN
     SELECT b.target, b.variant, t.name, t.relation INTO due
     FROM millrace.bench_table b
     JOIN millrace.target t USING (run, target)
-    JOIN millrace.bench_usable_variants() v ON v.name = b.variant
-    WHERE b.run = bench_run_next_after_load.run AND b.after_load_ms IS NULL AND v.after_load IS NOT NULL
+    WHERE b.run = bench_run_next_after_load.run AND b.after_load_ms IS NULL AND b.variant = ANY (variants)
     ORDER BY b.target
     LIMIT 1;
     IF due.variant IS NULL THEN

@@ -113,10 +113,12 @@ COMMENT ON FUNCTION millrace.bench_why_skipped(text, text, text, text) IS
 CREATE VIEW stream_variants AS
 SELECT v.name, v.engine, v.access_method, v.source, v.about,
        CASE WHEN v.owner IS NOT NULL THEN millrace.role_name(v.owner) END AS owner,
-       millrace.bench_why_skipped(v.engine, v.access_method, v.source, NULL) AS skipped
+       millrace.bench_why_skipped(v.engine, v.access_method, v.source, NULL) AS skipped,
+       v.position
 FROM millrace.variants v
 ORDER BY v.position, v.name;
-COMMENT ON VIEW stream_variants IS 'The variants that stream_bench can compare, in its order';
+COMMENT ON VIEW stream_variants IS
+'The variants that stream_bench can compare, in its order; on a cluster only with ORDER BY position, name';
 COMMENT ON COLUMN stream_variants.name IS 'The variant''s name';
 COMMENT ON COLUMN stream_variants.engine IS 'The server it needs: postgresql for any, greenplum for Greenplum or Cloudberry, cloudberry';
 COMMENT ON COLUMN stream_variants.access_method IS 'Table access method; null for the server''s default';
@@ -124,6 +126,7 @@ COMMENT ON COLUMN stream_variants.source IS 'The source it is for; null for any'
 COMMENT ON COLUMN stream_variants.about IS 'What it is';
 COMMENT ON COLUMN stream_variants.owner IS 'The role that added it; null if it came with the extension';
 COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot have it; null if it can';
+COMMENT ON COLUMN stream_variants.position IS 'Its place in the order in which they are loaded';
 
 GRANT SELECT ON stream_variants TO PUBLIC;
 

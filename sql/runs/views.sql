@@ -94,15 +94,24 @@ CREATE FUNCTION stream_report(
     OUT wal_bytes bigint, OUT wal_bytes_per_row numeric, OUT size_bytes bigint, OUT bytes_per_row numeric,
     OUT table_bytes bigint
 ) RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
-    WITH wanted AS (
-        SELECT stream_report.run AS run
-        UNION SELECT bt.run FROM millrace.bench_table bt WHERE bt.bench = stream_report.run
-    ), timed AS (
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    runs text[] := ARRAY(
+        SELECT stream_report.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_report.run);
+    leaves oid[] := ARRAY(SELECT unnest(t.leaves) FROM millrace.target t WHERE t.run = ANY (runs));
+    -- A statement of its own: a cluster cannot ask for sizes in the middle of one that reads tables.
+    sizes jsonb := (
+        SELECT jsonb_agg(jsonb_build_object(
+            'leaf', c.oid, 'total', pg_total_relation_size(c.oid), 'heap', pg_table_size(c.oid)))
+        FROM pg_class c WHERE c.oid = ANY (leaves));
+BEGIN
+    RETURN QUERY
+    WITH timed AS (
         -- The commits of a process's batches are noted by the batches after them, and by the end of a call.
         SELECT b.*, coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0) AS commits_ms,
                (b.elapsed_ms + coalesce(b.commit_ms, 0) + coalesce(b.commit_before_ms, 0)) / 1000 AS seconds
-        FROM wanted w, LATERAL (SELECT * FROM millrace.batches WHERE batches.run = w.run) b
+        FROM unnest(runs) AS w (run), LATERAL (SELECT * FROM millrace.batches WHERE batches.run = w.run) b
     ), summary AS (
         SELECT t.run, t.target, t.name, t.leaves, count(b.batch) AS batches, coalesce(sum(b.rows), 0)::bigint AS rows,
                sum(b.seconds) AS seconds,
@@ -111,7 +120,7 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
                sum(b.generate_ms) / 1000 AS generate, sum(b.insert_ms) / 1000 AS insert, sum(b.commits_ms) / 1000 AS commit,
                sum(b.wal_bytes)::bigint AS wal
         FROM millrace.target t LEFT JOIN timed b USING (run, target)
-        WHERE t.run IN (SELECT w.run FROM wanted w)
+        WHERE t.run = ANY (runs)
         GROUP BY t.run, t.target
     )
     SELECT s.name, s.batches, s.rows, round(s.seconds::numeric, 3),
@@ -131,11 +140,12 @@ LANGUAGE sql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
         FROM unnest(s.speeds) AS u (rate)
     ) speed,
     LATERAL (
-        SELECT sum(pg_total_relation_size(c.oid))::bigint AS total, sum(pg_table_size(c.oid))::bigint AS heap
-        FROM unnest(s.leaves) leaf JOIN pg_class c ON c.oid = leaf
+        SELECT sum(l.total)::bigint AS total, sum(l.heap)::bigint AS heap
+        FROM jsonb_to_recordset(sizes) AS l (leaf oid, total bigint, heap bigint) WHERE l.leaf = ANY (s.leaves)
     ) size
     -- Phase noindex comes before phase index.
-    ORDER BY s.run DESC, s.target
+    ORDER BY s.run DESC, s.target;
+END
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
 'Summary of a run, or of all phases of a benchmark, one row per target: rows per second (of one process, if workers help) over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of insert time alone, which the targets of a run do not share, and its ratio to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';

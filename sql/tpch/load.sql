@@ -154,10 +154,11 @@ CREATE FUNCTION millrace.tpch_load_steps(
 ) RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     WITH partsupp_key (is_there) AS (
-        -- Without rows nothing is there twice.
-        SELECT coalesce(millrace.tpch_has_partsupp_key((
+        -- Without rows nothing is there twice. A subquery of its own, because a cluster does not make rows in the middle
+        -- of a statement that reads the ledger.
+        SELECT (SELECT coalesce(millrace.tpch_has_partsupp_key((
             SELECT (r.options ->> 'sf')::double precision
-            FROM millrace.run r WHERE r.name = format('%I.%I', schema, 'partsupp'))), true)
+            FROM millrace.run r WHERE r.name = format('%I.%I', schema, 'partsupp'))), true))
     ), primary_key ("table", columns) AS (VALUES
         ('region', 'r_regionkey'), ('nation', 'n_nationkey'), ('part', 'p_partkey'),
         ('supplier', 's_suppkey'), ('partsupp', 'ps_partkey, ps_suppkey'), ('customer', 'c_custkey'),

@@ -23,8 +23,9 @@ CREATE FUNCTION tpch_run(
 ) RETURNS SETOF json
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
+    -- Cloudberry drops the order of a subquery whose rows nobody numbers.
     RETURN QUERY EXECUTE pg_catalog.format(
-        'SELECT pg_catalog.row_to_json(result) FROM (%s) result',
+        'SELECT pg_catalog.row_to_json(result) FROM (%s) result ORDER BY pg_catalog.row_number() OVER ()',
         @extschema@.tpch_query(query, schema, seed, sf, decorrelated));
 END
 $$;

@@ -1,30 +1,31 @@
 -- The refresh functions of TPC-H.
 
 CREATE FUNCTION millrace.tpch_refresh_orders(sf double precision, stream integer) RETURNS bigint
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
+LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
 COMMENT ON FUNCTION millrace.tpch_refresh_orders(double precision, integer) IS
 'The number of orders in a refresh set';
 
+-- Without settings, so that they are inlined: a cluster's statements that read tables could not call them.
 CREATE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT * FROM millrace.source_rows('orders_refresh', jsonb_build_object('sf', sf, 'stream', stream),
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT * FROM millrace.source_rows('orders_refresh', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 COMMENT ON FUNCTION tpch_orders_refresh(integer, double precision) IS
 'Orders that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
 
 CREATE FUNCTION tpch_lineitem_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_lineitem
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT * FROM millrace.source_rows('lineitem_refresh', jsonb_build_object('sf', sf, 'stream', stream),
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT * FROM millrace.source_rows('lineitem_refresh', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_lineitem)
 $$;
 COMMENT ON FUNCTION tpch_lineitem_refresh(integer, double precision) IS
 'Order lines that refresh function RF1 inserts, as dbgen -U makes them: set number stream, from 1 to 999';
 
 CREATE FUNCTION tpch_orders_delete(stream integer, sf double precision DEFAULT 1) RETURNS SETOF bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT o_orderkey
-    FROM millrace.source_rows('orders_delete', jsonb_build_object('sf', sf, 'stream', stream),
+    FROM millrace.source_rows('orders_delete', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
         0, millrace.tpch_refresh_orders(sf, stream), NULL::@extschema@.tpch_orders)
 $$;
 COMMENT ON FUNCTION tpch_orders_delete(integer, double precision) IS

@@ -190,7 +190,8 @@ impl Arguments {
             )?
             .get(0);
         let variants = "SELECT name, skipped FROM stream_variants
-                        WHERE (source IS NULL OR source = $1) AND (owner IS NULL OR owner = current_user) AND ($2::text[] IS NULL OR name = ANY ($2))";
+                        WHERE (source IS NULL OR source = $1) AND (owner IS NULL OR owner = current_user) AND ($2::text[] IS NULL OR name = ANY ($2))
+                        ORDER BY position, name";
         let mut tables = Vec::new();
         for row in client.query(variants, &[&self.source, &self.variants])? {
             let (name, skipped): (String, Option<String>) = (row.get(0), row.get(1));

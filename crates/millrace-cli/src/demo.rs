@@ -39,11 +39,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     session.batch_execute(&format!("CREATE SCHEMA {SCHEMA}; CREATE TABLE {TABLE} (LIKE tpch_lineitem)"))?;
     let shown = show_all(&server, &mut session, arguments.sf);
     // Also after Ctrl-C and errors.
-    let dropped = session.batch_execute(&format!(
-        "SELECT stream_drop(run) FROM stream_progress WHERE run = '{RUN}'; DROP SCHEMA {SCHEMA} CASCADE"
-    ));
+    let dropped = drop_all(&mut session);
     shown?;
-    Ok(dropped?)
+    dropped
+}
+
+/// Forgets the run, if it was begun, and drops its table.
+fn drop_all(session: &mut Client) -> Result<()> {
+    // Two statements: one that reads tables of a cluster cannot call a function that changes some.
+    if session.query_opt("SELECT FROM stream_progress WHERE run = $1", &[&RUN])?.is_some() {
+        session.execute("SELECT stream_drop($1)", &[&RUN])?;
+    }
+    Ok(session.batch_execute(&format!("DROP SCHEMA {SCHEMA} CASCADE"))?)
 }
 
 fn show_all(server: &Server, session: &mut Client, sf: f64) -> Result<()> {

@@ -94,7 +94,8 @@ impl Report {
 fn runs_of(client: &mut Client, run: &str) -> Result<Vec<String>> {
     let query = "
         SELECT run FROM stream_bench_tables WHERE bench = $1 GROUP BY run
-        UNION SELECT run FROM stream_progress WHERE run = $1 ORDER BY 1";
+        -- None comes twice: a benchmark's runs are called by it and their phase.
+        UNION ALL SELECT run FROM stream_progress WHERE run = $1 ORDER BY 1";
     let runs: Vec<String> = client.query(query, &[&run])?.iter().map(|row| row.get(0)).collect();
     if runs.is_empty() {
         let message = format!("run \"{run}\" does not exist");
@@ -125,55 +126,67 @@ fn facts(client: &mut Client, runs: &[String]) -> Result<Vec<(&'static str, Stri
 }
 
 fn targets(client: &mut Client, run: &str) -> Result<Vec<Target>> {
+    // Two statements: one that reads tables of a cluster cannot call a function that does.
+    let tables = "SELECT target, phase, variant, run FROM stream_bench_tables WHERE bench = $1";
+    let tables = client.query(tables, &[&run])?;
     let query = "
-        SELECT t.phase, coalesce(t.variant, r.target), r.target, coalesce(t.run, $1), r.batches, r.rows,
+        SELECT r.target, r.batches, r.rows,
                r.seconds::float8, r.rows_per_second, r.rows_per_second_min, r.rows_per_second_p50,
                r.rows_per_second_p95, r.rows_per_second_max, r.insert_rows_per_second, r.ratio::float8,
                r.generate_seconds::float8, r.insert_seconds::float8, r.commit_seconds::float8,
                r.analyze_seconds::float8, r.wal_bytes_per_row::float8, r.size_bytes, r.bytes_per_row::float8, r.table_bytes,
                r.after_load_seconds::float8
         FROM stream_report($1) WITH ORDINALITY r
-        LEFT JOIN stream_bench_tables t ON t.bench = $1 AND t.target = r.target
         ORDER BY r.ordinality";
-    client.query(query, &[&run])?.iter().map(|row| target(client, row)).collect()
+    let report = client.query(query, &[&run])?;
+    let target = |row: &Row| {
+        let name: &str = row.get(0);
+        let table = tables.iter().find(|table| table.get::<_, &str>(0) == name);
+        let curve = curve(client, table.map_or(run, |table| table.get(3)), name)?;
+        let variant = table.map_or(name, |table| table.get(2)).to_owned();
+        Ok(Target { phase: table.map(|table| table.get(1)), variant, curve, ..figures(row) })
+    };
+    report.iter().map(target).collect()
 }
 
-fn target(client: &mut Client, row: &Row) -> Result<Target> {
-    Ok(Target {
-        phase: row.get(0),
-        variant: row.get(1),
-        curve: curve(client, row.get(3), row.get(2))?,
-        batches: row.get(4),
-        rows: row.get(5),
-        seconds: row.get(6),
-        rows_per_second: row.get(7),
-        rows_per_second_min: row.get(8),
-        rows_per_second_p50: row.get(9),
-        rows_per_second_p95: row.get(10),
-        rows_per_second_max: row.get(11),
-        insert_rows_per_second: row.get(12),
-        ratio: row.get(13),
-        generate_seconds: row.get(14),
-        insert_seconds: row.get(15),
-        commit_seconds: row.get(16),
-        analyze_seconds: row.get(17),
-        wal_bytes_per_row: row.get(18),
-        size_bytes: row.get(19),
-        bytes_per_row: row.get(20),
-        table_bytes: row.get(21),
-        after_load_seconds: row.get(22),
-    })
+/// What a row of `stream_report` has beside the target.
+fn figures(row: &Row) -> Target {
+    Target {
+        batches: row.get(1),
+        rows: row.get(2),
+        seconds: row.get(3),
+        rows_per_second: row.get(4),
+        rows_per_second_min: row.get(5),
+        rows_per_second_p50: row.get(6),
+        rows_per_second_p95: row.get(7),
+        rows_per_second_max: row.get(8),
+        insert_rows_per_second: row.get(9),
+        ratio: row.get(10),
+        generate_seconds: row.get(11),
+        insert_seconds: row.get(12),
+        commit_seconds: row.get(13),
+        analyze_seconds: row.get(14),
+        wal_bytes_per_row: row.get(15),
+        size_bytes: row.get(16),
+        bytes_per_row: row.get(17),
+        table_bytes: row.get(18),
+        after_load_seconds: row.get(19),
+        ..Target::default()
+    }
 }
 
 fn curve(client: &mut Client, run: &str, target: &str) -> Result<Vec<(f64, f64)>> {
+    // A statement of its own: in the other one, Greenplum loses the portal of the extended protocol.
+    let step = "SELECT 1 + (batches - 1) / $2 FROM stream_progress WHERE run = $1";
+    let step: i64 = client.query_one(step, &[&run, &POINTS])?.get(0);
     let query = "
         SELECT avg(b.batch)::float8, round(1000 * sum(b.rows) / sum(b.insert_ms))::float8
         FROM stream_batches b
         WHERE b.run = $1 AND b.target = $2
-        GROUP BY (b.batch - 1) / (SELECT 1 + (batches - 1) / $3 FROM stream_progress WHERE run = $1)
+        GROUP BY (b.batch - 1) / $3
         HAVING sum(b.insert_ms) > 0
         ORDER BY 1";
-    Ok(client.query(query, &[&run, &target, &POINTS])?.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(client.query(query, &[&run, &target, &step])?.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 fn gates(client: &mut Client, run: &str) -> Result<Vec<Gate>> {
