@@ -63,7 +63,7 @@ fn stream_export(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Files> {
         let hint = "COPY (query) TO writes the rows of a query to a file.";
         return Err(Error::NotSupported { what: "exporting a query", hint }.into());
     }
-    let definition = registry::find(&name).map_err(Error::from)?;
+    let definition = registry::find(name).map_err(Error::from)?;
     let is_sources = |key: &str| definition.options.iter().any(|option| option.name == key);
     let (of_source, of_export): (Map<_, _>, Map<_, _>) =
         options(&arguments)?.into_iter().partition(|(key, _)| is_sources(key));

@@ -40,11 +40,13 @@ pub fn generate_ahead() -> bool {
 }
 
 /// Whether stream_ingest may insert in bulk.
+#[cfg(not(feature = "cbdb"))]
 pub fn enable_bulk_insert() -> bool {
     ENABLE_BULK_INSERT.get()
 }
 
 /// Whether the planner may use the streaming scan.
+#[cfg(not(feature = "cbdb"))]
 pub fn enable_scan() -> bool {
     ENABLE_SCAN.get()
 }

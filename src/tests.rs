@@ -334,7 +334,7 @@ mod tests {
                  SELECT n_name AS name FROM tpch_nation() UNION SELECT r_name FROM tpch_region()) s",
             "SELECT mode() WITHIN GROUP (ORDER BY o_clerk) FROM tpch_orders(0.01)",
         ];
-        let answers = || queries.map(|query| one::<String>(query));
+        let answers = || queries.map(one::<String>);
         let streamed = answers();
         Spi::run("SET LOCAL millrace.enable_scan = off").unwrap();
         assert_eq!(answers(), streamed);

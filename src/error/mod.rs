@@ -45,8 +45,10 @@ pub enum Error {
     /// The function that is called was dropped.
     UnknownFunction(u32),
     /// A column of the row type was dropped since the query was planned.
+    #[cfg(not(feature = "cbdb"))]
     ColumnDropped { position: usize, row: String },
     /// A column of the row type is not of the type any more that the query was planned with.
+    #[cfg(not(feature = "cbdb"))]
     RowTypeChanged { position: usize, found: String, expected: String },
     /// An argument that needs a value has none.
     Null(&'static str),
@@ -137,6 +139,7 @@ pub enum Error {
     /// A run's column is gone.
     UnknownColumn { table: String, column: String },
     /// What an insert into a table is changed within its batch, by the batch itself.
+    #[cfg(not(feature = "cbdb"))]
     PlanChanged,
     /// A function of an older version's SQL.
     Retired,
@@ -194,10 +197,12 @@ impl Error {
                 Code::ERRCODE_UNDEFINED_FUNCTION,
                 format!("function with OID {function} does not exist"),
             ),
+            #[cfg(not(feature = "cbdb"))]
             Error::ColumnDropped { position, row } => Report::new(
                 Code::ERRCODE_UNDEFINED_COLUMN,
                 format!("attribute {position} of type {row} has been dropped"),
             ),
+            #[cfg(not(feature = "cbdb"))]
             Error::RowTypeChanged { position, found, expected } => Report::new(
                 Code::ERRCODE_DATATYPE_MISMATCH,
                 "function return row and query-specified return row do not match",
@@ -411,6 +416,7 @@ impl Error {
                 format!("column \"{column}\" of table {table}, which the run fills, does not exist any more"),
             )
             .hint("Add it again, or forget the run with stream_drop()."),
+            #[cfg(not(feature = "cbdb"))]
             Error::PlanChanged => Report::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 "a table was changed while a batch was being inserted into it",

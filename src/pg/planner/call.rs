@@ -76,6 +76,7 @@ impl<'p> GeneratingCall<'p> {
     ///
     /// # Safety
     /// The values are those of [`Self::arguments`].
+    #[cfg(not(feature = "cbdb"))]
     pub unsafe fn evaluated(self, values: Vec<Option<Datum>>) -> Result<Call> {
         // SAFETY: the caller vouches for the values, and the parser has made their types the function's.
         unsafe { self.read(Signature::of(self.0.funcid)?, values) }
@@ -90,6 +91,7 @@ impl<'p> GeneratingCall<'p> {
     }
 
     /// A copy of the expression.
+    #[cfg(not(feature = "cbdb"))]
     pub fn copy(self) -> *mut pg_sys::Expr {
         // SAFETY: copies a node, which is one.
         unsafe { pg_sys::copyObjectImpl((&raw const *self.0).cast()).cast() }

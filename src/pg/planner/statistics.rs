@@ -6,6 +6,7 @@
 //! the rows.
 
 use crate::pg::planner::call::GeneratingCall;
+#[cfg(not(feature = "cbdb"))]
 use crate::pg::planner::node::nodes;
 use crate::pg::values::arena::Arena;
 use crate::pg::values::encode::{Column, Layout};
@@ -66,6 +67,7 @@ unsafe extern "C-unwind" fn free_statistic(tuple: pg_sys::HeapTuple) {
 ///
 /// # Safety
 /// `rel` is a base relation in planning, the one of `call`.
+#[cfg(not(feature = "cbdb"))]
 pub unsafe fn set_widths(rel: *mut pg_sys::RelOptInfo, call: GeneratingCall) {
     // SAFETY: the caller vouches for the relation, which has a target.
     let (rel, target) = unsafe { (&*rel, &mut *(*rel).reltarget) };

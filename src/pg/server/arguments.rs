@@ -49,8 +49,8 @@ impl Signature {
         row_type: String,
         values: impl IntoIterator<Item = Option<Datum>>,
     ) -> Arguments {
-        // SAFETY: the caller vouches for the types of the values.
         let read = |((name, oid), value): (_, Option<Datum>)| {
+            // SAFETY: the values are of the types of the declaration, in its order.
             (name, value.and_then(|value| unsafe { read(oid, value) }))
         };
         let values = self.arguments.into_iter().zip(values).map(read).collect();

@@ -1,11 +1,11 @@
 //! What differs between PostgreSQL's major versions, and on Apache Cloudberry.
 
 use pgrx::pg_sys;
-#[cfg(any(feature = "pg14", feature = "pg15"))]
+#[cfg(all(any(feature = "pg14", feature = "pg15"), not(feature = "cbdb")))]
 use std::ffi::CStr;
 #[cfg(not(feature = "cbdb"))]
 use std::ptr::null_mut;
-#[cfg(any(feature = "pg14", feature = "pg15"))]
+#[cfg(all(any(feature = "pg14", feature = "pg15"), not(feature = "cbdb")))]
 use std::sync::LazyLock;
 
 /// What the streaming scan can do beyond scanning. That custom scans project has to be said since
@@ -196,7 +196,7 @@ pub fn terminate_on_sigterm() {
 
 /// Whether the free space map is not taken at its word where it names pages beyond a table's end. It is not
 /// written to WAL, so it may after a crash; before 15.7 and 14.12 the server then failed to read them.
-#[cfg(any(feature = "pg14", feature = "pg15"))]
+#[cfg(all(any(feature = "pg14", feature = "pg15"), not(feature = "cbdb")))]
 pub fn reads_no_page_beyond_the_end() -> bool {
     const SINCE: u32 = if cfg!(feature = "pg14") { 140_012 } else { 150_007 };
     static KNOWN: LazyLock<bool> = LazyLock::new(|| {

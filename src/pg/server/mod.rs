@@ -14,6 +14,7 @@ pub mod raw;
 pub mod report;
 pub mod role;
 pub mod settings;
+#[cfg(not(feature = "cbdb"))]
 pub mod slot;
 #[cfg(not(feature = "cbdb"))]
 pub mod subtransaction;

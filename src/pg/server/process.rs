@@ -26,6 +26,7 @@ pub fn note_preloaded() {
 }
 
 /// Whether the postmaster loaded the library.
+#[cfg(not(feature = "cbdb"))]
 pub fn was_preloaded() -> bool {
     PRELOADED.load(Ordering::Relaxed)
 }

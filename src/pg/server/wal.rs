@@ -9,6 +9,7 @@ thread_local! {
 }
 
 /// How much goes to disk at a time: as much as the WAL writer flushes by default.
+#[cfg(not(feature = "cbdb"))]
 const FLUSH_BYTES: u64 = 1 << 20;
 
 /// Bytes of WAL this backend has written so far.
@@ -19,6 +20,7 @@ pub fn written() -> u64 {
 
 /// Has the WAL writer flush what was written so far, while more rows are inserted. Otherwise the commit of a batch,
 /// which comes sooner than the WAL writer's own round, would wait for all of it.
+#[cfg(not(feature = "cbdb"))]
 pub fn flush_ahead() {
     if written() - FLUSH_ASKED.get() >= FLUSH_BYTES {
         FLUSH_ASKED.set(written());

@@ -101,6 +101,7 @@ impl<T: Send + 'static> Feed<T> {
     }
 
     /// Goes on with other units when those it makes on demand are at their end.
+    #[cfg(not(feature = "cbdb"))]
     pub fn go_on_with(&mut self, units: Range<u64>) {
         if let Feed::OnDemand(batches, _) = self {
             batches.go_on_with(units);

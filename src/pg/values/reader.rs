@@ -110,6 +110,7 @@ impl Reader {
     /// Reads batches that have the source's columns of these numbers, those that are columns of the row type
     /// too. Other columns of the row type are left alone. What it allocates lives as long as the current
     /// memory context, and so must the reader.
+    #[cfg(not(feature = "cbdb"))]
     pub fn new(row_type: &RowType, source: &str, schema: &Schema, columns: &[usize]) -> Result<Self> {
         let (attributes, numbers) = match_columns(row_type, source, schema, Unmatched::Null)?;
         let place = |number: &usize| columns.iter().position(|column| column == number);
@@ -176,6 +177,7 @@ impl Reader {
 }
 
 /// The columns of a source that a row type has, too.
+#[cfg(not(feature = "cbdb"))]
 pub fn columns_of(row_type: &RowType, source: &str, schema: &Schema) -> Result<Vec<usize>> {
     Ok(match_columns(row_type, source, schema, Unmatched::Null)?.1)
 }

@@ -35,6 +35,7 @@ impl Stream {
     }
 
     /// As [`Stream::new`], but reads just the columns whose positions are in `wanted`, and in that order.
+    #[cfg(not(feature = "cbdb"))]
     pub fn of_columns(
         row_type: &RowType,
         name: &str,
@@ -60,6 +61,7 @@ impl Stream {
     }
 
     /// Goes on with other units when those it reads are at their end.
+    #[cfg(not(feature = "cbdb"))]
     pub fn go_on_with(&mut self, units: Range<u64>) {
         self.feed.go_on_with(units);
     }
@@ -70,6 +72,7 @@ impl Stream {
     }
 
     /// As [`Reader::converts`].
+    #[cfg(not(feature = "cbdb"))]
     pub fn converts(&self) -> bool {
         self.reader.converts()
     }
