@@ -202,10 +202,16 @@ impl Column {
     /// As [`Column::value`], as a datum; one of varying length is in `memory`.
     #[inline]
     pub fn datum(&self, row: usize, memory: &mut Arena) -> Result<Option<Datum>, Error> {
+        if self.recodes {
+            return self.recoded_datum(row, memory);
+        }
+        Ok(self.value(row)?.map(|value| value.datum(memory)))
+    }
+
+    #[cold]
+    fn recoded_datum(&self, row: usize, memory: &mut Arena) -> Result<Option<Datum>, Error> {
         Ok(match self.value(row)? {
-            Some(Value::Text { text, padding }) if self.recodes => {
-                Some(text_datum(&to_server(text), padding, memory))
-            }
+            Some(Value::Text { text, padding }) => Some(text_datum(&to_server(text), padding, memory)),
             value => value.map(|value| value.datum(memory)),
         })
     }
