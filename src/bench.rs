@@ -20,6 +20,11 @@ fn check_owner(bench: &str) -> Result<()> {
     if is_owner { Ok(()) } else { Err(Error::NotOwnerOfBench(bench.to_owned())) }
 }
 
+/// The value of an argument that must have one.
+fn required<T>(value: Option<T>, name: &'static str) -> Result<T> {
+    value.ok_or(Error::Null(name))
+}
+
 fn check_run_owner(run: &str) -> Result<()> {
     ledger::check_owner(&ledger::get(run)?)
 }
@@ -28,8 +33,8 @@ fn check_run_owner(run: &str) -> Result<()> {
 fn bench_insert(
     name: Text,
     source: Text,
-    rows: i64,
-    batch_rows: i32,
+    rows: Option<i64>,
+    batch_rows: Option<i32>,
     options: Json,
     schema: Text,
     analyze_every: Option<i32>,
@@ -42,8 +47,8 @@ fn bench_insert(
             role::current().into(),
             role::cluster_identifier().into(),
             source.into(),
-            rows.into(),
-            batch_rows.into(),
+            required(rows, "rows")?.into(),
+            required(batch_rows, "batch_rows")?.into(),
             options.into(),
             schema.into(),
             analyze_every.into(),
@@ -54,11 +59,16 @@ fn bench_insert(
 }
 
 #[pg_extern(sql = false)]
-fn bench_note_variant(bench: Text, place: i32, variant: Text, skipped: Option<Text>) -> SqlResult<()> {
+fn bench_note_variant(
+    bench: Text,
+    place: Option<i32>,
+    variant: Text,
+    skipped: Option<Text>,
+) -> SqlResult<()> {
     check_owner(&bench)?;
     ledger::write(
         "INSERT INTO millrace.bench_variant (bench, position, variant, skipped) VALUES ($1, $2, $3, $4)",
-        &[bench.into(), place.into(), variant.into(), skipped.into()],
+        &[bench.into(), required(place, "place")?.into(), variant.into(), skipped.into()],
     )?;
     Ok(())
 }
@@ -69,7 +79,7 @@ fn bench_note_table(
     phase: Text,
     variant: Text,
     run: Text,
-    target: i32,
+    target: Option<i32>,
     definition: Text,
 ) -> SqlResult<()> {
     check_owner(&bench)?;
@@ -77,7 +87,14 @@ fn bench_note_table(
     ledger::write(
         "INSERT INTO millrace.bench_table (bench, phase, variant, run, target, definition)
          VALUES ($1, $2, $3, $4, $5, $6)",
-        &[bench.into(), phase.into(), variant.into(), run.into(), target.into(), definition.into()],
+        &[
+            bench.into(),
+            phase.into(),
+            variant.into(),
+            run.into(),
+            required(target, "target")?.into(),
+            definition.into(),
+        ],
     )?;
     Ok(())
 }
@@ -85,21 +102,27 @@ fn bench_note_table(
 #[pg_extern(sql = false)]
 fn bench_note_analyze(
     run: Text,
-    target: i32,
-    batch: i64,
-    ms: f64,
-    finished: TimestampWithTimeZone,
+    target: Option<i32>,
+    batch: Option<i64>,
+    ms: Option<f64>,
+    finished: Option<TimestampWithTimeZone>,
 ) -> SqlResult<()> {
     check_run_owner(&run)?;
     ledger::write(
         "INSERT INTO millrace.bench_analyze (run, target, batch, ms, finished) VALUES ($1, $2, $3, $4, $5)",
-        &[run.into(), target.into(), batch.into(), ms.into(), finished.into()],
+        &[
+            run.into(),
+            required(target, "target")?.into(),
+            required(batch, "batch")?.into(),
+            required(ms, "ms")?.into(),
+            required(finished, "finished")?.into(),
+        ],
     )?;
     Ok(())
 }
 
 #[pg_extern(sql = false)]
-fn bench_note_after_load(run: Text, target: i32, ms: f64, statement: Text) -> SqlResult<()> {
+fn bench_note_after_load(run: Text, target: Option<i32>, ms: Option<f64>, statement: Text) -> SqlResult<()> {
     check_run_owner(&run)?;
     ledger::write(
         "UPDATE millrace.bench_table
@@ -107,7 +130,7 @@ fn bench_note_after_load(run: Text, target: i32, ms: f64, statement: Text) -> Sq
              definition = definition OPERATOR(pg_catalog.||) ';' OPERATOR(pg_catalog.||) pg_catalog.chr(10)
                           OPERATOR(pg_catalog.||) $4
          WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2",
-        &[run.into(), target.into(), ms.into(), statement.into()],
+        &[run.into(), required(target, "target")?.into(), required(ms, "ms")?.into(), statement.into()],
     )?;
     Ok(())
 }
@@ -116,14 +139,14 @@ fn bench_note_after_load(run: Text, target: i32, ms: f64, statement: Text) -> Sq
 #[allow(clippy::too_many_arguments)]
 fn bench_note_query(
     run: Text,
-    target: i32,
+    target: Option<i32>,
     query: Text,
-    attempt: i32,
-    ms: f64,
-    rows: i64,
+    attempt: Option<i32>,
+    ms: Option<f64>,
+    rows: Option<i64>,
     hash: Option<AnyNumeric>,
     statement: Text,
-    finished: TimestampWithTimeZone,
+    finished: Option<TimestampWithTimeZone>,
 ) -> SqlResult<()> {
     check_run_owner(&run)?;
     ledger::write(
@@ -131,14 +154,14 @@ fn bench_note_query(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             run.into(),
-            target.into(),
+            required(target, "target")?.into(),
             query.into(),
-            attempt.into(),
-            ms.into(),
-            rows.into(),
+            required(attempt, "attempt")?.into(),
+            required(ms, "ms")?.into(),
+            required(rows, "rows")?.into(),
             hash.into(),
             statement.into(),
-            finished.into(),
+            required(finished, "finished")?.into(),
         ],
     )?;
     Ok(())

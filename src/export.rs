@@ -7,7 +7,7 @@ use crate::call::{Arguments, find_table, open_tpch_table};
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::arguments::of_call;
 use crate::pg::server::progress::ExportReport;
-use crate::pg::server::text::Text;
+use crate::pg::server::text::{Text, from_server, to_server};
 use crate::pg::server::{cluster, process};
 use crate::runs::origin;
 use millrace_export::{
@@ -16,6 +16,8 @@ use millrace_export::{
 use millrace_sources::{registry, tpch};
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -114,11 +116,14 @@ fn folder(path: &str) -> Result<PathBuf> {
     if Spi::get_one(query)? != Some(true) {
         return Err(Error::NoFileRight);
     }
-    if !Path::new(path).is_absolute() {
+    // File names are in the database's encoding, as those of COPY are.
+    let encoded = to_server(path);
+    let encoded = Path::new(OsStr::from_bytes(&encoded));
+    if !encoded.is_absolute() {
         return Err(Error::RelativePath(path.to_owned()));
     }
     // Without links and "..", so that it cannot lead elsewhere.
-    let Ok(folder) = std::fs::canonicalize(path) else {
+    let Ok(folder) = encoded.canonicalize() else {
         return Err(Error::from(ExportError::NoFolder(path.into())));
     };
     if own_folders().iter().any(|own| folder.starts_with(own)) {
@@ -139,7 +144,7 @@ fn files(request: Request) -> Result<Files> {
     let row = |file: FileReport| {
         let written = file.written.as_ref();
         (
-            file.path.to_string_lossy().into_owned().into(),
+            from_server(file.path.as_os_str().as_bytes()).into(),
             written.map(|written| written.rows as i64),
             file.bytes as i64,
             written.map(|written| written.row_groups as i64),

@@ -56,6 +56,7 @@ pub extern "C-unwind" fn _PG_init() {
         pg::server::process::note_preloaded();
     }
     guc::register();
+    pg::server::process::reserve_setting_names();
     #[cfg(feature = "pg_test")]
     pg::server::cluster::register_for_tests();
     pg::workers::crew::register_work(runs::session::work);

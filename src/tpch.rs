@@ -158,8 +158,16 @@ fn validate(query: usize, schema: &str, answer: &Answer, decorrelated: bool) -> 
     let start = Instant::now();
     let found = rows_as_text(&sql)?;
     let milliseconds = start.elapsed().as_micros() as f64 / 1000.0;
-    let difference = answers::first_difference(query, answer, &found);
+    let mut difference = answers::first_difference(query, answer, &found);
+    if difference.is_some() && !sorts_as_c()? {
+        difference = answers::first_difference_in_c_order(query, answer, found.clone());
+    }
     Ok((query as i32, difference.is_none(), found.len() as i64, milliseconds, difference.map(Text::from)))
+}
+
+/// Whether the database sorts texts byte by byte, as those who made the answers did.
+fn sorts_as_c() -> Result<bool> {
+    Ok(one("SELECT 'B' < 'a' AND 'a b' < 'aB' AND 'ch' < 'h'", &[])? == Some(true))
 }
 
 /// The rows of a query of any columns, each value in its type's text form.

@@ -379,6 +379,7 @@ fn a_publication_of_all_tables_reaches_a_subscriber_that_has_the_extension() {
     });
     let conflicts: Vec<_> = log.lines().filter(|line| line.contains("duplicate key")).collect();
     assert!(conflicts.is_empty(), "{}", conflicts.join("\n"));
+    replica.script("CREATE TABLE region (LIKE tpch_region)").unwrap();
     client.script("CREATE TABLE region (LIKE tpch_region); CALL stream_ingest('region')").unwrap();
     client.script("TRUNCATE nation; CALL stream_ingest('nation')").unwrap();
     wait_until("the new rows, or a conflict", || {

@@ -301,6 +301,14 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT pg_catalog.hashtextextended(run, 7236837112405)
 $$;
 
+CREATE OR REPLACE FUNCTION millrace.running(OUT key bigint, OUT pid integer) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT (classid::bigint << 32) | objid::bigint, pid
+    FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+$$;
+
 CREATE OR REPLACE FUNCTION millrace.unlogged_batches(run text) RETURNS SETOF millrace.batch
 LANGUAGE plpgsql STABLE ROWS 1000 SET search_path TO pg_catalog, pg_temp AS $$
 BEGIN
@@ -889,9 +897,11 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
                ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', schema, s."table", s.object, s.definition)
            END
     FROM numbered s
-    CROSS JOIN LATERAL (
-        SELECT max(b.finished) AS finished FROM millrace.batches b WHERE b.run = format('%I.%I', schema, s."table")
-    ) last_batch,
+    LEFT JOIN LATERAL (
+        -- Of an unlogged table's run it is not noted when it was done.
+        SELECT coalesce(r.finished, (SELECT max(b.finished) FROM millrace.unlogged_batches(r.name) b)) AS finished
+        FROM millrace.run r WHERE r.name = format('%I.%I', schema, s."table")
+    ) last_batch ON true,
     LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation
     WHERE NOT CASE s.kind
         WHEN 'index' THEN EXISTS (

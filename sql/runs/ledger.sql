@@ -163,7 +163,7 @@ $$;
 COMMENT ON FUNCTION millrace.lock_key(text) IS 'Key of the advisory lock that the session ingesting a run holds';
 
 CREATE FUNCTION millrace.running(OUT key bigint, OUT pid integer) RETURNS SETOF record
-LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT (classid::bigint << 32) | objid::bigint, pid
     FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 1 AND granted

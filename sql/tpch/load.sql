@@ -208,9 +208,11 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
                ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', schema, s."table", s.object, s.definition)
            END
     FROM numbered s
-    CROSS JOIN LATERAL (
-        SELECT max(b.finished) AS finished FROM millrace.batches b WHERE b.run = format('%I.%I', schema, s."table")
-    ) last_batch,
+    LEFT JOIN LATERAL (
+        -- Of an unlogged table's run it is not noted when it was done.
+        SELECT coalesce(r.finished, (SELECT max(b.finished) FROM millrace.unlogged_batches(r.name) b)) AS finished
+        FROM millrace.run r WHERE r.name = format('%I.%I', schema, s."table")
+    ) last_batch ON true,
     LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation
     WHERE NOT CASE s.kind
         WHEN 'index' THEN EXISTS (

@@ -74,6 +74,8 @@ pub enum Error {
     IntegerRange { column: String, value: i64 },
     /// A procedure that commits was called inside a transaction block.
     TransactionBlock(String),
+    /// A procedure that commits was called where it cannot.
+    Atomic(String),
     /// An argument out of its range.
     Argument { name: &'static str, value: String, hint: &'static str },
     /// A segment that is not among those that share the rows.
@@ -273,6 +275,14 @@ impl Error {
                 format!("{statement} cannot run inside a transaction block"),
             )
             .hint("It commits after each batch: call it outside BEGIN, with autocommit on."),
+            Error::Atomic(statement) => Report::new(
+                Code::ERRCODE_INVALID_TRANSACTION_TERMINATION,
+                format!("{statement} cannot run where it cannot commit"),
+            )
+            .hint(
+                "It commits after each batch: call it from psql, or from a procedure without SET and SECURITY DEFINER, \
+                 not from a function.",
+            ),
             Error::Argument { name, value, hint } => Report::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("invalid value for argument \"{name}\": {value}"),

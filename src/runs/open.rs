@@ -29,6 +29,9 @@ fn check_may_commit(statement: Text) -> SqlResult<()> {
     if process::in_transaction_block() {
         return Err(Error::TransactionBlock(statement.into_string()).into());
     }
+    if !process::may_commit() {
+        return Err(Error::Atomic(statement.into_string()).into());
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::runs::ledger::{Storage, Target, one, text, value};
 use millrace_sources::Source;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
 
 /// A relation one might ingest into.
 pub struct Relation {
@@ -189,23 +190,32 @@ impl Relation {
 
     fn columns(&self) -> Result<Vec<TableColumn>> {
         Spi::connect(|client| {
-            let rows = client.select(
-                "SELECT a.attname::pg_catalog.text,
+            let query = format!(
+                "{TREE}
+                 SELECT a.attname::pg_catalog.text,
                         a.attgenerated OPERATOR(pg_catalog.<>) '' OR a.attidentity OPERATOR(pg_catalog.=) 'a',
-                        a.atthasdef OR a.attidentity OPERATOR(pg_catalog.<>) '' OR t.typdefault IS NOT NULL
+                        a.atthasdef OR a.attidentity OPERATOR(pg_catalog.<>) '' OR t.typdefault IS NOT NULL,
+                        -- A view has what its table has; of one that a trigger or a rule fills nothing is known.
+                        (SELECT pg_catalog.bool_or(b.atthasdef OR b.attidentity OPERATOR(pg_catalog.<>) ''
+                                                   OR bt.typdefault IS NOT NULL)
+                         FROM base
+                         JOIN pg_catalog.pg_attribute b ON b.attrelid OPERATOR(pg_catalog.=) base.oid
+                              AND b.attrelid OPERATOR(pg_catalog.<>) $1
+                              AND b.attname OPERATOR(pg_catalog.=) a.attname
+                         JOIN pg_catalog.pg_type bt ON bt.oid OPERATOR(pg_catalog.=) b.atttypid)
                  FROM pg_catalog.pg_attribute a
                  JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
                  WHERE a.attrelid OPERATOR(pg_catalog.=) $1 AND a.attnum OPERATOR(pg_catalog.>) 0
                        AND NOT a.attisdropped
-                 ORDER BY a.attnum",
-                None,
-                &[self.oid.into()],
-            )?;
-            let column = |row| {
+                 ORDER BY a.attnum"
+            );
+            let rows = client.select(query.as_str(), None, &[self.oid.into()])?;
+            let column = |row: SpiHeapTupleData<'_>| {
+                let below: Option<bool> = row.get(4)?;
                 Ok(TableColumn {
                     name: text(&row, 1)?,
                     made_by_table: value(&row, 2)?,
-                    has_default: value::<bool>(&row, 3)? || self.is_view(),
+                    has_default: value::<bool>(&row, 3)? || below.unwrap_or(self.is_view()),
                 })
             };
             rows.map(column).collect()

@@ -9,7 +9,9 @@ use crate::partition;
 use crate::plan::{Piece, Plan, PlannedFile, check_free};
 use crate::{Encoding, Error, FileReport, Progress, Request};
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -231,7 +233,11 @@ impl<F: Encoding> Appender<'_, F> {
     fn create(&mut self, folder: &Path) -> Result<(), Error> {
         let failed = |error| Error::write(folder, error);
         match std::fs::create_dir(folder) {
-            Ok(()) => self.created.push(folder.to_owned()),
+            Ok(()) => {
+                // As files are: whoever may read these is to reach them, also where a server's umask says otherwise.
+                std::fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(failed)?;
+                self.created.push(folder.to_owned());
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let is_folder = folder.symlink_metadata().is_ok_and(|there| there.is_dir());
                 return if is_folder { Ok(()) } else { Err(Error::Exists(folder.to_owned())) };

@@ -68,6 +68,24 @@ pub fn in_transaction_block() -> bool {
     unsafe { pg_sys::IsTransactionBlock() }
 }
 
+/// Whether a procedure that was called from here may commit: not from a function, and not where a procedure has settings of
+/// its own or its owner's rights.
+pub fn may_commit() -> bool {
+    // SAFETY: reads what SPI, through which the procedure has called, knows of itself.
+    unsafe { pg_sys::SPI_inside_nonatomic_context() }
+}
+
+/// Keeps names of settings that begin as ours do for us, so that a misspelt one is told.
+pub fn reserve_setting_names() {
+    // SAFETY: the name is a C string, which the server copies.
+    unsafe {
+        #[cfg(feature = "pg14")]
+        pg_sys::EmitWarningsOnPlaceholders(c"millrace".as_ptr());
+        #[cfg(not(feature = "pg14"))]
+        pg_sys::MarkGUCPrefixReserved(c"millrace".as_ptr());
+    }
+}
+
 /// Raises the server's error if the transaction is read-only, as all are on a standby.
 pub fn check_writable(statement: &str) {
     let statement = to_c_string(statement);

@@ -118,6 +118,35 @@ pub fn first_difference(query: usize, answer: &Answer, found: &[Vec<Option<Strin
     None
 }
 
+/// As [`first_difference`], of rows that a database has put in another order of texts than C's: both are compared in the
+/// same order.
+pub fn first_difference_in_c_order(
+    query: usize,
+    answer: &Answer,
+    mut found: Vec<Vec<Option<String>>>,
+) -> Option<String> {
+    // By the columns that are texts first, since numbers may differ in their last digits.
+    let is_number = |text: &str| text.trim().parse::<f64>().is_ok();
+    let texts: Vec<usize> = (0..answer.columns.len())
+        .filter(|&column| answer.rows.first().is_some_and(|row| !is_number(&row[column])))
+        .collect();
+    let mut expected = Answer { columns: answer.columns.clone(), rows: answer.rows.clone() };
+    expected.rows.sort_by(|one, other| {
+        let key = |row: &[String]| {
+            texts.iter().map(|&column| row[column].trim_end().to_owned()).collect::<Vec<_>>()
+        };
+        key(one).cmp(&key(other))
+    });
+    found.sort_by(|one, other| {
+        let text = |row: &[Option<String>], column: usize| {
+            row.get(column).and_then(|value| value.as_deref()).unwrap_or_default().trim_end().to_owned()
+        };
+        let key = |row: &[Option<String>]| texts.iter().map(|&column| text(row, column)).collect::<Vec<_>>();
+        key(one).cmp(&key(other))
+    });
+    first_difference(query, &expected, &found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -103,7 +103,8 @@ impl Scan {
                 // Checks the right to execute the function, too.
                 call: pg_sys::ExecInitTableFunctionResult(call, context, ps),
                 context,
-                columns: numbers.iter_int().map(|number| number as usize - 1).collect(),
+                // The first says how many there are.
+                columns: numbers.iter_int().skip(1).map(|number| number as usize - 1).collect(),
                 converts: true,
                 progress: None,
                 memory: new_memory(),

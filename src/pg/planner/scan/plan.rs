@@ -231,8 +231,10 @@ fn target_list(columns: &[&pg_sys::Var]) -> *mut pg_sys::List {
     list
 }
 
-/// The columns' numbers in the row type, from 1.
+/// How many columns there are, and their numbers in the row type, from 1. An empty list would be a null pointer, which is
+/// no node.
 fn numbers(columns: &[&pg_sys::Var]) -> *mut pg_sys::List {
+    let numbers = std::iter::once(columns.len() as i32).chain(columns.iter().map(|var| var.varattno.into()));
     // SAFETY: adds to a list of integers, which begins empty.
-    columns.iter().fold(null_mut(), |list, var| unsafe { pg_sys::lappend_int(list, var.varattno.into()) })
+    numbers.fold(null_mut(), |list, number| unsafe { pg_sys::lappend_int(list, number) })
 }
