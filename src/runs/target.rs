@@ -202,7 +202,10 @@ impl Relation {
                          JOIN pg_catalog.pg_attribute b ON b.attrelid OPERATOR(pg_catalog.=) base.oid
                               AND b.attrelid OPERATOR(pg_catalog.<>) $1
                               AND b.attname OPERATOR(pg_catalog.=) a.attname
-                         JOIN pg_catalog.pg_type bt ON bt.oid OPERATOR(pg_catalog.=) b.atttypid)
+                         JOIN pg_catalog.pg_class bc ON bc.oid OPERATOR(pg_catalog.=) base.oid
+                         JOIN pg_catalog.pg_type bt ON bt.oid OPERATOR(pg_catalog.=) b.atttypid
+                         -- A view between has a column that may be called otherwise below.
+                         WHERE bc.relkind OPERATOR(pg_catalog.<>) 'v' OR b.atthasdef)
                  FROM pg_catalog.pg_attribute a
                  JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
                  WHERE a.attrelid OPERATOR(pg_catalog.=) $1 AND a.attnum OPERATOR(pg_catalog.>) 0

@@ -12,7 +12,6 @@ use crate::pg::server::subtransaction;
 use crate::pg::server::wal;
 use crate::pg::values::feed::Feed;
 use crate::pg::values::reader::{Reader, columns_of};
-use crate::pg::values::row_type::RowType;
 use crate::pg::values::tuple::{Batch, Former, Tuples};
 use arrow::array::RecordBatch;
 use millrace_sources::Source;
@@ -45,7 +44,7 @@ impl From<Error> for Stop {
     }
 }
 
-/// Inserts `units` of a source into tables, the same rows into each. Columns the source does not have are null.
+/// Inserts `units` of a source into tables, the same rows into each. Columns that an insert does not fill are null.
 pub fn bulk_insert(
     inserts: &[LockedInsert],
     name: &str,
@@ -81,11 +80,7 @@ struct Load {
 
 impl Load {
     fn begin(inserts: &[LockedInsert], name: &str, schema: &arrow::datatypes::Schema) -> Result<Self> {
-        let row_type = |insert: &LockedInsert| {
-            let table = insert.table();
-            RowType::of_table(table).ok_or_else(|| Error::UnknownTarget(table.to_u32().to_string()))
-        };
-        let row_types = inserts.iter().map(row_type).collect::<Result<Vec<_>>>()?;
+        let row_types = inserts.iter().map(LockedInsert::row_type).collect::<Result<Vec<_>>>()?;
         let mut columns = Vec::new();
         for row_type in &row_types {
             columns.extend(columns_of(row_type, name, schema)?);

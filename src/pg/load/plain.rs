@@ -18,6 +18,8 @@ use std::ffi::{CStr, CString};
 /// An insert into a table that is known to be a plain one.
 pub struct PlainInsert {
     table: Oid,
+    /// Those that it fills.
+    columns: Vec<String>,
     statement: Prepared,
     /// That of the plan which was looked at.
     generation: i32,
@@ -37,14 +39,12 @@ impl PlainInsert {
     pub fn plan(table: Oid, columns: &[String]) -> Result<Option<Self>> {
         // SAFETY: any OID may be locked.
         unsafe { pg_sys::LockRelationOid(table, ROW_EXCLUSIVE) };
-        let row_type =
-            RowType::of_table(table).ok_or_else(|| Error::UnknownTarget(table.to_u32().to_string()))?;
+        let row_type = row_type(table, columns)?;
         // The planner has no say in how a cluster's rows reach their segments.
         if cluster::is_cluster() || !table_looks_plain(table) {
             return Ok(None);
         }
-        let mut filled = row_type.attributes();
-        filled.retain(|attribute| columns.contains(&attribute.name));
+        let filled = row_type.attributes();
         let mut types: Vec<_> = filled.iter().map(|attribute| attribute.oid).collect();
         let statement = Prepared::new(&insert_values(table, &filled), &mut types)?;
         let plan = statement.plan();
@@ -52,7 +52,7 @@ impl PlainInsert {
         let is_plain = plan.statement().is_some_and(|plan| unsafe { plan_is_plain(plan, table, &filled) });
         let generation = plan.generation();
         drop(plan);
-        Ok(is_plain.then_some(Self { table, statement, generation }))
+        Ok(is_plain.then(|| Self { table, columns: columns.to_vec(), statement, generation }))
     }
 
     /// Locks the table, as an insert does, for the rest of the transaction; `None` if the insert must be
@@ -74,6 +74,11 @@ impl LockedInsert<'_> {
         self.insert.table
     }
 
+    /// What it fills.
+    pub(super) fn row_type(&self) -> Result<RowType> {
+        row_type(self.table(), &self.insert.columns)
+    }
+
     /// Whether rows go into partitions, which are looked at when rows come for them.
     pub(super) fn is_partitioned(&self) -> bool {
         // SAFETY: looks up the catalogs.
@@ -84,6 +89,13 @@ impl LockedInsert<'_> {
     pub(super) fn statement(&self) -> *const pg_sys::PlannedStmt {
         self.statement
     }
+}
+
+/// A table's row type, of which only some columns are filled.
+fn row_type(table: Oid, columns: &[String]) -> Result<RowType> {
+    let row_type =
+        RowType::of_table(table).ok_or_else(|| Error::UnknownTarget(table.to_u32().to_string()))?;
+    Ok(row_type.filling(columns))
 }
 
 /// `INSERT INTO table (columns) VALUES ($1, ...)`, in the server's encoding.

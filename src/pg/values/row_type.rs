@@ -10,6 +10,8 @@ use std::ffi::{CStr, c_char};
 pub struct RowType {
     pub(super) descriptor: PgTupleDesc<'static>,
     pub(super) name: String,
+    /// If only some of its columns are filled, their names; the others are null.
+    filled: Option<Vec<String>>,
 }
 
 /// One column of a row type that was not dropped.
@@ -40,6 +42,7 @@ impl RowType {
             Ok(Self {
                 name: relation_name((*descriptor).tdtypeid),
                 descriptor: PgTupleDesc::from_pg_copy(descriptor),
+                filled: None,
             })
         }
     }
@@ -49,7 +52,11 @@ impl RowType {
         // SAFETY: looks the type up in a cache, whose reference the copy gives back.
         unsafe {
             let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(oid, -1);
-            Self { name: relation_name(oid), descriptor: PgTupleDesc::from_pg_is_copy(descriptor) }
+            Self {
+                name: relation_name(oid),
+                descriptor: PgTupleDesc::from_pg_is_copy(descriptor),
+                filled: None,
+            }
         }
     }
 
@@ -62,6 +69,12 @@ impl RowType {
             pg_sys::get_rel_type_id(table)
         };
         (row_type != Oid::INVALID).then(|| Self::of_type(row_type))
+    }
+
+    /// Leaves all but some of its columns null.
+    #[cfg(not(feature = "cbdb"))]
+    pub fn filling(self, columns: &[String]) -> Self {
+        Self { filled: Some(columns.to_vec()), ..self }
     }
 
     /// The type's own name, without its schema.
@@ -82,7 +95,7 @@ impl RowType {
         })
     }
 
-    /// Its columns but for those that were dropped.
+    /// Its columns but for those that were dropped or are not filled.
     pub fn attributes(&self) -> Vec<Attribute> {
         let attributes = self.descriptor.iter().enumerate().filter(|(_, attribute)| !attribute.is_dropped());
         attributes
@@ -94,6 +107,7 @@ impl RowType {
                 typmod: attribute.type_mod(),
                 collation: attribute.attcollation,
             })
+            .filter(|attribute| self.filled.as_ref().is_none_or(|filled| filled.contains(&attribute.name)))
             .collect()
     }
 }
