@@ -22,10 +22,6 @@ use std::thread;
 const SIZES: [usize; 4] = [1, 2, 3, 7];
 const LARGEST: usize = 7;
 
-/// The statements of a variant for the rows of a benchmark.
-const VARIANT_STATEMENTS: &str =
-    "millrace.bench_variant_statements(name, 'noindex', bench.source, 'bench', bench.rows, bench.options)";
-
 /// The catalog of segments, which only the coordinator has rows of.
 const CATALOG: &str = "
     SET allow_system_table_mods = on;
@@ -568,8 +564,9 @@ fn the_engine_is_known_by_its_role_and_version() {
     );
     client.batch_execute(&stand_in).unwrap();
     let skipped =
-        "SELECT coalesce(string_agg(name || ': ' || millrace.bench_why_skipped(v, 'cdr'), ', '), 'none')
-                   FROM millrace.variant v";
+        "SELECT coalesce(string_agg(name || ': ' || millrace.bench_why_skipped(engine, access_method, source, 'cdr'), ', '
+                                    ORDER BY position), 'none')
+         FROM stream_variants";
     assert_eq!(one::<String>(&mut client, skipped), "none");
     client.batch_execute("DROP ACCESS METHOD pax CASCADE").unwrap();
     let without =
@@ -589,9 +586,8 @@ fn pax_variants_name_the_columns_that_suit_their_rows() {
         let statement: String = one(
             &mut client,
             &format!(
-                "SELECT {VARIANT_STATEMENTS} FROM millrace.variant,
-                     (SELECT 'cdr', {rows}, '{options}'::jsonb) bench (source, rows, options)
-                 WHERE name = '{variant}'"
+                "SELECT s FROM millrace.bench_variant_statements(
+                     '{variant}', 'noindex', 'cdr', 'bench', {rows}, '{options}') s"
             ),
         );
         let (_, storage) = statement.split_once(" USING pax WITH (").unwrap();
@@ -658,12 +654,12 @@ fn the_engine_is_told_where_functions_run_and_tables_lie() {
     let mut client = server.connect();
     let mut found = statements(&mut client);
     // Benchmarks' tables, as the coordinator of a cluster makes them.
-    let variants = &format!(
-        "SELECT {VARIANT_STATEMENTS} FROM millrace.variant,
-             LATERAL (SELECT coalesce(source, 'iot'), 1000000, CASE source WHEN 'cdr' THEN '{{\"rows_per_day\": 1000000}}'::jsonb
-                                                               ELSE '{{}}' END) bench (source, rows, options)
-         ORDER BY position"
-    );
+    let variants = "
+        SELECT s FROM stream_variants,
+            LATERAL millrace.bench_variant_statements(
+                name, 'noindex', coalesce(source, 'iot'), 'bench', 1000000,
+                CASE source WHEN 'cdr' THEN '{\"rows_per_day\": 1000000}' ELSE '{}' END::jsonb) WITH ORDINALITY AS s (s, number)
+        ORDER BY position, number";
     let plain = texts(&mut client, variants);
     assert!(plain.iter().all(|statement| !statement.contains("DISTRIBUTED")));
     client.batch_execute("SET gp_role = 'dispatch'").unwrap();
@@ -700,9 +696,22 @@ fn the_engine_is_told_where_functions_run_and_tables_lie() {
     let defaults =
         "SELECT DISTINCT pg_get_expr(adbin, adrelid) COLLATE \"C\" FROM pg_attrdef JOIN pg_class c ON c.oid = adrelid
                     WHERE relnamespace = 'millrace'::regnamespace ORDER BY 1";
-    let constants =
-        ["'\"steady\"'::jsonb", "''::text", "'postgresql'::text", "1000", "CURRENT_USER", "false"];
-    assert_eq!(texts(&mut client, defaults), constants);
+    let expected = [
+        "'\"steady\"'::jsonb",
+        "''::text",
+        "'postgresql'::text",
+        "'{}'::jsonb",
+        "1000",
+        "false",
+        "millrace.role_now()",
+        "true",
+    ];
+    assert_eq!(texts(&mut client, defaults), expected);
+    // Stable, so that the coordinator evaluates it.
+    assert_eq!(
+        one::<i8>(&mut client, "SELECT provolatile FROM pg_proc WHERE proname = 'role_now'"),
+        b's' as i8
+    );
 }
 
 #[test]
