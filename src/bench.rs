@@ -12,10 +12,11 @@ use pgrx::prelude::*;
 
 /// Refuses a benchmark that is not the caller's, or a role's that the caller may act for.
 fn check_owner(bench: &str) -> Result<()> {
-    let owner: Option<pg_sys::Oid> = one(
-        "SELECT millrace.role_of(owner) FROM millrace.bench WHERE name OPERATOR(pg_catalog.=) $1",
+    let owner: Option<Text> = one(
+        "SELECT owner::pg_catalog.text FROM millrace.bench WHERE name OPERATOR(pg_catalog.=) $1",
         &[bench.into()],
     )?;
+    let owner = owner.map_or(Ok(None), |owner| ledger::role_of(&owner))?;
     let is_owner = owner.map_or_else(role::is_superuser, role::may_act_for);
     if is_owner { Ok(()) } else { Err(Error::NotOwnerOfBench(bench.to_owned())) }
 }
@@ -182,12 +183,9 @@ fn bench_delete(bench: Text) -> SqlResult<()> {
 #[pg_extern(sql = false)]
 fn stream_variant_drop(name: Text) -> SqlResult<bool> {
     process::check_writable("stream_variant_drop()");
-    let owner = "SELECT millrace.role_of(owner) FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1";
-    let exists = "SELECT EXISTS (SELECT FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1)";
-    if one(exists, &[name.clone().into()])? != Some(true) {
-        return Ok(false);
-    }
-    if !one(owner, &[name.clone().into()])?.map_or_else(role::is_superuser, role::may_act_for) {
+    let owner = "SELECT owner::pg_catalog.text FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1";
+    let Some(owner) = one::<Text>(owner, &[name.clone().into()])? else { return Ok(false) };
+    if !ledger::role_of(&owner)?.map_or_else(role::is_superuser, role::may_act_for) {
         return Err(Error::NotOwnerOfVariant(name.into_string()).into());
     }
     let deleted =

@@ -396,7 +396,7 @@ fn an_ordinary_role_needs_insert_on_the_target_and_owns_its_runs() {
     );
     let forged =
         "INSERT INTO millrace.run (name, owner, source, options, batch_rows, batches, rows_estimated, named)
-                  VALUES ('x', 'loader', 'orders', '{}', 1, 1, 1, true)";
+                  VALUES ('x', ROW(1, 'loader', 1), 'orders', '{}', 1, 1, 1, true)";
     assert_eq!(error_of(&mut other, forged).unwrap().0, "42501");
     assert_eq!(state(&mut other, "mine"), "done");
     admin.batch_execute("GRANT SELECT ON orders TO loader").unwrap();

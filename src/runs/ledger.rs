@@ -109,8 +109,8 @@ pub fn text(row: &SpiHeapTupleData<'_>, column: usize) -> Result<String> {
 pub fn find(name: &str) -> Result<Option<Run>> {
     let run = Spi::connect(|client| {
         let mut rows = client.select(
-            "SELECT millrace.role_of(owner), millrace.role_name(owner)::pg_catalog.text, source, options, batch_rows,
-                    profile, batches, rows_estimated, named, settings, synchronous_commit
+            "SELECT owner::pg_catalog.text, source, options, batch_rows, profile, batches, rows_estimated, named,
+                    settings, synchronous_commit
              FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
             Some(1),
             &[Text::from(name).into()],
@@ -119,17 +119,17 @@ pub fn find(name: &str) -> Result<Option<Run>> {
         let json = |column| Ok::<Value, Error>(value::<Json>(&row, column)?.0);
         Ok::<_, Error>(Some(Run {
             name: name.to_owned(),
-            owner: row.get(1)?,
-            owner_name: text(&row, 2)?,
-            source: text(&row, 3)?,
-            options: json(4)?,
-            batch_rows: value(&row, 5)?,
-            profile: Profile::read(json(6)?).ok_or(Error::BrokenLedger)?,
-            batches: value(&row, 7)?,
-            rows_estimated: value(&row, 8)?,
-            named: value(&row, 9)?,
-            settings: serde_json::from_value(json(10)?).map_err(|_| Error::BrokenLedger)?,
-            synchronous_commit: value(&row, 11)?,
+            owner: role_of(&text(&row, 1)?)?,
+            owner_name: role_name(&text(&row, 1)?)?,
+            source: text(&row, 2)?,
+            options: json(3)?,
+            batch_rows: value(&row, 4)?,
+            profile: Profile::read(json(5)?).ok_or(Error::BrokenLedger)?,
+            batches: value(&row, 6)?,
+            rows_estimated: value(&row, 7)?,
+            named: value(&row, 8)?,
+            settings: serde_json::from_value(json(9)?).map_err(|_| Error::BrokenLedger)?,
+            synchronous_commit: value(&row, 10)?,
             targets: Vec::new(),
         }))
     })?;
@@ -162,6 +162,18 @@ fn targets(run: &str) -> Result<Vec<Target>> {
         rows.map(target).collect::<Result<_>>()
     })?;
     if targets.is_empty() { Err(Error::BrokenLedger) } else { Ok(targets) }
+}
+
+/// The role that a value of type role_then was, given as text; `None` if it is gone. Asked in a statement of its own: a
+/// segment of a cluster, where the rows of tables are read, has a number of its own and would take the role for that
+/// of another cluster.
+pub fn role_of(then: &str) -> Result<Option<Oid>> {
+    one("SELECT millrace.role_of($1::millrace.role_then)", &[Text::from(then).into()])
+}
+
+fn role_name(then: &str) -> Result<String> {
+    let name = "SELECT millrace.role_name($1::millrace.role_then)::pg_catalog.text";
+    one::<Text>(name, &[Text::from(then).into()])?.map(Text::into_string).ok_or(Error::BrokenLedger)
 }
 
 /// As [`find`], but a run that does not exist is an error.
