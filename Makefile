@@ -13,6 +13,11 @@ export PGRX_HOME = $(CURDIR)/target/pgrx
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
+# After the library cargo-pgrx builds a program that writes the extension's SQL, always in profile dev, for which all dependencies would be
+# compiled once more. So both are built in release, for which it has a flag, and linked to where it looks for those of profile dev.
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+CARGO_PGRX = mkdir -p $(TARGET)/debug && ln -sf $(addprefix ../release/,libmillrace.so pgrx_embed_millrace) $(TARGET)/debug && \
+	PGRX_BUILD_FLAGS=--release cargo pgrx
 .PHONY: help demo test test-pure test-server test-cluster test-client test-docs install stage package bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions check-dependencies fmt bootstrap clean
 
 help:                      ## this list
@@ -31,8 +36,8 @@ test-pure test-server test-cluster test-client test-docs: bootstrap
 install: $(if $(PGRX_FORK),,bootstrap) stage ## installs into the server that PG_CONFIG selects
 	scripts/install $(STAGE)
 
-stage: $(PGRX_HOME)/config.toml ## builds what is to be installed below $(STAGE)
-	$(if $(PGRX_FORK),scripts/stage-cloudberry $(PGRX_FORK) $(STAGE),cargo pgrx package --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES))
+stage: $(PGRX_HOME)/config.toml ## builds what is to be installed, below target/stage
+	$(if $(PGRX_FORK),scripts/stage-cloudberry $(PGRX_FORK) $(STAGE),$(CARGO_PGRX) package --debug --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES))
 	cp sql/millrace--*.sql $(STAGE)$(shell $(PG_CONFIG) --sharedir)/extension
 
 package: bootstrap         ## .deb and .tar.gz for each major version with headers here, in target/package
