@@ -1,5 +1,8 @@
-# PG_CONFIG selects the server to build for; FEATURES adds cargo features.
+# PG_CONFIG selects the server to build for, or PG a major version that is fetched; FEATURES adds cargo features.
 PG_CONFIG ?= pg_config
+ifdef PG
+override PG_CONFIG := $(or $(shell scripts/server $(PG)),$(error no server of version $(PG)))
+endif
 FEATURES ?=
 STAGE ?= target/stage
 # For Apache Cloudberry: a checkout of its fork of pgrx, to build with.
@@ -10,14 +13,14 @@ export PG_CONFIG
 export PGRX_PG_CONFIG_PATH = $(shell command -v $(PG_CONFIG))
 export PGRX_HOME = $(CURDIR)/target/pgrx
 
-PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
-CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
-
 # After the library cargo-pgrx builds a program that writes the extension's SQL, always in profile dev, for which all dependencies would be
 # compiled once more. So both are built in release, for which it has a flag, and linked to where it looks for those of profile dev.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 CARGO_PGRX = mkdir -p $(TARGET)/debug && ln -sf $(addprefix ../release/,libmillrace.so pgrx_embed_millrace) $(TARGET)/debug && \
 	PGRX_BUILD_FLAGS=--release cargo pgrx
+PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
+
 .PHONY: help demo test test-pure test-server test-cluster test-client test-docs install stage package bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions check-dependencies fmt bootstrap clean
 
 help:                      ## this list
@@ -26,7 +29,7 @@ help:                      ## this list
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
 
-test: bootstrap            ## all tests
+test: bootstrap            ## all tests; with PG=18, or 14 to 17, on such a server
 	scripts/test
 
 test-pure test-server test-cluster test-client test-docs: bootstrap
@@ -95,8 +98,9 @@ check-dependencies:        ## licenses and sources of all dependencies, by deny.
 fmt:                       ## formats all code
 	cargo fmt --all
 
+# A server that is fetched runs as the user of the distribution's, with the libraries that come with that.
 bootstrap:
-	@scripts/bootstrap
+	@$(if $(PG),env -u PG_CONFIG )scripts/bootstrap
 
 clean:
 	cargo clean
