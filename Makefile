@@ -1,5 +1,8 @@
-# PG_CONFIG selects the server to build for; FEATURES adds cargo features.
+# PG_CONFIG selects the server to build for, or PG a major version that is fetched; FEATURES adds cargo features.
 PG_CONFIG ?= pg_config
+ifdef PG
+override PG_CONFIG := $(or $(shell scripts/server $(PG)),$(error no server of version $(PG)))
+endif
 FEATURES ?=
 STAGE ?= target/stage
 # For Apache Cloudberry: a checkout of its fork of pgrx, to build with.
@@ -10,6 +13,12 @@ export PG_CONFIG
 export PGRX_PG_CONFIG_PATH = $(shell command -v $(PG_CONFIG))
 export PGRX_HOME = $(CURDIR)/target/pgrx
 
+# After the library cargo-pgrx builds a program that writes the extension's SQL, always in profile dev, for which all
+# dependencies would be compiled once more. So both are built in release, for which it has a flag, and linked to where
+# it looks for those of profile dev.
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+CARGO_PGRX = mkdir -p $(TARGET)/debug && ln -sf $(addprefix ../release/,libmillrace.so pgrx_embed_millrace) $(TARGET)/debug && \
+	PGRX_BUILD_FLAGS=--release cargo pgrx
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
@@ -21,7 +30,7 @@ help:                      ## this list
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
 
-test: bootstrap            ## all tests
+test: bootstrap            ## all tests; with PG=18, or 14 to 17, on such a server
 	scripts/test
 
 test-pure test-server test-cluster test-client test-docs: bootstrap
@@ -31,8 +40,8 @@ test-pure test-server test-cluster test-client test-docs: bootstrap
 install: $(if $(PGRX_FORK),,bootstrap) stage ## installs into the server that PG_CONFIG selects
 	scripts/install $(STAGE)
 
-stage: $(PGRX_HOME)/config.toml ## builds what is to be installed below $(STAGE)
-	$(if $(PGRX_FORK),scripts/stage-cloudberry $(PGRX_FORK) $(STAGE),cargo pgrx package --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES))
+stage: $(PGRX_HOME)/config.toml ## builds what is to be installed, below $(STAGE)
+	$(if $(PGRX_FORK),scripts/stage-cloudberry $(PGRX_FORK) $(STAGE),$(CARGO_PGRX) package --debug --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES))
 	cp release/*/millrace--*.sql $(STAGE)$(shell $(PG_CONFIG) --sharedir)/extension
 
 package: bootstrap         ## .deb and .tar.gz for each major version with headers here, in target/package
@@ -93,8 +102,9 @@ check-dependencies:        ## licenses and sources of all dependencies, by deny.
 fmt:                       ## formats all code
 	cargo fmt --all
 
+# A server that is fetched runs as the user of the distribution's, with the libraries that come with that.
 bootstrap:
-	@scripts/bootstrap
+	@$(if $(PG),env -u PG_CONFIG )scripts/bootstrap
 
 clean:
 	cargo clean

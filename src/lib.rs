@@ -21,7 +21,18 @@ mod tests;
 
 use pgrx::prelude::*;
 
+// What pg_get_loaded_modules() shows since PostgreSQL 18; the macro of Cloudberry's fork takes neither.
+#[cfg(not(feature = "cbdb"))]
+pgrx::pg_module_magic!(name = c"millrace", version = VERSION);
+#[cfg(feature = "cbdb")]
 pgrx::pg_module_magic!();
+
+#[cfg(not(feature = "cbdb"))]
+const VERSION: &std::ffi::CStr =
+    match std::ffi::CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
 
 // In this order, which scripts/upgrade-script reads here as well.
 extension_sql_file!("../sql/types.sql", name = "types");

@@ -847,6 +847,16 @@ mod tests {
         assert_eq!(wrong, None);
     }
 
+    #[cfg(feature = "pg18")]
+    #[pg_extern]
+    fn the_library_says_its_name_and_version() {
+        let module: Option<String> = Spi::get_one(
+            "SELECT concat_ws(' ', module_name, version) FROM pg_get_loaded_modules() WHERE file_name = 'millrace.so'",
+        )
+        .unwrap();
+        assert_eq!(module.as_deref(), Some(concat!("millrace ", env!("CARGO_PKG_VERSION"))));
+    }
+
     #[pg_extern]
     fn every_object_has_a_comment() {
         let silent: Option<String> = Spi::get_one(
@@ -854,6 +864,10 @@ mod tests {
              FROM pg_depend d
              WHERE d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'millrace')
                AND pg_describe_object(d.classid, d.objid, 0) !~ 'tests'
+               -- Since PostgreSQL 17 the types of tables and of arrays, too, belong to an extension.
+               AND NOT EXISTS (
+                   SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+                   WHERE (d.classid, d.objid) = ('pg_type'::regclass, t.oid) AND (t.typcategory = 'A' OR c.relkind <> 'c'))
                AND NOT EXISTS (
                    SELECT FROM pg_description c WHERE (c.classoid, c.objoid, c.objsubid) = (d.classid, d.objid, 0))",
         )

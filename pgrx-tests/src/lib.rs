@@ -236,9 +236,13 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The SQLSTATE and message of a statement's error.
+/// The SQLSTATE and message of a statement's error. The statement's transaction is over when this returns: an error is
+/// sent a moment before.
 pub fn error_of(client: &mut Client, statement: &str) -> Option<(String, String)> {
-    client.batch_execute(statement).err().map(|error| told(&error))
+    let error = client.batch_execute(statement).err()?;
+    // There is no next statement if the connection is gone.
+    let _ = client.batch_execute("");
+    Some(told(&error))
 }
 
 /// An error's SQLSTATE, and its message with detail and hint.

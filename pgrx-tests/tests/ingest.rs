@@ -162,9 +162,10 @@ fn a_cancel_costs_its_batch_only_and_frees_the_run() {
         let running = scope.spawn(|| error_of(&mut first, call));
         // In the middle of a batch, as pg_stat_progress_copy shows.
         wait_until("rows of the third batch", || {
-            let query = "SELECT p.tuples_processed > 50000 AND s.batches_done >= 2
-                         FROM pg_stat_progress_copy p, stream_progress s WHERE p.relid = 'lineitem'::regclass";
-            client.query_opt(query, &[]).unwrap().is_some_and(|row| row.get(0))
+            let query = "SELECT concat_ws(' ', p.command, p.type) FROM pg_stat_progress_copy p, stream_progress s
+                         WHERE p.relid = 'lineitem'::regclass AND p.tuples_processed > 50000 AND s.batches_done >= 2";
+            let row = client.query_opt(query, &[]).unwrap();
+            row.inspect(|row| assert_eq!(row.get::<_, &str>(0), "COPY FROM CALLBACK")).is_some()
         });
         cancel.cancel_query(NoTls).unwrap();
         running.join().unwrap()

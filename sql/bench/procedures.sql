@@ -242,9 +242,11 @@ DECLARE
 BEGIN
     PERFORM millrace.bench_check_owner(bench);
     FOR bench_table IN
-        SELECT t.run, to_regclass(t.target) AS "table", t.position
+        SELECT t.run, t.target, to_regclass(t.target) AS "table", t.position
         FROM @extschema@.stream_bench_tables t WHERE t.bench = bench.name
     LOOP
+        -- Since PostgreSQL 16 what is no name is null, too, as what names no table any more.
+        PERFORM parse_ident(bench_table.target);
         IF bench_table.position = 1 THEN
             PERFORM @extschema@.stream_drop(bench_table.run);
         END IF;

@@ -22,11 +22,19 @@ pub const CUSTOM_PATH_FLAGS: u32 = {
     }
 };
 
-/// Shows this backend as copying into a table in `pg_stat_progress_copy`.
+/// Shows this backend as copying rows that no client sends into a table, in `pg_stat_progress_copy`.
 pub fn start_copy_progress(table: pg_sys::Oid) {
-    // SAFETY: writes to this backend's own status entry, inside a transaction.
+    use pg_sys::{PROGRESS_COPY_COMMAND_FROM, PROGRESS_COPY_TYPE_CALLBACK};
+    report_copy(table, PROGRESS_COPY_COMMAND_FROM, PROGRESS_COPY_TYPE_CALLBACK);
+}
+
+fn report_copy(table: pg_sys::Oid, command: u32, kind: u32) {
+    use pg_sys::*;
+    // SAFETY: writes to this backend's own status entry, inside a transaction; the indexes are COPY's.
     unsafe {
-        pg_sys::pgstat_progress_start_command(pg_sys::ProgressCommandType::PROGRESS_COMMAND_COPY, table);
+        pgstat_progress_start_command(ProgressCommandType::PROGRESS_COMMAND_COPY, table);
+        pgstat_progress_update_param(PROGRESS_COPY_COMMAND as i32, command.into());
+        pgstat_progress_update_param(PROGRESS_COPY_TYPE as i32, kind.into());
     }
 }
 
@@ -40,13 +48,8 @@ pub fn update_copy_progress(rows: i64) {
 
 /// Shows this backend as copying rows that are in no table to files, in `pg_stat_progress_copy`.
 pub fn start_copy_to_files_progress() {
-    start_copy_progress(pg_sys::InvalidOid);
-    // SAFETY: writes to this backend's own status entry; the indexes are COPY's.
-    unsafe {
-        use pg_sys::*;
-        pgstat_progress_update_param(PROGRESS_COPY_COMMAND as i32, PROGRESS_COPY_COMMAND_TO.into());
-        pgstat_progress_update_param(PROGRESS_COPY_TYPE as i32, PROGRESS_COPY_TYPE_FILE.into());
-    }
+    use pg_sys::{InvalidOid, PROGRESS_COPY_COMMAND_TO, PROGRESS_COPY_TYPE_FILE};
+    report_copy(InvalidOid, PROGRESS_COPY_COMMAND_TO, PROGRESS_COPY_TYPE_FILE);
 }
 
 /// Shows how many bytes were copied so far.
