@@ -140,9 +140,6 @@ pub enum Error {
     BrokenLedger,
     /// A run's column is gone.
     UnknownColumn { table: String, column: String },
-    /// What an insert into a table is changed within its batch, by the batch itself.
-    #[cfg(not(feature = "cbdb"))]
-    PlanChanged,
     /// A function of an older version's SQL.
     Retired,
     /// A step of a run within a step of a run.
@@ -426,12 +423,6 @@ impl Error {
                 format!("column \"{column}\" of table {table}, which the run fills, does not exist any more"),
             )
             .hint("Add it again, or forget the run with stream_drop()."),
-            #[cfg(not(feature = "cbdb"))]
-            Error::PlanChanged => Report::new(
-                Code::ERRCODE_OBJECT_IN_USE,
-                "a table was changed while a batch was being inserted into it",
-            )
-            .hint("Call again to resume with this batch."),
             Error::Retired => Report::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "the SQL objects of extension \"millrace\" are older than its library",

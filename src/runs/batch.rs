@@ -11,8 +11,10 @@ use crate::guc;
 #[cfg(not(feature = "cbdb"))]
 use crate::pg::load::insert::{Outcome, bulk_insert};
 #[cfg(not(feature = "cbdb"))]
-use crate::pg::load::plain::PlainInsert;
+use crate::pg::load::plain::{LockedInsert, PlainInsert};
 use crate::pg::server::invalidation::Watch;
+#[cfg(not(feature = "cbdb"))]
+use crate::pg::server::process;
 use crate::pg::server::progress::{BatchReport, Measured};
 use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{lock, settings};
@@ -20,6 +22,8 @@ use millrace_sources::BatchPlan;
 use pgrx::datum::DatumWithOid;
 use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
+#[cfg(not(feature = "cbdb"))]
+use std::sync::Arc;
 
 /// Inserts the batches of a run. What the catalogs say of its tables is read when that changes, not for each batch.
 pub struct Loader {
@@ -172,28 +176,48 @@ impl Loader {
         }
     }
 
+    #[cfg(not(feature = "cbdb"))]
+    fn plain(&self, table: usize) -> Option<&PlainInsert> {
+        self.tables[table].known.as_ref()?.plain.as_ref()
+    }
+
+    /// The plain inserts among those wanted, for the rest of the transaction; `None` if one must be planned anew.
+    #[cfg(not(feature = "cbdb"))]
+    fn lock_plain(&self, wanted: &[usize]) -> Option<Vec<LockedInsert<'_>>> {
+        wanted.iter().filter_map(|&table| self.plain(table)).map(PlainInsert::lock).collect()
+    }
+
+    /// Plans anew what changed since: an ANALYZE, autovacuum's too, is enough for that.
+    #[cfg(not(feature = "cbdb"))]
+    fn plan_again(&mut self, wanted: &[usize]) -> Result<()> {
+        process::check_for_interrupts();
+        wanted.iter().try_for_each(|&table| {
+            self.tables[table].known = None;
+            self.learn(table)
+        })
+    }
+
     /// Inserts `units` into the tables that take them in bulk, whose rows are made once; what each took, `None` for those
     /// that need the executor.
     #[cfg(not(feature = "cbdb"))]
     fn insert_bulk(&mut self, wanted: &[usize], units: &Range<u64>) -> Result<Vec<Option<Measured>>> {
         let Origin::Source(source) = &self.origin else { return Ok(vec![None; wanted.len()]) };
+        let source = Arc::clone(source);
         loop {
-            let plain = |&table: &usize| self.tables[table].known.as_ref()?.plain.as_ref();
-            // Planned in this transaction or unchanged since, and locked already.
-            let locked = wanted.iter().filter_map(plain).map(PlainInsert::lock).collect::<Option<Vec<_>>>();
-            let locked = locked.ok_or(Error::PlanChanged)?;
+            let Some(locked) = self.lock_plain(wanted) else {
+                self.plan_again(wanted)?;
+                continue;
+            };
             if locked.is_empty() {
                 return Ok(vec![None; wanted.len()]);
             }
-            let outcome = bulk_insert(&locked, &self.run.source, source, units.clone())?;
+            let outcome = bulk_insert(&locked, &self.run.source, &source, units.clone())?;
             drop(locked);
             match outcome {
                 Outcome::Inserted(measured) => {
                     let mut measured = measured.into_iter();
-                    return Ok(wanted
-                        .iter()
-                        .map(|table| plain(table).and_then(|_| measured.next()))
-                        .collect());
+                    let measured = |&table: &usize| self.plain(table).and_then(|_| measured.next());
+                    return Ok(wanted.iter().map(measured).collect());
                 }
                 Outcome::NeedsExecutor(relation) => {
                     let known = self.tables.iter_mut().filter_map(|table| table.known.as_mut());
