@@ -171,9 +171,6 @@ pub unsafe fn has_generated_columns(relation: pg_sys::Relation) -> bool {
     })
 }
 
-unsafe extern "C-unwind" {
-    fn die(signal: std::ffi::c_int);
-}
 /// Raises the errors of pending interrupts. Cloudberry's function also asks where that is; the tests' simulated
 /// cluster is PostgreSQL. pgrx's macro does the same, but not all versions of the fork have one that compiles here.
 pub fn process_interrupts() {
@@ -184,6 +181,10 @@ pub fn process_interrupts() {
         #[cfg(all(feature = "cbdb", not(feature = "pg_test")))]
         pg_sys::ProcessInterrupts(concat!(file!(), "\0").as_ptr().cast(), line!() as std::ffi::c_int);
     }
+}
+
+unsafe extern "C-unwind" {
+    fn die(signal: std::ffi::c_int);
 }
 
 /// Has SIGTERM end this background worker as it ends a backend: at the next look for interrupts.
