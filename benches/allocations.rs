@@ -1,7 +1,7 @@
 //! Memory a row costs while it is made: allocations and bytes, per table, of whole rows in batches of the usual
 //! size. Memory at any time is that of one batch, so this is about speed, not about size.
 
-use millrace_sources::{registry, tpch};
+use millrace_sources::{Source, registry, tpch};
 use serde_json::json;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
