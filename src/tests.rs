@@ -339,7 +339,7 @@ mod tests {
              FROM tpch_region()",
             "SELECT string_agg(name, ';' ORDER BY name) FROM (
                  SELECT n_name AS name FROM tpch_nation() UNION SELECT r_name FROM tpch_region()) s",
-            "SELECT mode() WITHIN GROUP (ORDER BY o_clerk) FROM tpch_orders(0.01)",
+            "SELECT mode() WITHIN GROUP (ORDER BY o_clerk)::text FROM tpch_orders(0.01)",
         ];
         let answers = || queries.map(|query| one::<String>(query));
         let streamed = answers();
