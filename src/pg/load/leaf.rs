@@ -197,7 +197,8 @@ impl Leaf {
         unsafe {
             guarded(|| {
                 let memory = (*expression_context(writer.estate)).ecxt_per_tuple_memory;
-                let before = std::mem::replace(&mut *&raw mut pg_sys::CurrentMemoryContext, memory);
+                let before = pg_sys::CurrentMemoryContext;
+                pg_sys::CurrentMemoryContext = memory;
                 if let Some(multi_insert) = (*(*relation).rd_tableam).multi_insert {
                     multi_insert(relation, rows, count, writer.command, 0, writer.state);
                 }
