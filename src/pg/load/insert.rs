@@ -51,9 +51,9 @@ pub fn bulk_insert(
     source: &Arc<dyn Source>,
     units: Range<u64>,
 ) -> Result<Outcome> {
-    // Only rows show which of the partitions are used, and the first may be in a table when another's are met.
-    let may_stop = inserts.iter().any(LockedInsert::is_partitioned)
-        && (inserts.len() > 1 || source.rows(units.clone()) > ROWS_AT_ONCE as u64);
+    // Only rows show which of the partitions are used, and others may be in the tables by then.
+    let may_stop =
+        inserts.iter().any(LockedInsert::is_partitioned) && source.rows(units.clone()) > ROWS_AT_ONCE as u64;
     let mut memory = PgMemoryContexts::new("millrace bulk insert");
     // SAFETY: nothing of what is allocated there outlives the call, but errors, which own what they say.
     let inserted = unsafe {
@@ -123,12 +123,25 @@ impl Load {
         Ok(measured)
     }
 
-    /// Inserts a batch as it was made for each table.
+    /// Inserts a batch as it was made for each table. All rows of a round are routed before one is inserted.
     fn insert(&mut self, batches: Vec<Batch>) -> Stoppable<()> {
-        let mut tables = self.tables.iter_mut().zip(batches);
-        tables.try_for_each(|((insert, reader, measured), batch)| {
-            measured.measure(|| insert.insert(batch, reader))
-        })
+        let tables = self.tables.iter_mut().zip(batches);
+        let mut tables: Vec<_> = tables
+            .map(|((insert, reader, measured), batch)| (insert, Rows::of(batch, reader), measured))
+            .collect();
+        loop {
+            let mut filled = 0;
+            for (insert, rows, measured) in &mut tables {
+                filled += measured.measure(|| insert.fill(rows))?;
+            }
+            if filled == 0 {
+                return Ok(());
+            }
+            for (insert, rows, measured) in &mut tables {
+                measured.measure(|| insert.flush());
+                rows.release();
+            }
+        }
     }
 }
 
@@ -149,13 +162,24 @@ enum Rows<'a> {
     Values(&'a mut Reader),
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
+    /// Those of a batch; `reader` reads them if they are to be read value by value.
+    fn of(batch: Batch, reader: &'a mut Reader) -> Self {
+        match batch {
+            Batch::Tuples(tuples) => Rows::Tuples(tuples),
+            Batch::Columns(batch) => {
+                reader.take(&batch);
+                Rows::Values(reader)
+            }
+        }
+    }
+
     /// Puts the next row into a slot, in place of what it holds; false if there is none left. Converted values are
     /// in `memory`.
     ///
     /// # Safety
-    /// The slot is of the table's row type, and takes tuples if the rows are. It is cleared before the rows are
-    /// dropped or released.
+    /// The slot is of the table's row type, and takes tuples if the rows are. Once the rows are dropped or
+    /// released, it is only cleared.
     unsafe fn next(&mut self, slot: &mut Slot, memory: &mut PgMemoryContexts) -> Result<bool> {
         // SAFETY: the caller vouches for the slot; values are of the row type that the reader was made for.
         unsafe {
@@ -218,22 +242,6 @@ impl Insert {
     /// Whether rows may be formed into tuples before they come.
     fn takes_tuples(&mut self) -> bool {
         self.router.is_some() || self.leaves.iter_mut().all(|leaf| leaf.next_slot().takes_tuples())
-    }
-
-    /// Inserts the rows of a batch; those to be read value by value are read by `reader`.
-    fn insert(&mut self, batch: Batch, reader: &mut Reader) -> Stoppable<()> {
-        let mut rows = match batch {
-            Batch::Tuples(tuples) => Rows::Tuples(tuples),
-            Batch::Columns(batch) => {
-                reader.take(&batch);
-                Rows::Values(reader)
-            }
-        };
-        while self.fill(&mut rows)? > 0 {
-            self.flush();
-            rows.release();
-        }
-        Ok(())
     }
 
     /// Fills slots with the next rows; returns how many.

@@ -76,7 +76,7 @@ impl Slot {
     /// otherwise it copies it when the server asks for one that stays.
     ///
     /// # Safety
-    /// The slot takes tuples, and this one is of its row type. It stays where it is until the slot is cleared.
+    /// The slot takes tuples, and this one is of its row type. Once it is gone, the slot is only cleared.
     #[inline]
     pub unsafe fn lend(&mut self, tuple: pg_sys::HeapTupleHeader, length: usize) {
         self.clear();
