@@ -22,7 +22,7 @@ CARGO_PGRX = mkdir -p $(TARGET)/debug && ln -sf $(addprefix ../release/,libmillr
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: help demo test test-pure test-server test-cluster test-client test-docs install stage package upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch lint check-versions check-dependencies fmt bootstrap clean
+.PHONY: help demo test test-pure test-server test-cluster test-client test-docs install stage package upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch bench-batches lint check-versions check-dependencies fmt bootstrap clean
 
 help:                      ## this list
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / { printf "%-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,7 +56,7 @@ $(PGRX_HOME)/config.toml:
 	@mkdir -p $(@D)
 	@printf '[configs]\n$(PG_FEATURE) = "$(PGRX_PG_CONFIG_PATH)"\n' > $@
 
-bench: bench-sources bench-sql bench-export bench-calls bench-tpch ## all benchmarks
+bench: bench-sources bench-sql bench-export bench-calls bench-tpch bench-batches ## all benchmarks
 
 bench-sources: bootstrap   ## criterion benchmarks of the sources
 	cargo bench -p millrace-benches
@@ -69,6 +69,11 @@ bench-sql: bootstrap target/bench/installed ## millrace beside its peers; writes
 bench-calls: bootstrap     ## call records beside a generator in PL/pgSQL; writes benches/RESULTS.md
 	@$(MAKE) -s stage STAGE=target/stage-pg
 	python3 benches/call_records.py
+
+bench-batches: bootstrap   ## what a batch costs, waiting for its commit and what older runs add; its section of benches/RESULTS.md
+	@$(MAKE) -s stage STAGE=target/stage-pg
+	python3 benches/batches.py
+	python3 benches/ledger_history.py
 
 bench-tpch: bootstrap target/bench/installed ## all of TPC-H beside its peers, and its queries; writes benches/RESULTS.md
 	@$(MAKE) -s stage STAGE=target/stage-pg
@@ -88,7 +93,7 @@ target/bench/installed: Makefile
 
 lint: bootstrap            ## formatting and clippy
 	cargo fmt --all --check
-	cargo clippy --release --all-targets -p millrace-sources -p millrace-export -p millrace-cli -p millrace-tests -p millrace-benches -- -D warnings
+	cargo clippy --release --all-targets -p millrace-sources -p millrace-export -p millrace-progress -p millrace-cli -p millrace-tests -p millrace-benches -- -D warnings
 	cargo clippy --release -p millrace --lib $(CARGO_FEATURES) -- -D warnings
 	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test" -- -D warnings
 	cargo clippy --release -p millrace --lib --no-default-features --features "$(PG_FEATURE) pg_test cbdb" -- -D warnings

@@ -13,6 +13,7 @@ use crate::runs::origin;
 use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
 };
+use millrace_progress::{Speed, Ticker};
 use millrace_sources::{registry, tpch};
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
@@ -20,7 +21,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// The columns of a call's result: one row per file.
 type Files = TableIterator<
@@ -176,32 +176,18 @@ fn run(request: Request) -> Result<Vec<FileReport>> {
 /// Tells the client about once a second how far an export is.
 struct Notices {
     rows: u64,
-    start: Instant,
-    last: Instant,
+    ticker: Ticker,
+    speed: Speed,
 }
 
 impl Notices {
-    const EVERY: Duration = Duration::from_secs(1);
-
     fn new(rows: u64) -> Self {
-        let now = Instant::now();
-        Self { rows, start: now, last: now }
+        Self { rows, ticker: Ticker::start(), speed: Speed::start(0) }
     }
 
     fn tell(&mut self, done: u64) {
-        if self.last.elapsed() < Self::EVERY || done == 0 {
-            return;
+        if done > 0 && self.ticker.is_due() {
+            notice!("export: {}", millrace_progress::Progress::new(done, self.rows, self.speed.at(done)));
         }
-        self.last = Instant::now();
-        let per_second = done as f64 / self.start.elapsed().as_secs_f64();
-        let left = (self.rows.saturating_sub(done) as f64 / per_second) as u64;
-        notice!(
-            "export: {done} of {} rows ({:.1}%), {per_second:.0} rows/s, ETA {:02}:{:02}:{:02}",
-            self.rows,
-            100.0 * done as f64 / self.rows.max(1) as f64,
-            left / 3600,
-            left / 60 % 60,
-            left % 60
-        );
     }
 }

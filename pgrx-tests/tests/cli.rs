@@ -469,7 +469,7 @@ fn a_terminal_is_asked_and_shows_bars() {
         let line =
             shown.rfind(table).map(|from| &shown[from..]).unwrap_or_else(|| panic!("{table}: {shown:?}"));
         let line = line.split(['\r', '\n']).next().unwrap();
-        for part in ["█", "20,000 of 20,000 rows (100%), ", " rows/s"] {
+        for part in ["█", "20,000 of 20,000 rows (100.0%), ", " rows/s"] {
             assert!(line.contains(part), "{part} is not in {line:?}");
         }
     }

@@ -442,11 +442,9 @@ impl Report {
             return;
         }
         let (others_done, others_total) = self.others;
-        let progress = Progress {
-            done: (others_done + self.rows_before + rows) as u64,
-            total: (others_total + self.total) as u64,
-            per_second: self.speed.at(rows as u64),
-        };
+        let done = (others_done + self.rows_before + rows) as u64;
+        let total = (others_total + self.total) as u64;
+        let progress = Progress::new(done, total, self.speed.at(rows as u64));
         notice(format!("{}: {progress}", self.load.as_ref().unwrap_or(&self.run)));
     }
 

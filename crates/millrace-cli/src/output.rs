@@ -71,21 +71,8 @@ pub fn columns(names: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 
 /// A number with its digits in groups of three.
 pub fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::from(if number < 0 { "-" } else { "" });
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Seconds as hours, minutes and seconds.
-pub fn clock(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", millrace_progress::grouped(number.unsigned_abs()))
 }
 
 /// This command as a shell would take it.

@@ -4,6 +4,7 @@ use crate::connection::Server;
 use crate::error::{Error, Result};
 use crate::{interrupt, output};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use millrace_progress::Progress;
 use postgres::Client;
 use std::collections::HashMap;
 use std::env;
@@ -44,16 +45,13 @@ impl Load {
     }
 
     fn figures(&self) -> String {
-        let speed =
-            self.rows_per_second.map(|speed| format!(", {} rows/s", output::grouped(speed.round() as i64)));
-        let eta = self.eta.map(|eta| format!(", ETA {}", output::clock(eta)));
-        let [rows, total] = [self.rows, self.rows_total].map(output::grouped);
-        format!(
-            "{rows} of {total} rows ({}%){}{}",
-            self.percent(),
-            speed.unwrap_or_default(),
-            eta.unwrap_or_default()
-        )
+        let progress = Progress {
+            done: self.rows.unsigned_abs(),
+            total: self.rows_total.unsigned_abs(),
+            per_second: self.rows_per_second,
+            eta: self.eta.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        };
+        format!("{progress:#}")
     }
 
     fn is_done(&self) -> bool {
@@ -138,10 +136,8 @@ impl Counter {
     pub fn show(&mut self, rows: u64, elapsed: Duration) {
         let step = rows * 10 / self.total.max(1);
         let told = std::mem::replace(&mut self.told, step);
-        let per_second = rows as f64 / elapsed.as_secs_f64().max(1e-3);
-        let eta = self.total.saturating_sub(rows) as f64 / per_second.max(1.0);
-        let [done, total, speed] = [rows as i64, self.total as i64, per_second as i64].map(output::grouped);
-        let figures = format!("{done} of {total} rows, {speed} rows/s, ETA {}", output::clock(eta));
+        let per_second = (rows > 0).then(|| rows as f64 / elapsed.as_secs_f64().max(1e-3));
+        let figures = format!("{:#}", Progress::new(rows, self.total, per_second));
         match &self.bar {
             Some(bar) => {
                 bar.set_position(rows);

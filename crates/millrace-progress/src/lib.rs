@@ -14,18 +14,21 @@ pub struct Progress {
     pub total: u64,
     /// Rows per second; `None` if nothing was done yet.
     pub per_second: Option<f64>,
+    /// The time that the rest takes, if that is known.
+    pub eta: Option<Duration>,
 }
 
 impl Progress {
+    /// Of something that goes on at this speed.
+    pub fn new(done: u64, total: u64, per_second: Option<f64>) -> Self {
+        let left = total.saturating_sub(done) as f64;
+        let eta = per_second.and_then(|speed| Duration::try_from_secs_f64(left / speed).ok());
+        Self { done, total, per_second, eta }
+    }
+
     /// The share that is done, from 0 to 100.
     pub fn percent(self) -> f64 {
         100.0 * self.done as f64 / self.total.max(self.done).max(1) as f64
-    }
-
-    /// The time that the rest takes at this speed.
-    pub fn eta(self) -> Option<Duration> {
-        let seconds = self.total.saturating_sub(self.done) as f64 / self.per_second?;
-        Duration::try_from_secs_f64(seconds).ok()
     }
 }
 
@@ -36,7 +39,7 @@ impl Display for Progress {
         if let Some(per_second) = self.per_second {
             write!(formatter, ", {} rows/s", number(per_second.round() as u64))?;
         }
-        if let Some(eta) = self.eta() {
+        if let Some(eta) = self.eta {
             write!(formatter, ", ETA {}", clock(eta))?;
         }
         Ok(())
@@ -123,21 +126,21 @@ mod tests {
 
     #[test]
     fn progress_says_share_speed_and_time_left() {
-        let progress = Progress { done: 1_500, total: 6_000, per_second: Some(1_250.0) };
+        let progress = Progress::new(1_500, 6_000, Some(1_250.0));
         assert_eq!(progress.to_string(), "1500 of 6000 rows (25.0%), 1250 rows/s, ETA 00:00:04");
         assert_eq!(format!("{progress:#}"), "1,500 of 6,000 rows (25.0%), 1,250 rows/s, ETA 00:00:04");
     }
 
     #[test]
     fn nothing_done_has_neither_speed_nor_eta() {
-        let progress = Progress { done: 0, total: 0, per_second: None };
+        let progress = Progress::new(0, 0, None);
         assert_eq!(progress.to_string(), "0 of 0 rows (0.0%)");
     }
 
     #[test]
     fn more_rows_than_expected_are_all() {
-        assert_eq!(Progress { done: 7, total: 6, per_second: None }.percent(), 100.0);
-        assert_eq!(Progress { done: 7, total: 6, per_second: Some(1.0) }.eta(), Some(Duration::ZERO));
+        assert_eq!(Progress::new(7, 6, None).percent(), 100.0);
+        assert_eq!(Progress::new(7, 6, Some(1.0)).eta, Some(Duration::ZERO));
     }
 
     #[test]
