@@ -249,7 +249,7 @@ const WRONG: &[(&str, &str, &str)] = &[
         "CALL stream_ingest cannot run inside a transaction block",
     ),
     ("BEGIN; CALL stream_resume('x')", "25001", "CALL stream_resume cannot run inside a transaction block"),
-    ("SELECT load()", "2D000", "invalid transaction termination"),
+    ("SELECT load()", "2D000", "CALL stream_ingest cannot run where it cannot commit"),
     (
         "DO $$ BEGIN CALL stream_ingest('orders'); EXCEPTION WHEN division_by_zero THEN END $$",
         "25001",
