@@ -17,8 +17,7 @@ fn check_owner(bench: &str) -> Result<()> {
         &[bench.into()],
     )?;
     let owner = owner.map_or(Ok(None), |owner| ledger::role_of(&owner))?;
-    let is_owner = owner.map_or_else(role::is_superuser, role::may_act_for);
-    if is_owner { Ok(()) } else { Err(Error::NotOwnerOfBench(bench.to_owned())) }
+    if role::may_act_for_owner(owner) { Ok(()) } else { Err(Error::NotOwnerOfBench(bench.to_owned())) }
 }
 
 /// The value of an argument that must have one.
@@ -185,7 +184,7 @@ fn stream_variant_drop(name: Text) -> SqlResult<bool> {
     process::check_writable("stream_variant_drop()");
     let owner = "SELECT owner::pg_catalog.text FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1";
     let Some(owner) = one::<Text>(owner, &[name.clone().into()])? else { return Ok(false) };
-    if !ledger::role_of(&owner)?.map_or_else(role::is_superuser, role::may_act_for) {
+    if !role::may_act_for_owner(ledger::role_of(&owner)?) {
         return Err(Error::NotOwnerOfVariant(name.into_string()).into());
     }
     let deleted =
@@ -198,7 +197,7 @@ fn benchmarks() -> impl Iterator<Item = (&'static Definition, &'static str, &'st
     registry::all().filter_map(|definition| Some((definition, definition.row_type?, definition.benchmark?)))
 }
 
-/// `millrace.bench_sources(rows)`: the sources that a benchmark can load, and the options of those with so many rows.
+/// `millrace.bench_sources(rows)`: the sources that a benchmark can load, and their options for this number of rows.
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn bench_sources(

@@ -27,8 +27,6 @@ pub struct Run {
     pub name: String,
     /// The role that began it; `None` if it was dropped since.
     pub owner: Option<Oid>,
-    /// The name of that role, also where it is gone.
-    pub owner_name: String,
     pub source: String,
     pub options: Value,
     pub batch_rows: i32,
@@ -120,7 +118,6 @@ pub fn find(name: &str) -> Result<Option<Run>> {
         Ok::<_, Error>(Some(Run {
             name: name.to_owned(),
             owner: role_of(&text(&row, 1)?)?,
-            owner_name: role_name(&text(&row, 1)?)?,
             source: text(&row, 2)?,
             options: json(3)?,
             batch_rows: value(&row, 4)?,
@@ -171,9 +168,17 @@ pub fn role_of(then: &str) -> Result<Option<Oid>> {
     one("SELECT millrace.role_of($1::millrace.role_then)", &[Text::from(then).into()])
 }
 
-fn role_name(then: &str) -> Result<String> {
+/// The name of the role that began a run, also where it is gone; asked in two statements as [`role_of`] says.
+fn owner_name(run: &str) -> Result<String> {
+    let then = "SELECT owner::pg_catalog.text FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1";
+    let then: Option<Text> = one(then, &[Text::from(run).into()])?;
     let name = "SELECT millrace.role_name($1::millrace.role_then)::pg_catalog.text";
-    one::<Text>(name, &[Text::from(then).into()])?.map(Text::into_string).ok_or(Error::BrokenLedger)
+    one::<Text>(name, &[then.into()])?.map(Text::into_string).ok_or(Error::BrokenLedger)
+}
+
+/// At most how many rows per second a run was last asked to load.
+pub fn rate(run: &str) -> Result<Option<f64>> {
+    one("SELECT rate FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[Text::from(run).into()])
 }
 
 /// As [`find`], but a run that does not exist is an error.
@@ -183,8 +188,11 @@ pub fn get(name: &str) -> Result<Run> {
 
 /// Refuses a run to those who neither began it, nor own its tables, nor may act for those who do.
 pub fn check_owner(run: &Run) -> Result<()> {
-    let began = run.owner.map_or_else(role::is_superuser, role::may_act_for);
-    if began || owns_targets(run)? { Ok(()) } else { Err(Error::NotOwner(run.name.clone())) }
+    if role::may_act_for_owner(run.owner) || owns_targets(run)? {
+        Ok(())
+    } else {
+        Err(Error::NotOwner(run.name.clone()))
+    }
 }
 
 fn owns_targets(run: &Run) -> Result<bool> {
@@ -203,7 +211,7 @@ fn owns_targets(run: &Run) -> Result<bool> {
 /// Refuses the query of another role, even one the caller is a member of: it would run with the caller's rights.
 pub fn check_query_owner(run: &Run) -> Result<()> {
     if run.source == QUERY && run.owner != Some(role::current()) {
-        return Err(Error::OthersQuery { run: run.name.clone(), owner: run.owner_name.clone() });
+        return Err(Error::OthersQuery { run: run.name.clone(), owner: owner_name(&run.name)? });
     }
     Ok(())
 }

@@ -148,7 +148,6 @@ fn open_run(
     let wanted = Run {
         name: run.as_deref().map_or_else(|| targets[0].name.clone(), str::to_owned),
         owner: Some(role::current()),
-        owner_name: String::new(),
         source: request.source,
         options: request.options,
         batch_rows,
@@ -360,11 +359,7 @@ fn reopen_run(run: Option<Text>, adopt: Option<bool>, workers: Option<i32>) -> S
     } else {
         check_all_storage(&run)?;
     }
-    let rate = one(
-        "SELECT rate FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
-        &[Text::from(name).into()],
-    )?;
-    Ok(ledger::reopen(name, rate, run.synchronous_commit)?)
+    Ok(ledger::reopen(name, ledger::rate(name)?, run.synchronous_commit)?)
 }
 
 /// The target as it is now: by name, because a restored table has another OID, or else by OID.
@@ -381,7 +376,7 @@ fn is_finished(run: Text) -> SqlResult<Option<bool>> {
 
 #[pg_extern(sql = false)]
 fn may_act_for(role: Option<Oid>) -> bool {
-    role.map_or_else(role::is_superuser, role::may_act_for)
+    role::may_act_for_owner(role)
 }
 
 #[pg_extern(sql = false)]

@@ -231,11 +231,7 @@ impl Session {
         ledger::check_owner(&run)?;
         ledger::check_query_owner(&run)?;
         let report = Report::new(&run)?;
-        let rate = ledger::one(
-            "SELECT rate FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
-            &[Text::from(name).into()],
-        )?;
-        let hand = Hand::new(run, rate)?;
+        let hand = Hand::new(run, ledger::rate(name)?)?;
         let first_batch = hand.loader.first_missing();
         Ok(Self {
             hand,

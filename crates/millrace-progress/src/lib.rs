@@ -19,7 +19,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of something that goes on at this speed.
+    /// With the time left at this speed.
     pub fn new(done: u64, total: u64, per_second: Option<f64>) -> Self {
         let left = total.saturating_sub(done) as f64;
         let eta = per_second.and_then(|speed| Duration::try_from_secs_f64(left / speed).ok());

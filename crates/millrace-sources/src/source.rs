@@ -71,7 +71,7 @@ pub trait Preparation: Sync {
     /// Whether nothing is left to do.
     fn is_done(&self) -> bool;
 
-    /// Does the work, with so many threads.
+    /// Does the work, with this number of threads.
     fn run(&self, threads: usize);
 
     /// How many rows without columns are read in the time that the work takes.

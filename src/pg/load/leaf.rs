@@ -214,7 +214,7 @@ impl Leaf {
         }
     }
 
-    /// Drops all but so many slots, which are empty.
+    /// Drops all slots but this number; they are empty.
     pub(super) fn keep_slots(&mut self, count: usize) {
         self.slots.truncate(count);
     }

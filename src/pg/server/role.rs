@@ -19,8 +19,13 @@ pub fn may_act_for(role: Oid) -> bool {
     }
 }
 
+/// As [`may_act_for`], of somebody whose role may be gone: for whom only a superuser acts.
+pub fn may_act_for_owner(owner: Option<Oid>) -> bool {
+    owner.map_or_else(is_superuser, may_act_for)
+}
+
 /// Whether the current user is a superuser.
-pub fn is_superuser() -> bool {
+fn is_superuser() -> bool {
     // SAFETY: looks up the catalog.
     unsafe { pg_sys::superuser() }
 }
