@@ -93,6 +93,56 @@ fn unsafe_code_is_in_pg_alone() {
     }
 }
 
+/// Functions that the server calls, with the line before each.
+fn entries(text: &str) -> Vec<(&str, &str)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_entry =
+        |line: &str| line.contains("extern \"C-unwind\" fn ") && line.trim_end().ends_with(['{', '(']);
+    let attributes = |at: usize| {
+        lines[at.saturating_sub(3)..at].iter().rfind(|line| line.contains("#[")).copied().unwrap_or("")
+    };
+    (0..lines.len()).filter(|&at| is_entry(lines[at])).map(|at| (attributes(at), lines[at])).collect()
+}
+
+#[test]
+fn a_panic_never_reaches_the_server() {
+    // A signal handler, and a frame like C's whose comment says what it leaves to others.
+    const UNGUARDED: [&str; 2] = ["fn note_cancel(", "fn execute("];
+    let mut seen = 0;
+    for file in files(Path::new(SOURCES)) {
+        let text = fs::read_to_string(&file).unwrap();
+        for (attributes, entry) in entries(&text) {
+            seen += 1;
+            let is_known = UNGUARDED.iter().any(|known| entry.contains(known)) || !entry.contains("unsafe");
+            assert!(is_known || attributes.contains("pg_guard"), "{}: {entry}", file.display());
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+/// The most lines that an unsafe block has.
+fn longest_unsafe_block(text: &str) -> usize {
+    let lines: Vec<&str> = text.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let length = |start: usize| {
+        let end = lines[start + 1..]
+            .iter()
+            .position(|line| !line.is_empty() && indent(line) <= indent(lines[start]));
+        end.unwrap_or(0) + 2
+    };
+    let is_block = |line: &str| line.trim_end().ends_with("unsafe {") && !line.contains("extern");
+    (0..lines.len()).filter(|&at| is_block(lines[at])).map(length).max().unwrap_or(0)
+}
+
+#[test]
+fn an_unsafe_block_fits_on_a_screen() {
+    for file in files(Path::new(SOURCES)) {
+        let longest = longest_unsafe_block(&fs::read_to_string(&file).unwrap());
+        assert!(longest <= 30, "{}: {longest} lines", file.display());
+    }
+    assert_eq!(longest_unsafe_block("let x = unsafe {\n    f();\n    g()\n};\n"), 4);
+}
+
 #[test]
 fn no_module_stands_in_for_another_file() {
     for file in files(Path::new(SOURCES)) {

@@ -7,7 +7,8 @@
 
 use crate::pg::server::compat;
 use crate::pg::server::process;
-use crate::pg::server::slot::Slot;
+use crate::pg::server::relation::OpenRelation;
+use crate::pg::server::slot::OwnSlot;
 use pgrx::pg_sys::{self, BlockNumber, Buffer, ForkNumber, ReadBufferMode};
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
@@ -38,8 +39,8 @@ const AHEAD: u32 = 3;
 const NEAR_END: u32 = 256;
 
 /// How a heap grows while rows are inserted.
-pub struct Growth {
-    relation: pg_sys::Relation,
+pub struct Growth<'r> {
+    relation: OpenRelation<'r>,
     /// From here on pages were near the end, or are new.
     end: BlockNumber,
     /// Whether rows go there, not to pages in the middle that have become free.
@@ -56,43 +57,28 @@ pub struct Growth {
     strategy: pg_sys::BufferAccessStrategy,
 }
 
-impl Growth {
+impl<'r> Growth<'r> {
     /// `None` for what is no heap, and for a table that only this session sees, whose pages have other buffers.
-    ///
-    /// # Safety
-    /// `relation` is open, and closed after the last use of this.
-    pub unsafe fn new(relation: pg_sys::Relation) -> Option<Self> {
-        // SAFETY: the caller vouches for the relation; a heap's options, if it has some, are of that type.
-        unsafe {
-            let is_heap = (*relation).rd_tableam == pg_sys::GetHeapamTableAmRoutine();
-            let is_temporary = (*(*relation).rd_rel).relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP;
-            if !is_heap || is_temporary || !compat::reads_no_page_beyond_the_end() {
-                return None;
-            }
-            let options = (*relation).rd_options.cast::<pg_sys::StdRdOptions>().as_ref();
-            let fill_factor = options
-                .map_or(pg_sys::HEAP_DEFAULT_FILLFACTOR as usize, |options| options.fillfactor as usize);
-            Some(Self {
-                relation,
-                end: size(relation).saturating_sub(NEAR_END),
-                is_appending: false,
-                is_possible: true,
-                ahead: None,
-                page_room: EMPTY_PAGE - PAGE * (100 - fill_factor) / 100,
-                room_left: 0,
-                strategy: null_mut(),
-            })
+    pub fn new(relation: OpenRelation<'r>) -> Option<Self> {
+        if !relation.is_heap() || relation.is_temporary() || !compat::reads_no_page_beyond_the_end() {
+            return None;
         }
+        Some(Self {
+            relation,
+            end: relation.pages().saturating_sub(NEAR_END),
+            is_appending: false,
+            is_possible: true,
+            ahead: None,
+            page_room: EMPTY_PAGE - PAGE * (100 - relation.fill_factor()) / 100,
+            room_left: 0,
+            strategy: null_mut(),
+        })
     }
 
     /// Reserves the pages that the rows in slots will need, if the heap has to grow for them, and beside
     /// other processes some for the rows after them: so there is seldom need to wait for their extensions.
-    ///
-    /// # Safety
-    /// The slots hold rows of the relation.
-    pub unsafe fn make_room(&mut self, slots: &[Slot]) {
-        // SAFETY: the caller vouches for the slots.
-        let pages = unsafe { self.pages_for(slots) };
+    pub fn make_room(&mut self, slots: &[OwnSlot]) {
+        let pages = self.pages_for(slots);
         if !self.is_appending {
             return;
         }
@@ -108,15 +94,11 @@ impl Growth {
     }
 
     /// How many more pages the rows in slots fill.
-    ///
-    /// # Safety
-    /// The slots hold rows of the relation.
-    unsafe fn pages_for(&mut self, slots: &[Slot]) -> u32 {
+    fn pages_for(&mut self, slots: &[OwnSlot]) -> u32 {
         let mut pages = 0;
         for slot in slots {
-            // SAFETY: the caller vouches for the slot.
-            let length = unsafe { slot.tuple_size() };
-            let length = length.min(LONGEST_ROW).next_multiple_of(pg_sys::MAXIMUM_ALIGNOF as usize) + ITEM;
+            let length =
+                slot.tuple_size().min(LONGEST_ROW).next_multiple_of(pg_sys::MAXIMUM_ALIGNOF as usize) + ITEM;
             if length > self.room_left {
                 pages += 1;
                 self.room_left = self.page_room;
@@ -127,7 +109,7 @@ impl Growth {
     }
 
     /// Learns where rows went, the last of which is in the last slot.
-    pub fn note(&mut self, slots: &[Slot]) {
+    pub fn note(&mut self, slots: &[OwnSlot]) {
         let Some(last) = slots.last() else { return };
         // SAFETY: a place has a page.
         let page = unsafe { pgrx::itemptr::item_pointer_get_block_number(&last.place()) };
@@ -141,10 +123,9 @@ impl Growth {
     fn empty_pages(&self) -> u32 {
         // SAFETY: the relation is open.
         let is_empty = |&page: &BlockNumber| unsafe {
-            pg_sys::GetRecordedFreeSpace(self.relation, page) >= MOST_RECORDED
+            pg_sys::GetRecordedFreeSpace(self.relation.as_ptr(), page) >= MOST_RECORDED
         };
-        // SAFETY: as above.
-        let pages = self.end..unsafe { size(self.relation) };
+        let pages = self.end..self.relation.pages();
         pages.rev().take(NEAR_END as usize).filter(is_empty).count() as u32
     }
 
@@ -155,8 +136,7 @@ impl Growth {
         if !self.lock_end(wait) {
             return None;
         }
-        // SAFETY: the relation is open.
-        let first = unsafe { size(self.relation) };
+        let first = self.relation.pages();
         // A file of its own begins with each segment: the server makes it.
         let left = (pg_sys::RELSEG_SIZE - first % pg_sys::RELSEG_SIZE) % pg_sys::RELSEG_SIZE;
         let pages = first..first + pages.min(left);
@@ -180,16 +160,16 @@ impl Growth {
         // SAFETY: the relation is open.
         unsafe {
             if wait {
-                pg_sys::LockRelationForExtension(self.relation, EXCLUSIVE);
+                pg_sys::LockRelationForExtension(self.relation.as_ptr(), EXCLUSIVE);
                 return true;
             }
-            pg_sys::ConditionalLockRelationForExtension(self.relation, EXCLUSIVE)
+            pg_sys::ConditionalLockRelationForExtension(self.relation.as_ptr(), EXCLUSIVE)
         }
     }
 
     fn unlock_end(&self) {
         // SAFETY: the relation is open, and was locked so.
-        unsafe { pg_sys::UnlockRelationForExtension(self.relation, EXCLUSIVE) };
+        unsafe { pg_sys::UnlockRelationForExtension(self.relation.as_ptr(), EXCLUSIVE) };
     }
 
     /// Lists pages in the free space map, where whoever inserts finds them.
@@ -197,9 +177,9 @@ impl Growth {
         // SAFETY: the relation is open, and has the pages.
         unsafe {
             for page in pages.clone() {
-                pg_sys::RecordPageWithFreeSpace(self.relation, page, EMPTY_PAGE);
+                pg_sys::RecordPageWithFreeSpace(self.relation.as_ptr(), page, EMPTY_PAGE);
             }
-            pg_sys::FreeSpaceMapVacuumRange(self.relation, pages.start, pages.end);
+            pg_sys::FreeSpaceMapVacuumRange(self.relation.as_ptr(), pages.start, pages.end);
         }
     }
 
@@ -212,7 +192,7 @@ impl Growth {
             if self.strategy.is_null() {
                 self.strategy = pg_sys::GetAccessStrategy(pg_sys::BufferAccessStrategyType::BAS_BULKWRITE);
             }
-            let buffer = pg_sys::ReadBufferExtended(self.relation, fork, page, mode, self.strategy);
+            let buffer = pg_sys::ReadBufferExtended(self.relation.as_ptr(), fork, page, mode, self.strategy);
             pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_UNLOCK as i32);
             buffer
         }
@@ -231,7 +211,7 @@ impl Growth {
     fn path(&self) -> String {
         // SAFETY: the relation is open; the path is a palloc'ed C string.
         unsafe {
-            let node = (*self.relation).rd_node;
+            let node = (*self.relation.as_ptr()).rd_node;
             let path = pg_sys::GetRelationPath(
                 node.dbNode,
                 node.spcNode,
@@ -271,11 +251,4 @@ fn allocate(file: &File, offset: usize, length: usize) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn allocate(_file: &File, _offset: usize, _length: usize) -> bool {
     false
-}
-
-/// # Safety
-/// `relation` is open.
-unsafe fn size(relation: pg_sys::Relation) -> BlockNumber {
-    // SAFETY: the caller vouches for the relation.
-    unsafe { pg_sys::RelationGetNumberOfBlocksInFork(relation, ForkNumber::MAIN_FORKNUM) }
 }

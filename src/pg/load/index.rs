@@ -5,11 +5,13 @@
 //! rows' order. Other indexes have no order to make use of and get theirs with the rows, as do B-trees
 //! that few rows come for.
 
-use super::leaf::Writer;
+use super::leaf::SlottedRows;
+use super::table::{Executor, Target};
 use crate::pg::server::compat;
 use crate::pg::server::process::check_for_interrupts;
 use crate::pg::server::raw::{self, guarded};
-use crate::pg::server::slot::{Slot, expression_context, passes};
+use crate::pg::server::relation::OpenRelation;
+use crate::pg::server::slot::{OwnSlot, passes};
 use crate::pg::server::wal;
 use pgrx::pg_sys::{self, Datum};
 
@@ -43,14 +45,15 @@ impl Sorts {
 }
 
 /// The indexes of a table that rows are inserted into.
-pub(super) struct Indexes {
-    table: pg_sys::Relation,
-    indexes: Vec<Index>,
+pub(super) struct Indexes<'t> {
+    indexes: Vec<Index<'t>>,
     are_sorted: bool,
 }
 
-struct Index {
-    relation: pg_sys::Relation,
+struct Index<'t> {
+    table: OpenRelation<'t>,
+    relation: OpenRelation<'t>,
+    executor: Executor,
     info: *mut pg_sys::IndexInfo,
     /// The condition of a partial index.
     predicate: *mut pg_sys::ExprState,
@@ -60,105 +63,75 @@ struct Index {
     sort: Option<*mut pg_sys::Tuplesortstate>,
 }
 
-impl Indexes {
-    /// The indexes that `result` was opened with.
-    ///
-    /// # Safety
-    /// `result` is open with its indexes, and closed after the last use of this.
-    pub unsafe fn new(result: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::EState) -> Self {
-        // SAFETY: the caller vouches for both; the arrays have as many entries as `result` says.
-        unsafe {
-            let count = (*result).ri_NumIndices.max(0) as usize;
-            let open = |nth| {
-                let relation = *(*result).ri_IndexRelationDescs.add(nth);
-                let info = *(*result).ri_IndexRelationInfo.add(nth);
-                (*info).ii_ReadyForInserts.then(|| Index::new(relation, info, estate))
-            };
-            let indexes = (0..count).filter_map(open).collect();
-            Self { table: (*result).ri_RelationDesc, indexes, are_sorted: false }
-        }
+impl<'t> Indexes<'t> {
+    /// Those that the server inserts into.
+    pub fn new(target: Target<'t>) -> Self {
+        let indexes = target.indexes().filter_map(|(relation, info)| Index::new(target, relation, info));
+        Self { indexes: indexes.collect(), are_sorted: false }
     }
 
     /// Adds the entries of rows that have their places in the table.
-    ///
-    /// # Safety
-    /// The slots hold rows of the table.
-    pub unsafe fn add(&mut self, slots: &[Slot], writer: &mut Writer) {
+    pub fn add(&mut self, rows: &SlottedRows<'_, 't>, sorts: &mut Sorts) {
+        let slots = rows.slots();
         if !self.are_sorted && slots.len() >= ROWS_TO_SORT {
-            self.begin_sorting(&mut writer.sorts);
+            self.begin_sorting(sorts);
         }
-        let (table, estate) = (self.table, writer.estate);
-        for index in &self.indexes {
-            // SAFETY: the caller vouches for the slots. Values of expressions live until the memory is reset.
-            // The closure owns nothing.
-            unsafe { guarded(|| slots.iter().for_each(|slot| index.add(slot, table, estate))) };
+        for index in self.indexes.iter().filter(|index| index.table == rows.target.relation()) {
+            // SAFETY: the slots hold rows of the index's table. Values of expressions live until the memory is reset. The
+            // closure owns nothing.
+            unsafe { guarded(|| slots.iter().for_each(|slot| index.add(slot))) };
         }
     }
 
     /// Has entries collected from now on, in the current memory context and beyond that in temporary files.
     fn begin_sorting(&mut self, sorts: &mut Sorts) {
-        let table = self.table;
-        let btrees = self.indexes.iter_mut().filter(|index| index.is_btree);
-        let btrees: Vec<_> = btrees.collect();
+        let btrees: Vec<_> = self.indexes.iter_mut().filter(|index| index.is_btree).collect();
         if btrees.is_empty() {
             return;
         }
         let Some(memory) = sorts.next() else { return };
         let memory = memory / btrees.len() as i32;
         for index in btrees {
-            // SAFETY: both relations are open.
-            index.sort = Some(unsafe { compat::begin_index_sort(table, index.relation, memory) });
+            index.sort = Some(compat::begin_index_sort(index.table, index.relation, memory));
         }
         self.are_sorted = true;
     }
 
     /// Inserts what was collected.
     pub fn finish(self) {
-        for index in &self.indexes {
-            if let Some(sort) = index.sort {
-                // SAFETY: the sort was begun for this index, and is ended once.
-                unsafe { index.insert_sorted(sort, self.table) };
-            }
-        }
+        self.indexes.into_iter().for_each(Index::finish);
     }
 }
 
-impl Index {
-    /// # Safety
-    /// As [`Indexes::new`].
-    unsafe fn new(
-        relation: pg_sys::Relation,
-        info: *mut pg_sys::IndexInfo,
-        estate: *mut pg_sys::EState,
-    ) -> Self {
-        // SAFETY: the caller vouches for the index, which is open.
+impl<'t> Index<'t> {
+    /// `None` if the server inserts nothing into it.
+    fn new(target: Target<'t>, relation: OpenRelation<'t>, info: *mut pg_sys::IndexInfo) -> Option<Self> {
+        let executor = target.executor;
+        // SAFETY: index and table are open, with what the executor knows of it.
         unsafe {
-            Self {
-                relation,
-                info,
-                predicate: pg_sys::ExecPrepareQual((*info).ii_Predicate, estate),
-                unique: if (*(*relation).rd_index).indisunique {
-                    pg_sys::IndexUniqueCheck::UNIQUE_CHECK_YES
-                } else {
-                    pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO
-                },
-                is_btree: (*(*relation).rd_rel).relam == pg_sys::BTREE_AM_OID,
-                sort: None,
-            }
+            let predicate = pg_sys::ExecPrepareQual((*info).ii_Predicate, executor.as_ptr());
+            let unique = if (*(*relation.as_ptr()).rd_index).indisunique {
+                pg_sys::IndexUniqueCheck::UNIQUE_CHECK_YES
+            } else {
+                pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO
+            };
+            let (table, is_btree) = (target.relation(), relation.is_btree());
+            let index = Self { table, relation, executor, info, predicate, unique, is_btree, sort: None };
+            (*info).ii_ReadyForInserts.then_some(index)
         }
     }
 
     /// # Safety
-    /// As [`Indexes::add`]; called within [`guarded`].
-    unsafe fn add(&self, slot: &Slot, table: pg_sys::Relation, estate: *mut pg_sys::EState) {
+    /// The slot holds a row of the table. Called within [`guarded`].
+    unsafe fn add(&self, slot: &OwnSlot) {
         let mut values = [Datum::null(); pg_sys::INDEX_MAX_KEYS as usize];
         let mut nulls = [false; pg_sys::INDEX_MAX_KEYS as usize];
         let (values, nulls) = (values.as_mut_ptr(), nulls.as_mut_ptr());
         let mut place = slot.place();
-        let (index, info, unique) = (self.relation, self.info, self.unique);
-        // SAFETY: the caller vouches for the slot; the arrays are as long as any index's row.
+        let (index, table) = (self.relation.as_ptr(), self.table.as_ptr());
+        let (info, estate, context) = (self.info, self.executor.as_ptr(), self.executor.expressions());
+        // SAFETY: both relations are open, and there is a row; the arrays are as long as any index's row.
         unsafe {
-            let context = expression_context(estate);
             (*context).ecxt_scantuple = slot.as_ptr();
             if !passes(self.predicate, context) {
                 return;
@@ -167,16 +140,17 @@ impl Index {
             if let Some(sort) = self.sort {
                 raw::tuplesort_putindextuplevalues(sort, index, &mut place, values, nulls);
             } else {
-                raw::index_insert(index, values, nulls, &mut place, table, unique, false, info);
+                raw::index_insert(index, values, nulls, &mut place, table, self.unique, false, info);
             }
         }
     }
 
-    /// # Safety
-    /// `sort` is this index's and is used no more.
-    unsafe fn insert_sorted(&self, sort: *mut pg_sys::Tuplesortstate, table: pg_sys::Relation) {
-        // SAFETY: the caller vouches for the sort, whose entries carry their rows' places. An entry lives until
-        // the next is asked for. The closure owns nothing.
+    /// Inserts its entries that were collected, if they were.
+    fn finish(self) {
+        let Some(sort) = self.sort else { return };
+        let (index, table, unique) = (self.relation.as_ptr(), self.table.as_ptr(), self.unique);
+        // SAFETY: the sort was begun for this index, and is ended once. Its entries carry their rows' places; one lives
+        // until the next is asked for. The closure owns nothing.
         unsafe {
             pg_sys::tuplesort_performsort(sort);
             let mut more = true;
@@ -189,7 +163,7 @@ impl Index {
                         if entry.is_null() {
                             return false;
                         }
-                        raw::_bt_doinsert(self.relation, entry, self.unique, false, table);
+                        raw::_bt_doinsert(index, entry, unique, false, table);
                     }
                     true
                 });

@@ -3,17 +3,17 @@
 use super::ROWS_AT_ONCE;
 use super::leaf::{Leaf, SLOTS_KEPT, Writer};
 use super::plain::{LockedInsert, partition_looks_plain};
-use super::route::Router;
-use super::table::OpenTable;
+use super::table::{OpenTable, Target};
 use crate::error::{Error, Result};
 use crate::pg::server::progress::{self, Measured};
-use crate::pg::server::slot::Slot;
+use crate::pg::server::slot::OwnSlot;
 use crate::pg::server::subtransaction;
 use crate::pg::server::wal;
 use crate::pg::values::feed::Feed;
 use crate::pg::values::reader::{Reader, columns_of};
 use crate::pg::values::tuple::{Batch, Former, Tuples};
 use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use millrace_sources::Source;
 use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::{self, Oid};
@@ -58,7 +58,7 @@ pub fn bulk_insert(
     // SAFETY: nothing of what is allocated there outlives the call, but errors, which own what they say.
     let inserted = unsafe {
         memory.switch_to(|_| {
-            let load = || Load::begin(inserts, name, &source.schema())?.run(source, units);
+            let load = || load(inserts, name, source, units);
             if may_stop { subtransaction::attempt(load) } else { load() }
         })
     };
@@ -69,17 +69,40 @@ pub fn bulk_insert(
     }
 }
 
-/// A bulk insert into several tables under way.
-struct Load {
+/// Opens the tables, inserts the rows, and closes the tables. If an error ends it, the transaction's end does.
+fn load(
+    inserts: &[LockedInsert],
+    name: &str,
+    source: &Arc<dyn Source>,
+    units: Range<u64>,
+) -> Stoppable<Vec<Measured>> {
+    let tables: Vec<_> = inserts.iter().map(OpenTable::open).collect();
+    let mut load = Load::begin(&tables, inserts, name, &source.schema())?;
+    let done = match load.run(source, units) {
+        Err(stop @ Stop::Failed(_)) => return Err(stop),
+        Err(stop @ Stop::NeedsExecutor(_)) => {
+            load.close();
+            Err(stop)
+        }
+        Ok(()) => Ok(load.finish()),
+    };
+    tables.into_iter().for_each(OpenTable::close);
+    // SAFETY: within a transaction, the rest of which is to see the rows.
+    unsafe { pg_sys::CommandCounterIncrement() };
+    done
+}
+
+/// A bulk insert into several open tables under way.
+struct Load<'t> {
     /// Which columns of the source are read.
     columns: Vec<usize>,
-    tables: Vec<(Insert, Reader, Measured)>,
+    tables: Vec<(Insert<'t>, Reader, Measured)>,
     /// `None` for tables that take columns, not tuples.
     formers: Vec<Option<Former>>,
 }
 
-impl Load {
-    fn begin(inserts: &[LockedInsert], name: &str, schema: &arrow::datatypes::Schema) -> Result<Self> {
+impl<'t> Load<'t> {
+    fn begin(tables: &'t [OpenTable], inserts: &[LockedInsert], name: &str, schema: &Schema) -> Result<Self> {
         let row_types = inserts.iter().map(LockedInsert::row_type).collect::<Result<Vec<_>>>()?;
         let mut columns = Vec::new();
         for row_type in &row_types {
@@ -87,40 +110,28 @@ impl Load {
         }
         columns.sort_unstable();
         columns.dedup();
-        let (mut tables, mut formers) = (Vec::new(), Vec::new());
-        for (insert, row_type) in inserts.iter().zip(&row_types) {
-            let reader = Reader::new(row_type, name, schema, &columns)?;
-            let mut insert = Insert::begin(insert);
-            formers.push(if insert.takes_tuples() { reader.former(row_type) } else { None });
-            tables.push((insert, reader, Measured::default()));
+        let mut load = Self { columns, tables: Vec::new(), formers: Vec::new() };
+        for (table, row_type) in tables.iter().zip(&row_types) {
+            let reader = Reader::new(row_type, name, schema, &load.columns)?;
+            let mut insert = Insert::begin(table);
+            load.formers.push(if insert.takes_tuples() { reader.former(row_type) } else { None });
+            load.tables.push((insert, reader, Measured::default()));
         }
-        Ok(Self { columns, tables, formers })
+        Ok(load)
     }
 
     /// Makes the rows and inserts them.
-    fn run(mut self, source: &Arc<dyn Source>, units: Range<u64>) -> Stoppable<Vec<Measured>> {
+    fn run(&mut self, source: &Arc<dyn Source>, units: Range<u64>) -> Stoppable<()> {
         let before = progress::generation();
         let columns = std::mem::take(&mut self.columns);
         let formers = std::mem::take(&mut self.formers);
         let mut feed = Feed::ahead(source, units, columns, Arc::new(prepare(formers)))?;
         while let Some(batches) = feed.next()? {
-            if let Err(stop) = self.insert(batches) {
-                if matches!(stop, Stop::NeedsExecutor(_)) {
-                    self.tables.into_iter().for_each(|(insert, ..)| insert.close());
-                }
-                return Err(stop);
-            }
+            self.insert(batches)?;
         }
         let generation = progress::generation().since(before);
-        let finish = |(insert, _, mut measured): (Insert, Reader, Measured)| {
-            measured.rows = measured.measure(|| insert.finish());
-            measured.add(generation);
-            measured
-        };
-        let measured = self.tables.into_iter().map(finish).collect();
-        // SAFETY: within a transaction, the rest of which is to see the rows.
-        unsafe { pg_sys::CommandCounterIncrement() };
-        Ok(measured)
+        self.tables.iter_mut().for_each(|(.., measured)| measured.add(generation));
+        Ok(())
     }
 
     /// Inserts a batch as it was made for each table. All rows of a round are routed before one is inserted.
@@ -142,6 +153,20 @@ impl Load {
                 rows.release();
             }
         }
+    }
+
+    /// Inserts what is left to insert; returns what each table took.
+    fn finish(self) -> Vec<Measured> {
+        let finish = |(insert, _, mut measured): (Insert, Reader, Measured)| {
+            measured.rows = measured.measure(|| insert.finish());
+            measured
+        };
+        self.tables.into_iter().map(finish).collect()
+    }
+
+    /// Leaves the rest undone.
+    fn close(self) {
+        self.tables.into_iter().for_each(|(insert, ..)| insert.close());
     }
 }
 
@@ -178,18 +203,13 @@ impl<'a> Rows<'a> {
     /// in `memory`.
     ///
     /// # Safety
-    /// The slot is of the table's row type, and takes tuples if the rows are. Once the rows are dropped or
-    /// released, it is only cleared.
-    unsafe fn next(&mut self, slot: &mut Slot, memory: &mut PgMemoryContexts) -> Result<bool> {
-        // SAFETY: the caller vouches for the slot; values are of the row type that the reader was made for.
+    /// The slot is of the table that the rows were made for. Once they are dropped or released, it is only cleared.
+    unsafe fn next(&mut self, slot: &mut OwnSlot, memory: &mut PgMemoryContexts) -> Result<bool> {
+        // SAFETY: former and reader make rows of the table's row type, which stay as long as is asked for above.
         unsafe {
             match self {
                 Rows::Tuples(tuples) => {
-                    let next = tuples.next();
-                    if let Some((tuple, length)) = next {
-                        slot.lend(tuple, length);
-                    }
-                    Ok(next.is_some())
+                    Ok(tuples.next().is_some_and(|(tuple, length)| slot.lend(tuple, length)))
                 }
                 Rows::Values(reader) => {
                     slot.fill(|values, nulls| memory.switch_to(|_| reader.read(values, nulls)))
@@ -206,14 +226,14 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A bulk insert into one table under way. On an error the transaction's end cleans up.
-struct Insert {
-    table: OpenTable,
+/// A bulk insert into one table under way.
+struct Insert<'t> {
+    table: &'t OpenTable<'t>,
     writer: Writer,
-    /// How rows find their partitions, if the table is partitioned.
-    router: Option<Router>,
+    /// The row that looks for its partition, if the table is partitioned.
+    routed: Option<OwnSlot<'t>>,
     /// Where rows go: the table itself, or its partitions as rows come for them.
-    leaves: Vec<Leaf>,
+    leaves: Vec<Leaf<'t>>,
     /// Which of the leaves a partition is.
     partitions: HashMap<*mut pg_sys::ResultRelInfo, usize>,
     /// Converted values of the rows at hand; emptied when they are inserted.
@@ -221,27 +241,18 @@ struct Insert {
     rows: i64,
 }
 
-impl Insert {
-    fn begin(insert: &LockedInsert) -> Self {
-        let table = OpenTable::open(insert);
-        let (mut router, mut leaves) = (None, Vec::new());
-        // SAFETY: the table is open, and closed last.
-        let writer = unsafe {
-            if table.is_partitioned() {
-                router = Some(Router::new(&table));
-            } else {
-                pg_sys::ExecOpenIndices(table.result, false);
-                leaves.push(Leaf::of_table(table.result, table.estate));
-            }
-            Writer::new(&table)
-        };
+impl<'t> Insert<'t> {
+    fn begin(table: &'t OpenTable) -> Self {
+        let routed = table.slot_to_route();
+        let leaves = if routed.is_none() { vec![Leaf::of_table(table.target())] } else { Vec::new() };
         let converted = PgMemoryContexts::new("millrace converted values");
-        Self { table, writer, router, leaves, partitions: HashMap::new(), converted, rows: 0 }
+        let (writer, partitions) = (Writer::new(table), HashMap::new());
+        Self { table, writer, routed, leaves, partitions, converted, rows: 0 }
     }
 
     /// Whether rows may be formed into tuples before they come.
     fn takes_tuples(&mut self) -> bool {
-        self.router.is_some() || self.leaves.iter_mut().all(|leaf| leaf.next_slot().takes_tuples())
+        self.routed.is_some() || self.leaves.iter_mut().all(Leaf::takes_tuples)
     }
 
     /// Fills slots with the next rows; returns how many.
@@ -255,20 +266,19 @@ impl Insert {
 
     /// Puts the next row into a slot of the leaf it belongs to; false if there is none left.
     fn fill_next(&mut self, rows: &mut Rows) -> Stoppable<bool> {
-        // SAFETY: slots are of the row type of the rows, which are tuples only if the slots take them. They are
-        // cleared when they are flushed, and the router's is filled anew before anybody looks at it.
+        let Self { table, routed, leaves, partitions, converted, .. } = self;
+        // SAFETY: the rows were made for this table, of which the slots are. Those are cleared when they are flushed, before
+        // the rows go, and the one that is routed is filled anew before anybody looks at it. After an error nobody does.
         unsafe {
-            let Some(router) = &mut self.router else {
-                let leaf = &mut self.leaves[0];
-                let next = rows.next(leaf.next_slot(), &mut self.converted)?;
-                leaf.filled += usize::from(next);
-                return Ok(next);
+            let Some(row) = routed else {
+                return Ok(leaves[0].fill(|slot| rows.next(slot, converted))?);
             };
-            if !rows.next(&mut router.row, &mut self.converted)? {
+            if !rows.next(row, converted)? {
                 return Ok(false);
             }
-            let number = leaf_of(&mut self.leaves, &mut self.partitions, router.partition(), &self.table)?;
-            self.leaves[number].take(&router.row);
+            if let Some(partition) = table.partition_for(row) {
+                leaf_of(leaves, partitions, partition, table)?.take(row);
+            }
             Ok(true)
         }
     }
@@ -277,8 +287,7 @@ impl Insert {
     fn flush(&mut self) {
         let slots_each = SLOTS_KEPT / self.leaves.len();
         for leaf in &mut self.leaves {
-            // SAFETY: the rows in its slots are of its row type.
-            self.rows += unsafe { leaf.flush(&mut self.writer) } as i64;
+            self.rows += leaf.flush(&mut self.writer) as i64;
             leaf.keep_slots(slots_each);
         }
         wal::flush_ahead();
@@ -295,39 +304,26 @@ impl Insert {
         rows
     }
 
-    /// Closes what is open.
+    /// Gives back what it holds.
     fn close(self) {
-        // Their slots first, as those of the executor's state.
-        drop(self.leaves);
         self.writer.close();
-        self.table.close(|| {
-            if let Some(router) = self.router {
-                router.close();
-            }
-        });
     }
 }
 
-/// Which of the leaves a partition is, that the router has found for a row of a table.
-///
-/// # Safety
-/// The partition is open, and closed after the leaves.
-unsafe fn leaf_of(
-    leaves: &mut Vec<Leaf>,
+/// The leaf that a partition is, to which a row of a table belongs.
+fn leaf_of<'l, 't>(
+    leaves: &'l mut Vec<Leaf<'t>>,
     partitions: &mut HashMap<*mut pg_sys::ResultRelInfo, usize>,
-    partition: *mut pg_sys::ResultRelInfo,
+    partition: Target<'t>,
     table: &OpenTable,
-) -> Stoppable<usize> {
+) -> Stoppable<&'l mut Leaf<'t>> {
     let next = leaves.len();
-    let number = *partitions.entry(partition).or_insert(next);
+    let number = *partitions.entry(partition.as_ptr()).or_insert(next);
     if number == next {
-        // SAFETY: the caller vouches for the partition.
-        unsafe {
-            if !partition_looks_plain(partition) {
-                return Err(Stop::NeedsExecutor((*table.relation()).rd_id));
-            }
-            leaves.push(Leaf::of_partition(partition, table.estate));
+        if !partition_looks_plain(partition) {
+            return Err(Stop::NeedsExecutor(table.relation().oid()));
         }
+        leaves.push(Leaf::of_partition(partition));
     }
-    Ok(number)
+    Ok(&mut leaves[number])
 }

@@ -5,14 +5,16 @@
 //! table, a hypertable, a view, a rule or a policy all show in the plan. What does not is looked at here. The server's
 //! cache of plans notices when the plan no longer holds.
 
-use super::{NO_LOCK, ROW_EXCLUSIVE};
+use super::table::Target;
 use crate::error::{Error, Result};
 use crate::pg::server::cluster;
-use crate::pg::server::compat;
+use crate::pg::server::lock::lock_for_insert;
+use crate::pg::server::node::{Node, NodeType, nodes};
 use crate::pg::server::prepared::{Plan, Prepared};
+use crate::pg::server::relation::{OpenRelation, look_at};
 use crate::pg::values::row_type::{Attribute, RowType};
 use pgrx::PgList;
-use pgrx::pg_sys::{self, NodeTag, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::ffi::{CStr, CString};
 
 /// An insert into a table that is known to be a plain one.
@@ -28,17 +30,14 @@ pub struct PlainInsert {
 /// A plain insert that stays one until the transaction ends, because its table is locked.
 pub struct LockedInsert<'a> {
     insert: &'a PlainInsert,
-    /// Holds the statement.
-    _plan: Plan,
-    statement: *const pg_sys::PlannedStmt,
+    plan: Plan,
 }
 
 impl PlainInsert {
     /// Has the server plan an insert that fills some columns of a table; `None` if it is not a plain one, and
     /// the executor must do it. The table is locked as by an insert.
     pub fn plan(table: Oid, columns: &[String]) -> Result<Option<Self>> {
-        // SAFETY: any OID may be locked.
-        unsafe { pg_sys::LockRelationOid(table, ROW_EXCLUSIVE) };
+        lock_for_insert(table);
         let row_type = row_type(table, columns)?;
         // The planner has no say in how a cluster's rows reach their segments.
         if cluster::is_cluster() || !table_looks_plain(table) {
@@ -47,25 +46,21 @@ impl PlainInsert {
         let filled = row_type.attributes();
         let mut types: Vec<_> = filled.iter().map(|attribute| attribute.oid).collect();
         let statement = Prepared::new(&insert_values(table, &filled), &mut types)?;
-        let plan = statement.plan();
-        // SAFETY: the plan is held meanwhile.
-        let is_plain = plan.statement().is_some_and(|plan| unsafe { plan_is_plain(plan, table, &filled) });
-        let generation = plan.generation();
-        drop(plan);
-        Ok(is_plain.then(|| Self { table, columns: columns.to_vec(), statement, generation }))
+        let plan = statement.plan().filter(|plan| plan_is_plain(plan.statement(), table, &filled));
+        let generation = plan.map(|plan| plan.generation());
+        Ok(generation.map(|generation| Self { table, columns: columns.to_vec(), statement, generation }))
     }
 
     /// Locks the table, as an insert does, for the rest of the transaction; `None` if the insert must be
     /// planned anew, since the table, the current role or something else has changed that the plan depends on.
     pub fn lock(&self) -> Option<LockedInsert<'_>> {
-        // SAFETY: any OID may be locked. From now on nobody else can change the table.
-        unsafe { pg_sys::LockRelationOid(self.table, ROW_EXCLUSIVE) };
+        // From now on nobody else can change the table.
+        lock_for_insert(self.table);
         if !self.statement.is_valid() {
             return None;
         }
-        let plan = self.statement.plan();
-        let statement = plan.statement().filter(|_| plan.generation() == self.generation)?;
-        Some(LockedInsert { insert: self, _plan: plan, statement })
+        let plan = self.statement.plan().filter(|plan| plan.generation() == self.generation)?;
+        Some(LockedInsert { insert: self, plan })
     }
 }
 
@@ -85,9 +80,14 @@ impl LockedInsert<'_> {
         unsafe { pg_sys::get_rel_relkind(self.table()) as u8 == pg_sys::RELKIND_PARTITIONED_TABLE }
     }
 
-    /// The insert as the server has planned it, with one target: the table.
-    pub(super) fn statement(&self) -> *const pg_sys::PlannedStmt {
-        self.statement
+    /// The insert as the server has planned it.
+    pub(super) fn statement(&self) -> &pg_sys::PlannedStmt {
+        self.plan.statement()
+    }
+
+    /// Which entry of its range table is the table.
+    pub(super) fn target(&self) -> pg_sys::Index {
+        modify_table(self.statement()).map_or(0, |insert| insert.nominalRelation)
     }
 }
 
@@ -120,48 +120,44 @@ fn insert_values(table: Oid, columns: &[Attribute]) -> CString {
 }
 
 /// Whether a plan puts parameters into `filled` columns of a table and nulls into the others, and does nothing else.
-///
-/// # Safety
-/// `plan` is a planned statement.
-unsafe fn plan_is_plain(plan: *const pg_sys::PlannedStmt, table: Oid, filled: &[Attribute]) -> bool {
-    // SAFETY: the caller vouches for the plan, whose nodes are what their tags say.
-    unsafe {
-        let plan = &*plan;
-        let Some(insert) = node::<pg_sys::ModifyTable>(plan.planTree.cast(), NodeTag::T_ModifyTable) else {
-            return false;
-        };
-        let Some(row) = node::<pg_sys::Result>(insert.plan.lefttree.cast(), NodeTag::T_Result) else {
-            return false;
-        };
-        plan.commandType == pg_sys::CmdType::CMD_INSERT
-            && insert.operation == pg_sys::CmdType::CMD_INSERT
-            && plan.subplans.is_null()
-            && inserts_into(plan, insert, table)
-            && insert.onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_NONE
-            && insert.withCheckOptionLists.is_null()
-            && insert.returningLists.is_null()
-            && insert.rowMarks.is_null()
-            && insert.plan.initPlan.is_null()
-            && is_one_row(row)
-            && row_fills(row, filled)
-    }
+fn plan_is_plain(plan: &pg_sys::PlannedStmt, table: Oid, filled: &[Attribute]) -> bool {
+    let Some(insert) = modify_table(plan) else { return false };
+    let Some(row) = child::<pg_sys::Result, _>(insert.plan.lefttree) else { return false };
+    plan.commandType == pg_sys::CmdType::CMD_INSERT
+        && insert.operation == pg_sys::CmdType::CMD_INSERT
+        && plan.subplans.is_null()
+        && inserts_into(plan, insert, table)
+        && insert.onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_NONE
+        && insert.withCheckOptionLists.is_null()
+        && insert.returningLists.is_null()
+        && insert.rowMarks.is_null()
+        && insert.plan.initPlan.is_null()
+        && is_one_row(row)
+        && row_fills(row, filled)
+}
+
+/// The node that a plan which writes begins with.
+fn modify_table(plan: &pg_sys::PlannedStmt) -> Option<&pg_sys::ModifyTable> {
+    child(plan.planTree)
+}
+
+/// A node below another of a plan, as one of a type.
+fn child<'p, T: NodeType, N>(node: *const N) -> Option<&'p T> {
+    // SAFETY: a plan that is held refers to nodes that live, and change, as little as itself.
+    unsafe { Node::new(node) }.and_then(Node::read)
 }
 
 /// Whether a node's only target is a table.
-///
-/// # Safety
-/// The node is the plan's.
-unsafe fn inserts_into(plan: &pg_sys::PlannedStmt, insert: &pg_sys::ModifyTable, table: Oid) -> bool {
-    // SAFETY: the caller vouches for the node; ranges are counted from 1.
-    unsafe {
-        let is_one = insert.resultRelations.as_ref().is_some_and(|relations| relations.length == 1);
-        if !is_one || pg_sys::list_nth_int(insert.resultRelations, 0) != insert.nominalRelation as i32 {
-            return false;
-        }
-        let entry = pg_sys::list_nth(plan.rtable, insert.nominalRelation as i32 - 1);
-        let entry = &*entry.cast::<pg_sys::RangeTblEntry>();
-        entry.rtekind == pg_sys::RTEKind::RTE_RELATION && entry.relid == table
-    }
+fn inserts_into(plan: &pg_sys::PlannedStmt, insert: &pg_sys::ModifyTable, table: Oid) -> bool {
+    let target = insert.nominalRelation as usize;
+    // SAFETY: the lists are the plan's, the first one of numbers.
+    let (targets, mut entries) =
+        unsafe { (PgList::<i32>::from_pg(insert.resultRelations), nodes(plan.rtable)) };
+    let is_target = targets.iter_int().eq([target as i32]);
+    // Ranges are counted from 1.
+    let entry = target.checked_sub(1).and_then(|place| entries.nth(place)?.read::<pg_sys::RangeTblEntry>());
+    is_target
+        && entry.is_some_and(|entry| entry.rtekind == pg_sys::RTEKind::RTE_RELATION && entry.relid == table)
 }
 
 /// Whether a node makes one row, of nothing.
@@ -174,95 +170,33 @@ fn is_one_row(row: &pg_sys::Result) -> bool {
 }
 
 /// Whether a node makes values for these columns alone: of others, which a table's dropped columns are among, come nulls.
-///
-/// # Safety
-/// The node makes rows for an insert.
-unsafe fn row_fills(row: &pg_sys::Result, filled: &[Attribute]) -> bool {
+fn row_fills(row: &pg_sys::Result, filled: &[Attribute]) -> bool {
     // SAFETY: the list is one of target entries, the table's columns in their order.
-    let entries = unsafe { PgList::<pg_sys::TargetEntry>::from_pg(row.plan.targetlist) };
-    entries.iter_ptr().enumerate().all(|(index, entry)| {
-        // SAFETY: as above.
-        let constant = || unsafe { node::<pg_sys::Const>((*entry).expr.cast(), NodeTag::T_Const) };
-        filled.iter().any(|column| column.index == index) || constant().is_some_and(|value| value.constisnull)
+    let entries = unsafe { nodes(row.plan.targetlist) };
+    entries.enumerate().all(|(index, entry)| {
+        let constant =
+            entry.read::<pg_sys::TargetEntry>().and_then(|entry| child::<pg_sys::Const, _>(entry.expr));
+        filled.iter().any(|column| column.index == index) || constant.is_some_and(|value| value.constisnull)
     })
-}
-
-/// A node as its tag says; `None` for other nodes, and for none.
-///
-/// # Safety
-/// `node` is null or a node, and `T` the type of nodes with that tag.
-unsafe fn node<'a, T>(node: *const pg_sys::Node, tag: NodeTag) -> Option<&'a T> {
-    // SAFETY: the caller vouches for the node.
-    unsafe { node.as_ref().filter(|node| node.type_ == tag).map(|_| &*node.cast::<T>()) }
 }
 
 /// As [`looks_plain`], for a table that is locked.
 fn table_looks_plain(table: Oid) -> bool {
-    // SAFETY: the relation is open while it is looked at.
-    unsafe {
-        let relation = pg_sys::try_relation_open(table, NO_LOCK);
-        if relation.is_null() {
-            return false;
-        }
-        let is_plain = looks_plain(relation) && !has_exclusion_constraint(relation);
-        pg_sys::relation_close(relation, NO_LOCK);
-        is_plain
-    }
+    let is_plain = |relation: OpenRelation| looks_plain(relation) && !relation.has_exclusion_constraint();
+    look_at(table, is_plain).unwrap_or(false)
 }
 
 /// Whether a relation is a table, and nothing but constraints and indexes looks at its rows.
-///
-/// # Safety
-/// `relation` is open.
-unsafe fn looks_plain(relation: pg_sys::Relation) -> bool {
-    // SAFETY: the caller vouches for the relation.
-    unsafe {
-        let kind = (*(*relation).rd_rel).relkind as u8;
-        [pg_sys::RELKIND_RELATION, pg_sys::RELKIND_PARTITIONED_TABLE].contains(&kind)
-            && !has_insert_triggers((*relation).trigdesc)
-            && (*relation).rd_rules.is_null()
-            && !compat::has_generated_columns(relation)
-    }
+fn looks_plain(relation: OpenRelation) -> bool {
+    [pg_sys::RELKIND_RELATION, pg_sys::RELKIND_PARTITIONED_TABLE].contains(&relation.kind())
+        && !relation.has_insert_triggers()
+        && !relation.has_rules()
+        && !relation.has_generated_columns()
 }
 
 /// As [`looks_plain`], for a partition that rows were routed to.
-///
-/// # Safety
-/// `partition` is open with its indexes.
-pub(super) unsafe fn partition_looks_plain(partition: *mut pg_sys::ResultRelInfo) -> bool {
-    // SAFETY: the caller vouches for the partition, which has as many indexes as it says.
-    unsafe {
-        let mut indexes = 0..(*partition).ri_NumIndices.max(0) as usize;
-        looks_plain((*partition).ri_RelationDesc)
-            && indexes.all(|nth| (**(*partition).ri_IndexRelationInfo.add(nth)).ii_ExclusionOps.is_null())
-    }
-}
-
-/// # Safety
-/// `triggers` is null or an open relation's.
-unsafe fn has_insert_triggers(triggers: *const pg_sys::TriggerDesc) -> bool {
-    // SAFETY: the caller vouches for the pointer.
-    unsafe { triggers.as_ref() }.is_some_and(|triggers| {
-        triggers.trig_insert_before_row
-            || triggers.trig_insert_after_row
-            || triggers.trig_insert_instead_row
-            || triggers.trig_insert_before_statement
-            || triggers.trig_insert_after_statement
-            || triggers.trig_insert_new_table
-    })
-}
-
-/// # Safety
-/// `relation` is open.
-unsafe fn has_exclusion_constraint(relation: pg_sys::Relation) -> bool {
-    // SAFETY: the caller vouches for the relation, whose lock keeps its indexes from being dropped.
-    unsafe {
-        let indexes = PgList::<Oid>::from_pg(pg_sys::RelationGetIndexList(relation));
-        indexes.iter_oid().any(|index| {
-            let index = pg_sys::index_open(index, ROW_EXCLUSIVE);
-            let excludes = (*(*index).rd_index).indisexclusion;
-            pg_sys::index_close(index, NO_LOCK);
-            excludes
-        })
-    }
+pub(super) fn partition_looks_plain(partition: Target) -> bool {
+    // SAFETY: what the executor knows of an index lives as long as the partition is open.
+    let excludes = |info: *mut pg_sys::IndexInfo| unsafe { !(*info).ii_ExclusionOps.is_null() };
+    looks_plain(partition.relation()) && !partition.indexes().any(|(_, info)| excludes(info))
 }

@@ -2,8 +2,8 @@
 
 use crate::call::Call;
 use crate::error::Result;
-use crate::pg::planner::node::{Node, nodes};
 use crate::pg::server::arguments::Signature;
+use crate::pg::server::node::{Node, nodes};
 use crate::pg::values::row_type::{RowType, relation_name};
 use pgrx::Internal;
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -23,13 +23,9 @@ impl<'p> GeneratingCall<'p> {
     }
 
     /// The call that a range table entry is, if the scan can stand for it.
-    ///
-    /// # Safety
-    /// `rte` is an entry of the planner's, which is planning its query.
-    pub unsafe fn of_range_table(rte: *mut pg_sys::RangeTblEntry) -> Option<Self> {
-        // SAFETY: the caller vouches for the entry, whose kind says what else is in it.
+    pub fn of_range_table(entry: &'p pg_sys::RangeTblEntry) -> Option<Self> {
+        // SAFETY: the entry's kind says what else is in it, which nobody changes either for `'p`.
         unsafe {
-            let entry = &*rte;
             if entry.rtekind != pg_sys::RTEKind::RTE_FUNCTION || entry.funcordinality {
                 return None;
             }
@@ -78,14 +74,14 @@ impl<'p> GeneratingCall<'p> {
     /// The values are those of [`Self::arguments`].
     #[cfg(not(feature = "cbdb"))]
     pub unsafe fn evaluated(self, values: Vec<Option<Datum>>) -> Result<Call> {
-        // SAFETY: the caller vouches for the values, and the parser has made their types the function's.
+        // SAFETY: the values are the arguments', whose types the parser has made the function's.
         unsafe { self.read(Signature::of(self.0.funcid)?, values) }
     }
 
     /// # Safety
     /// As [`Signature::arguments`].
     unsafe fn read(self, signature: Signature, values: Vec<Option<Datum>>) -> Result<Call> {
-        // SAFETY: the caller vouches for the values.
+        // SAFETY: the values are of the types that the function is declared with, as asked for above.
         let arguments = unsafe { signature.arguments(relation_name(self.0.funcresulttype), values) };
         Call::read(&arguments)
     }
@@ -105,7 +101,8 @@ pub fn generate_support(request: Internal) -> Internal {
     let declined = || Internal::from(Some(Datum::null()));
     let Some(datum) = request.unwrap().filter(|datum| !datum.is_null()) else { return declined() };
     // SAFETY: the server calls a support function with a node, of the kind that its tag says.
-    let Some(rows) = (unsafe { Node::new(datum.cast_mut_ptr()) }).and_then(estimated_rows) else {
+    let Some(rows) = (unsafe { Node::new(datum.cast_mut_ptr::<pg_sys::Node>()) }).and_then(estimated_rows)
+    else {
         return declined();
     };
     // SAFETY: a number of rows was asked for, so it is such a request, whose field is for the answer.

@@ -5,25 +5,18 @@
 
 use crate::call::Call;
 use crate::pg::planner::call::GeneratingCall;
+use crate::pg::planner::relation::BaseRelation;
 use crate::pg::values::row_type::Attribute;
 use millrace_sources::{Reference, Source};
 use pgrx::{PgList, pg_sys};
 
 /// Adds the keys between a call and those before it, either way round.
-///
-/// # Safety
-/// `rel` is a base relation in planning, the one of `call`; joins are not planned yet.
-pub unsafe fn add(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, call: GeneratingCall) {
-    // SAFETY: the caller vouches for the relation.
-    let relid = unsafe { (*rel).relid };
-    let Some(table) = Table::new(relid, call) else { return };
-    for other in 1..relid {
-        // SAFETY: the planner's array has an entry for each relation of the query, and this one is not the first.
-        let call = unsafe { GeneratingCall::of_range_table(*(*root).simple_rte_array.add(other as usize)) };
-        let Some(other) = call.and_then(|call| Table::new(other, call)) else { continue };
+pub fn add(relation: &BaseRelation) {
+    let Some(table) = Table::new(relation.rel().relid, relation.call) else { return };
+    for (relid, call) in relation.calls_before() {
+        let Some(other) = Table::new(relid, call) else { continue };
         for key in table.keys_to(&other).chain(other.keys_to(&table)) {
-            // SAFETY: as the caller says, joins are not planned yet.
-            unsafe { match_to_joins(root, key) };
+            match_to_joins(relation, key);
         }
     }
 }
@@ -83,11 +76,10 @@ impl Table {
 
 /// Keeps the key if the query joins by all its columns. Those of tables have been matched by now, and a second
 /// time would be counted twice.
-///
-/// # Safety
-/// As [`add`].
-unsafe fn match_to_joins(root: *mut pg_sys::PlannerInfo, key: pg_sys::ForeignKeyOptInfo) {
-    // SAFETY: the caller vouches for the planner's state; the node is allocated as others of the planner's are.
+fn match_to_joins(relation: &BaseRelation, key: pg_sys::ForeignKeyOptInfo) {
+    let root = relation.root;
+    // SAFETY: joins are not planned yet, so that keys may still be added to the planner's list; the node is allocated as
+    // others of the planner's are.
     unsafe {
         let node = pg_sys::palloc(size_of_val(&key)).cast::<pg_sys::ForeignKeyOptInfo>();
         node.write(key);

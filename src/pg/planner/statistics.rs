@@ -7,7 +7,9 @@
 
 use crate::pg::planner::call::GeneratingCall;
 #[cfg(not(feature = "cbdb"))]
-use crate::pg::planner::node::nodes;
+use crate::pg::planner::relation::BaseRelation;
+use crate::pg::server::node::Node;
+use crate::pg::server::raw::guarded;
 use crate::pg::values::arena::Arena;
 use crate::pg::values::encode::{Column, Layout};
 use crate::pg::values::row_type::Attribute;
@@ -39,7 +41,10 @@ unsafe extern "C-unwind" fn get_relation_stats(
     // SAFETY: called by the planner with its own nodes. The column's type may have been changed since the query was
     // parsed; then values of the new type are no answer.
     unsafe {
-        let column = GeneratingCall::of_range_table(rte).and_then(|call| CallColumn::new(call, attribute));
+        let column = Node::new(rte)
+            .and_then(Node::read)
+            .and_then(GeneratingCall::of_range_table)
+            .and_then(|call| CallColumn::new(call, attribute));
         match column.filter(|column| column.attribute.oid == (*answer).atttype) {
             Some(column) => {
                 (*answer).statsTuple = column.statistic();
@@ -49,9 +54,7 @@ unsafe extern "C-unwind" fn get_relation_stats(
                 true
             }
             // Its error must unwind through our frames.
-            None => PREVIOUS_HOOK.is_some_and(|previous| {
-                pg_sys::ffi::pg_guard_ffi_boundary(|| previous(root, rte, attribute, answer))
-            }),
+            None => PREVIOUS_HOOK.is_some_and(|previous| guarded(|| previous(root, rte, attribute, answer))),
         }
     }
 }
@@ -64,27 +67,12 @@ unsafe extern "C-unwind" fn free_statistic(tuple: pg_sys::HeapTuple) {
 
 /// Puts the widths of a call's columns in the place of those that the planner takes from their types; it asks
 /// for the statistics of tables only.
-///
-/// # Safety
-/// `rel` is a base relation in planning, the one of `call`.
 #[cfg(not(feature = "cbdb"))]
-pub unsafe fn set_widths(rel: *mut pg_sys::RelOptInfo, call: GeneratingCall) {
-    // SAFETY: the caller vouches for the relation, which has a target.
-    let (rel, target) = unsafe { (&*rel, &mut *(*rel).reltarget) };
-    // SAFETY: nobody changes the target's expressions meanwhile.
-    for var in unsafe { nodes(target.exprs) }.filter_map(|node| node.read::<pg_sys::Var>()) {
-        // A column of another relation may be among them, in the place of a column of this one's parent.
-        if i64::from(var.varno) != i64::from(rel.relid)
-            || !(rel.min_attr..=rel.max_attr).contains(&var.varattno)
-        {
-            continue;
+pub fn set_widths(relation: &BaseRelation) {
+    for column in relation.columns_in_target().map(|var| var.varattno) {
+        if let Some(known) = CallColumn::new(relation.call, column) {
+            relation.set_width(column, known.width());
         }
-        let Some(column) = CallColumn::new(call, var.varattno) else { continue };
-        let width = column.width();
-        // SAFETY: there is a width for each column from the least to the greatest, and this is one of them.
-        let stored = unsafe { &mut *rel.attr_widths.add((var.varattno - rel.min_attr) as usize) };
-        target.width += width - *stored;
-        *stored = width;
     }
 }
 

@@ -78,7 +78,7 @@ fn is_read(oid: Oid) -> bool {
 /// # Safety
 /// The value is of the type.
 unsafe fn read(oid: Oid, value: Datum) -> Option<Argument> {
-    // SAFETY: the caller vouches for the type.
+    // SAFETY: each arm reads the type that the value is of, as asked for above.
     unsafe {
         match oid {
             pg_sys::INT2OID => i16::from_datum(value, false).map(|value| Argument::Integer(value.into())),
@@ -95,6 +95,6 @@ unsafe fn read(oid: Oid, value: Datum) -> Option<Argument> {
 /// # Safety
 /// Null or a C string of the server's.
 unsafe fn name(name: *const c_char) -> String {
-    // SAFETY: the caller vouches for the string.
+    // SAFETY: if not null, it is a C string, as asked for above.
     if name.is_null() { String::new() } else { from_c_string(unsafe { CStr::from_ptr(name) }) }
 }

@@ -1,5 +1,7 @@
 //! What differs between PostgreSQL's major versions, and on Apache Cloudberry.
 
+#[cfg(not(feature = "cbdb"))]
+use crate::pg::server::relation::OpenRelation;
 use pgrx::pg_sys;
 #[cfg(all(any(feature = "pg14", feature = "pg15"), not(feature = "cbdb")))]
 use std::ffi::CStr;
@@ -66,17 +68,15 @@ pub fn end_copy_progress() {
     unsafe { pg_sys::pgstat_progress_end_command() };
 }
 
-/// Begins to sort entries of a B-tree, in about this many kB of memory.
-///
-/// # Safety
-/// Both relations are open, the second is an index of the first.
+/// Begins to sort entries of a B-tree of a table, in about this many kB of memory.
 #[cfg(not(feature = "cbdb"))]
-pub unsafe fn begin_index_sort(
-    table: pg_sys::Relation,
-    index: pg_sys::Relation,
+pub fn begin_index_sort(
+    table: OpenRelation,
+    index: OpenRelation,
     memory: i32,
 ) -> *mut pg_sys::Tuplesortstate {
-    // SAFETY: the caller vouches for both. Uniqueness is left to the index, which also knows older rows.
+    let (table, index) = (table.as_ptr(), index.as_ptr());
+    // SAFETY: both are open. Uniqueness is left to the index, which also knows older rows.
     unsafe {
         #[cfg(feature = "pg14")]
         {
@@ -99,7 +99,7 @@ pub unsafe fn root_to_partition_map(
     partition: *mut pg_sys::ResultRelInfo,
     estate: *mut pg_sys::EState,
 ) -> *mut pg_sys::TupleConversionMap {
-    // SAFETY: the caller vouches for the partition.
+    // SAFETY: routing has filled in what belongs to the partition.
     unsafe {
         #[cfg(any(feature = "pg14", feature = "pg15"))]
         {
@@ -114,17 +114,14 @@ pub unsafe fn root_to_partition_map(
 }
 
 /// The server's own check that the current user may do what a plan does, with whatever hooks it; raises its error if not.
-///
-/// # Safety
-/// `plan` is a planned statement.
 #[cfg(not(feature = "cbdb"))]
-pub unsafe fn check_permissions(plan: *const pg_sys::PlannedStmt) {
-    // SAFETY: the caller vouches for the plan.
+pub fn check_permissions(plan: &pg_sys::PlannedStmt) {
+    // SAFETY: the lists are those of a plan.
     unsafe {
         #[cfg(any(feature = "pg14", feature = "pg15"))]
-        pg_sys::ExecCheckRTPerms((*plan).rtable, true);
+        pg_sys::ExecCheckRTPerms(plan.rtable, true);
         #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-        pg_sys::ExecCheckPermissions((*plan).rtable, (*plan).permInfos, true);
+        pg_sys::ExecCheckPermissions(plan.rtable, plan.permInfos, true);
     }
 }
 
@@ -133,42 +130,31 @@ pub unsafe fn check_permissions(plan: *const pg_sys::PlannedStmt) {
 /// # Safety
 /// `estate` is new, and outlived by the plan.
 #[cfg(not(feature = "cbdb"))]
-pub unsafe fn init_range_table(
-    estate: *mut pg_sys::EState,
-    plan: *const pg_sys::PlannedStmt,
-    used: pg_sys::Index,
-) {
-    // SAFETY: the caller vouches for both.
+pub unsafe fn init_range_table(estate: *mut pg_sys::EState, plan: &pg_sys::PlannedStmt, used: pg_sys::Index) {
+    // SAFETY: a new state takes any plan's lists, which outlive it.
     unsafe {
         #[cfg(any(feature = "pg14", feature = "pg15"))]
-        pg_sys::ExecInitRangeTable(estate, (*plan).rtable);
+        pg_sys::ExecInitRangeTable(estate, plan.rtable);
         #[cfg(any(feature = "pg16", feature = "pg17"))]
-        pg_sys::ExecInitRangeTable(estate, (*plan).rtable, (*plan).permInfos);
+        pg_sys::ExecInitRangeTable(estate, plan.rtable, plan.permInfos);
         #[cfg(feature = "pg18")]
         {
             let used = pg_sys::bms_make_singleton(used as i32);
-            pg_sys::ExecInitRangeTable(estate, (*plan).rtable, (*plan).permInfos, used);
+            pg_sys::ExecInitRangeTable(estate, plan.rtable, plan.permInfos, used);
         }
         #[cfg(not(feature = "pg18"))]
         let _ = used;
     }
 }
 
-/// Whether a table has generated columns.
-///
-/// # Safety
-/// `relation` is open.
+/// Whether a table with these constraints has generated columns.
 #[cfg(not(feature = "cbdb"))]
-pub unsafe fn has_generated_columns(relation: pg_sys::Relation) -> bool {
-    // SAFETY: the caller vouches for the relation, whose row type's constraints may be null.
-    let constraints = unsafe { (*(*relation).rd_att).constr.as_ref() };
-    constraints.is_some_and(|constraints| {
-        #[cfg(feature = "pg18")]
-        let is_virtual = constraints.has_generated_virtual;
-        #[cfg(not(feature = "pg18"))]
-        let is_virtual = false;
-        constraints.has_generated_stored || is_virtual
-    })
+pub fn generates_columns(constraints: &pg_sys::TupleConstr) -> bool {
+    #[cfg(feature = "pg18")]
+    let is_virtual = constraints.has_generated_virtual;
+    #[cfg(not(feature = "pg18"))]
+    let is_virtual = false;
+    constraints.has_generated_stored || is_virtual
 }
 
 /// Raises the errors of pending interrupts. Cloudberry's function also asks where that is; the tests' simulated

@@ -3,7 +3,8 @@
 //! The server tells every backend of each change of a relation before the backend can lock that relation again, or at
 //! the latest when its next transaction begins. A message of one's own is sent in the same way.
 
-use pgrx::pg_sys::{self, Datum, Oid};
+use crate::pg::server::raw::guarded;
+use pgrx::pg_sys::{Datum, Oid};
 use pgrx::prelude::*;
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -45,7 +46,7 @@ impl Watch {
 /// Tells all backends, when the transaction commits, that a relation changed.
 pub fn announce(relation: Oid) {
     // SAFETY: queues a message for any relation that exists; an error leaves nothing behind here.
-    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| CacheInvalidateRelcacheByRelid(relation)) };
+    unsafe { guarded(|| CacheInvalidateRelcacheByRelid(relation)) };
 }
 
 /// The server keeps a process's callbacks until the process ends, and has room for a few: one is enough.
@@ -53,9 +54,7 @@ fn register() {
     thread_local!(static REGISTERED: Cell<bool> = const { Cell::new(false) });
     if !REGISTERED.replace(true) {
         // SAFETY: the callback is a function of this library, which is never unloaded.
-        unsafe {
-            pg_sys::ffi::pg_guard_ffi_boundary(|| CacheRegisterRelcacheCallback(invalidated, Datum::from(0)))
-        };
+        unsafe { guarded(|| CacheRegisterRelcacheCallback(invalidated, Datum::from(0))) };
     }
 }
 

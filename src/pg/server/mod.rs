@@ -6,11 +6,14 @@ pub mod cluster;
 pub mod compat;
 pub mod invalidation;
 pub mod lock;
+pub mod node;
 #[cfg(not(feature = "cbdb"))]
 pub mod prepared;
 pub mod process;
 pub mod progress;
 pub mod raw;
+#[cfg(not(feature = "cbdb"))]
+pub mod relation;
 pub mod report;
 pub mod role;
 pub mod settings;

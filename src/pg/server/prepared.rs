@@ -39,13 +39,15 @@ impl Prepared {
         unsafe { pg_sys::CachedPlanIsValid(self.source) }
     }
 
-    /// The plan of now for any parameters, made anew if it has to be. Tables in it are locked.
-    pub fn plan(&self) -> Plan {
+    /// The plan of now for any parameters, made anew if it has to be; `None` if a rule has made several statements of the
+    /// one. Tables in it are locked.
+    pub fn plan(&self) -> Option<Plan> {
         // SAFETY: the source is kept, so that a resource owner may hold references to its plan.
-        unsafe {
+        let plan = unsafe {
             let owner = pg_sys::CurrentResourceOwner;
             Plan { plan: pg_sys::GetCachedPlan(self.source, null_mut(), owner, null_mut()), owner }
-        }
+        };
+        (plan.statements() == 1).then_some(plan)
     }
 }
 
@@ -56,7 +58,7 @@ impl Drop for Prepared {
     }
 }
 
-/// A plan in use.
+/// A plan of one statement, in use.
 pub struct Plan {
     plan: *mut pg_sys::CachedPlan,
     owner: pg_sys::ResourceOwner,
@@ -69,14 +71,15 @@ impl Plan {
         unsafe { (*self.plan).generation }
     }
 
-    /// The statement it is for, if that did not become several. It lives as long as the plan is held.
-    pub fn statement(&self) -> Option<*const pg_sys::PlannedStmt> {
-        // SAFETY: the plan is held; its list is one of planned statements.
-        unsafe {
-            let statements = (*self.plan).stmt_list;
-            let is_one = statements.as_ref().is_some_and(|statements| statements.length == 1);
-            is_one.then(|| pg_sys::list_nth(statements, 0).cast_const().cast())
-        }
+    fn statements(&self) -> i32 {
+        // SAFETY: the plan is held; its list may be empty, which is null.
+        unsafe { (*self.plan).stmt_list.as_ref().map_or(0, |list| list.length) }
+    }
+
+    /// What it does, in nodes that nobody changes while it is held.
+    pub fn statement(&self) -> &pg_sys::PlannedStmt {
+        // SAFETY: the plan is held; its list is one of planned statements, and has one.
+        unsafe { &*pg_sys::list_nth((*self.plan).stmt_list, 0).cast() }
     }
 }
 

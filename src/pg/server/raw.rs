@@ -12,7 +12,7 @@ use pgrx::pg_sys::Datum;
 /// # Safety
 /// An error leaves `calls` at once: it must own nothing that needs dropping.
 pub unsafe fn guarded<T>(calls: impl FnOnce() -> T) -> T {
-    // SAFETY: the caller vouches for the closure.
+    // SAFETY: a jump out of the closure passes over nothing that needs dropping, as asked for above.
     unsafe { pg_sys::ffi::pg_guard_ffi_boundary(calls) }
 }
 

@@ -1,49 +1,29 @@
 //! Tuple table slots, and other things of the executor that the server's headers have as inline functions.
 
+use crate::error::Result;
+use crate::pg::server::relation::OpenRelation;
+use pgrx::PgTupleDesc;
 use pgrx::pg_sys::{self, Datum};
-#[cfg(not(feature = "cbdb"))]
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-/// A slot of its own, for rows of one row type.
-///
-/// It may hold a tuple that it does not own, formed in Rust's memory: see [`Slot::lend`].
-#[cfg(not(feature = "cbdb"))]
+/// A slot, which is empty or holds a row of its row type.
 #[repr(transparent)]
 pub struct Slot(NonNull<pg_sys::TupleTableSlot>);
 
-#[cfg(not(feature = "cbdb"))]
 impl Slot {
-    /// A slot for rows of a table, of the kind that its access method takes.
-    ///
     /// # Safety
-    /// `relation` is open. The slot lives no longer than the current memory context and resource owner.
-    pub unsafe fn of_table(relation: pg_sys::Relation) -> Self {
-        // SAFETY: the caller vouches for the relation. The server returns no null.
-        unsafe { Self(NonNull::new_unchecked(pg_sys::table_slot_create(relation, std::ptr::null_mut()))) }
-    }
-
-    /// A slot for heap tuples of a table, also where the table itself stores none.
-    ///
-    /// # Safety
-    /// As [`Slot::of_table`].
-    pub unsafe fn for_tuples(relation: pg_sys::Relation) -> Self {
-        // SAFETY: as above.
-        unsafe {
-            let operations = &raw const pg_sys::TTSOpsHeapTuple;
-            Self(NonNull::new_unchecked(pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, operations)))
-        }
+    /// A slot of the executor's that nobody else reads or writes while this is used.
+    pub unsafe fn new(slot: *mut pg_sys::TupleTableSlot) -> Self {
+        // SAFETY: what is a slot is not null.
+        unsafe { Self(NonNull::new_unchecked(slot)) }
     }
 
     /// For the server.
     #[inline]
     pub fn as_ptr(&self) -> *mut pg_sys::TupleTableSlot {
         self.0.as_ptr()
-    }
-
-    /// For the server's functions that take many slots.
-    pub fn as_ptrs(slots: &mut [Self]) -> *mut *mut pg_sys::TupleTableSlot {
-        // A slot is nothing but its pointer.
-        slots.as_mut_ptr().cast()
     }
 
     #[inline]
@@ -56,6 +36,82 @@ impl Slot {
     fn get_mut(&mut self) -> &mut pg_sys::TupleTableSlot {
         // SAFETY: as above, and `self` is borrowed exclusively.
         unsafe { self.0.as_mut() }
+    }
+
+    /// How many columns it has.
+    fn width(&self) -> usize {
+        // SAFETY: every slot has a row type.
+        unsafe { (*self.get().tts_tupleDescriptor).natts as usize }
+    }
+
+    /// A copy of its row type.
+    pub fn row_type(&self) -> PgTupleDesc<'static> {
+        // SAFETY: every slot has a row type.
+        unsafe { PgTupleDesc::from_pg_copy(self.get().tts_tupleDescriptor) }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.get().tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0
+    }
+
+    /// Has `write` write a row of values and nulls to it; it is empty before, and stays so if that returns false.
+    ///
+    /// # Safety
+    /// The values are of the slot's row type, and stay until it is cleared.
+    #[inline]
+    pub unsafe fn write(
+        &mut self,
+        write: impl FnOnce(&mut [Datum], &mut [bool]) -> Result<bool>,
+    ) -> Result<bool> {
+        // SAFETY: every slot has arrays as long as its row type, to which nothing else refers meanwhile. Their values
+        // are those of a row once they are written.
+        unsafe {
+            let width = self.width();
+            let values = std::slice::from_raw_parts_mut(self.get().tts_values, width);
+            let nulls = std::slice::from_raw_parts_mut(self.get().tts_isnull, width);
+            let is_filled = write(values, nulls)?;
+            if is_filled {
+                store_virtual(self.as_ptr());
+            }
+            Ok(is_filled)
+        }
+    }
+}
+
+/// A slot of one's own, in memory that lives for `'m`.
+///
+/// It may hold a tuple that it does not own, formed in Rust's memory: see [`OwnSlot::lend`].
+#[repr(transparent)]
+pub struct OwnSlot<'m>(Slot, PhantomData<&'m ()>);
+
+impl<'m> OwnSlot<'m> {
+    /// A slot for rows of a table, of the kind that its access method takes.
+    ///
+    /// # Safety
+    /// The current memory context and resource owner live for `'m`.
+    pub unsafe fn of_table(relation: OpenRelation<'m>) -> Self {
+        // SAFETY: the relation is open, and the slot lives as long as is asked for above.
+        unsafe {
+            Self(Slot::new(pg_sys::table_slot_create(relation.as_ptr(), std::ptr::null_mut())), PhantomData)
+        }
+    }
+
+    /// A slot for heap tuples of a table, also where the table itself stores none.
+    ///
+    /// # Safety
+    /// As [`OwnSlot::of_table`].
+    pub unsafe fn for_tuples(relation: OpenRelation<'m>) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            let operations = &raw const pg_sys::TTSOpsHeapTuple;
+            Self(Slot::new(pg_sys::MakeSingleTupleTableSlot(relation.row_type(), operations)), PhantomData)
+        }
+    }
+
+    /// For the server's functions that take many slots.
+    pub fn as_ptrs(slots: &mut [Self]) -> *mut *mut pg_sys::TupleTableSlot {
+        // A slot is nothing but its pointer.
+        slots.as_mut_ptr().cast()
     }
 
     /// Whether it is one for heap tuples, in a buffer or not.
@@ -72,16 +128,17 @@ impl Slot {
         self.takes_tuples().then(|| self.as_ptr().cast())
     }
 
-    /// Lends it a tuple, in place of what it holds, until it is cleared. The slot must believe it owns the tuple;
-    /// otherwise it copies it when the server asks for one that stays.
+    /// Lends it a tuple, in place of what it holds, until it is cleared; false if it does not take tuples. The slot must
+    /// believe it owns the tuple; otherwise it copies it when the server asks for one that stays.
     ///
     /// # Safety
-    /// The slot takes tuples, and this one is of its row type. Once it is gone, the slot is only cleared.
+    /// The tuple is of its row type. Once it is gone, the slot is only cleared.
     #[inline]
-    pub unsafe fn lend(&mut self, tuple: pg_sys::HeapTupleHeader, length: usize) {
+    pub unsafe fn lend(&mut self, tuple: pg_sys::HeapTupleHeader, length: usize) -> bool {
         self.clear();
-        // SAFETY: the caller vouches for the kind of slot.
-        let heap = unsafe { &mut *self.as_ptr().cast::<pg_sys::HeapTupleTableSlot>() };
+        let Some(heap) = self.heap() else { return false };
+        // SAFETY: the slot is of this kind, and `self` is borrowed exclusively.
+        let heap = unsafe { &mut *heap };
         heap.tupdata.t_len = length as u32;
         heap.tupdata.t_data = tuple;
         heap.tuple = &raw mut heap.tupdata;
@@ -89,6 +146,7 @@ impl Slot {
         let flags = heap.base.tts_flags & !(pg_sys::TTS_FLAG_EMPTY as u16);
         heap.base.tts_flags = flags | pg_sys::TTS_FLAG_SHOULDFREE as u16;
         heap.base.tts_nvalid = 0;
+        true
     }
 
     /// The tuple that was lent to it, if one was, and its length.
@@ -112,56 +170,55 @@ impl Slot {
             .is_some_and(|(tuple, _)| unsafe { (*tuple).t_infomask & pg_sys::HEAP_HASNULL as u16 == 0 })
     }
 
-    /// Fills it with a row of values, in place of what it holds, which `fill` writes to arrays of nulls.
+    /// Has `fill` fill in a row, in place of what it holds; columns that it leaves alone are null. False if there is none.
     ///
     /// # Safety
-    /// `fill` writes values of the slot's row type, which stay until the slot is cleared.
-    pub unsafe fn fill<T>(&mut self, fill: impl FnOnce(&mut [Datum], &mut [bool]) -> T) -> T {
+    /// As [`Slot::write`].
+    pub unsafe fn fill(
+        &mut self,
+        fill: impl FnOnce(&mut [Datum], &mut [bool]) -> Result<bool>,
+    ) -> Result<bool> {
         self.clear();
-        // SAFETY: every slot has arrays as long as its row type, whose values nothing else refers to meanwhile.
-        unsafe {
-            let width = (*self.get().tts_tupleDescriptor).natts as usize;
-            let values = std::slice::from_raw_parts_mut(self.get().tts_values, width);
-            let nulls = std::slice::from_raw_parts_mut(self.get().tts_isnull, width);
+        let fill = |values: &mut [Datum], nulls: &mut [bool]| {
             values.fill(Datum::null());
             nulls.fill(true);
-            let result = fill(values, nulls);
-            store_virtual(self.as_ptr());
-            result
-        }
+            fill(values, nulls)
+        };
+        // SAFETY: nulls are of any type; of the others the same is asked above.
+        unsafe { self.write(fill) }
     }
 
     /// Fills it with the values of another slot's row.
     ///
     /// # Safety
-    /// Both are of one row type, and the other's row stays until this slot is cleared.
+    /// The other holds a row, of the same row type, which stays until this slot is cleared.
     pub unsafe fn fill_from(&mut self, other: &Slot) {
-        // SAFETY: the other slot holds a row, whose values are read out of its tuple first, as `slot_getallattrs`
-        // does; its arrays are as long as this slot's.
+        self.clear();
+        let width = other.width();
+        // SAFETY: the other's values are read out of its tuple first, as `slot_getallattrs` does; both slots have arrays
+        // of as many values, which are no longer empty once they are copied.
         unsafe {
-            let width = (*other.get().tts_tupleDescriptor).natts;
-            if i32::from(other.get().tts_nvalid) < width {
-                pg_sys::slot_getsomeattrs_int(other.as_ptr(), width);
+            if usize::from(other.get().tts_nvalid as u16) < width {
+                pg_sys::slot_getsomeattrs_int(other.as_ptr(), width as i32);
             }
-            self.fill(|values, nulls| {
-                let width = width as usize;
-                values.copy_from_slice(std::slice::from_raw_parts(other.get().tts_values, width));
-                nulls.copy_from_slice(std::slice::from_raw_parts(other.get().tts_isnull, width));
-            });
+            let (from, to) = (other.get(), self.get_mut());
+            to.tts_values.copy_from_nonoverlapping(from.tts_values, width);
+            to.tts_isnull.copy_from_nonoverlapping(from.tts_isnull, width);
+            store_virtual(self.as_ptr());
         }
     }
 
     /// How long the tuple in it is, or would be, about.
-    ///
-    /// # Safety
-    /// It holds a row: a tuple that was lent, or values.
     #[cfg(any(feature = "pg14", feature = "pg15"))]
-    pub unsafe fn tuple_size(&self) -> usize {
+    pub fn tuple_size(&self) -> usize {
         if let Some((_, length)) = self.lent() {
             return length;
         }
         let slot = self.get();
-        // SAFETY: the caller vouches for the values.
+        if self.is_empty() || usize::from(slot.tts_nvalid as u16) < self.width() {
+            return 0;
+        }
+        // SAFETY: all values of the row are in the slot's arrays.
         let values = unsafe {
             pg_sys::heap_compute_data_size(slot.tts_tupleDescriptor, slot.tts_values, slot.tts_isnull)
         };
@@ -190,8 +247,23 @@ impl Slot {
     }
 }
 
-#[cfg(not(feature = "cbdb"))]
-impl Drop for Slot {
+impl Deref for OwnSlot<'_> {
+    type Target = Slot;
+
+    #[inline]
+    fn deref(&self) -> &Slot {
+        &self.0
+    }
+}
+
+impl DerefMut for OwnSlot<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Slot {
+        &mut self.0
+    }
+}
+
+impl Drop for OwnSlot<'_> {
     fn drop(&mut self) {
         // If an error is passing by, the transaction's end frees slots and gives back their references.
         if !std::thread::panicking() {
@@ -222,52 +294,25 @@ pub unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTabl
 /// `slot` is a slot that was empty and whose values and nulls are all filled in.
 #[inline]
 pub unsafe fn store_virtual(slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: the caller vouches for the slot.
+    // SAFETY: a slot has a row type, and is no longer empty now that its values are filled in.
     unsafe {
         (*slot).tts_flags &= !(pg_sys::TTS_FLAG_EMPTY as u16);
         (*slot).tts_nvalid = (*(*slot).tts_tupleDescriptor).natts as pg_sys::AttrNumber;
     }
 }
 
-/// Where expressions over the rows of an insert are evaluated; its memory is reset with the rows.
+/// Whether the row in `context` meets a condition, as `ExecQual` finds out; null is the condition that all meet.
 ///
 /// # Safety
-/// `estate` is an executor's state. Called within [`super::raw::guarded`], or where an error may unwind.
-pub unsafe fn expression_context(estate: *mut pg_sys::EState) -> *mut pg_sys::ExprContext {
-    // SAFETY: the caller vouches for the state.
-    unsafe {
-        if (*estate).es_per_tuple_exprcontext.is_null() {
-            return pg_sys::MakePerTupleExprContext(estate);
-        }
-        (*estate).es_per_tuple_exprcontext
-    }
-}
-
-/// Whether the row in `context` meets a condition, as `ExecQual` finds out; null is the condition that all
-/// meet.
-///
-/// # Safety
-/// As [`expression_context`]; `condition` is null or a prepared list of conditions.
+/// `condition` is null or a list of conditions prepared for rows like that. It may raise an error: called where a jump
+/// may pass, in a frame like C's or within [`super::raw::guarded`].
 pub unsafe fn passes(condition: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> bool {
-    // SAFETY: the caller vouches for both.
+    let mut is_null = false;
+    // SAFETY: an expression that was prepared has a function to evaluate it.
     unsafe {
-        let mut is_null = false;
         match condition.as_ref().and_then(|condition| condition.evalfunc) {
             Some(evaluate) => evaluate(condition, context, &mut is_null).value() != 0,
             None => true,
         }
-    }
-}
-
-/// A node of zeroes, but for its tag, as `makeNode` makes it.
-///
-/// # Safety
-/// `T` is the type of nodes with that tag, which begins with it.
-pub unsafe fn palloc_node<T>(tag: pg_sys::NodeTag) -> *mut T {
-    // SAFETY: the caller vouches for the type; zeroes are valid in all of the server's nodes.
-    unsafe {
-        let node = pg_sys::palloc0(size_of::<T>()).cast::<T>();
-        node.cast::<pg_sys::NodeTag>().write(tag);
-        node
     }
 }

@@ -1,5 +1,6 @@
 //! The server's own assignment casts, for columns that are not of a source's natural type.
 
+use crate::pg::server::raw::guarded;
 use crate::pg::server::text::from_c_string;
 use pgrx::pg_sys::{self, Datum, Oid};
 
@@ -55,8 +56,7 @@ impl Conversion {
             let mut is_null = false;
             let evaluate = (*self.state).evalfunc?;
             // A value that does not fit raises the server's error, which must unwind through our frames.
-            let converted =
-                pg_sys::ffi::pg_guard_ffi_boundary(|| evaluate(self.state, self.context, &mut is_null));
+            let converted = guarded(|| evaluate(self.state, self.context, &mut is_null));
             (!is_null).then_some(converted)
         }
     }

@@ -234,7 +234,7 @@ impl Shared {
     /// The part is in the memory, and nobody else refers to it while it is written.
     #[allow(clippy::mut_from_ref)]
     unsafe fn tail(&self, start: usize, length: usize) -> &mut [u8] {
-        // SAFETY: the caller vouches for the part.
+        // SAFETY: the part is in the memory, and nobody else's while it is written, as asked for above.
         unsafe { std::slice::from_raw_parts_mut(self.address().add(size_of::<Header>() + start), length) }
     }
 }

@@ -4,9 +4,9 @@ use super::{EXEC, NAME};
 use crate::call::Call;
 use crate::error::{Error, Result, or_raise};
 use crate::pg::planner::call::GeneratingCall;
-use crate::pg::planner::node::Node;
+use crate::pg::server::node::{Node, NodeType, make_node};
 use crate::pg::server::raw;
-use crate::pg::server::slot::{clear, palloc_node, passes, store_virtual};
+use crate::pg::server::slot::{Slot, clear, passes, store_virtual};
 use crate::pg::values::convert::type_name;
 use crate::pg::values::row_type::RowType;
 use crate::pg::values::stream::Stream;
@@ -23,6 +23,35 @@ struct State {
     node: pg_sys::CustomScanState,
     /// Made when the scan begins; dropped with the query's memory.
     scan: *mut Scan,
+}
+
+// SAFETY: it begins with the executor's node; zeroes are valid in that, and in what is ours behind it.
+unsafe impl NodeType for State {
+    const TAG: NodeTag = NodeTag::T_CustomScanState;
+}
+
+/// A node of ours that has begun, while the executor calls us with it.
+#[repr(transparent)]
+pub struct ScanNode(*mut State);
+
+impl ScanNode {
+    /// # Safety
+    /// The executor calls us with this node, which has begun.
+    pub unsafe fn new(node: *mut pg_sys::CustomScanState) -> Self {
+        Self(node.cast())
+    }
+
+    pub fn scan(&mut self) -> &mut Scan {
+        // SAFETY: the node has begun, so that there is a scan. The executor makes one call at a time, and none of ours calls
+        // it back while it holds the scan.
+        unsafe { &mut *(*self.0).scan }
+    }
+
+    /// The slot of the scan's rows, empty: a virtual one, with a column for each of the scan's.
+    fn slot(&self) -> Slot {
+        // SAFETY: the executor made it of the plan's `custom_scan_tlist`, and nobody reads it until we return.
+        unsafe { Slot::new(clear((*self.0).node.ss.ss_ScanTupleSlot)) }
+    }
 }
 
 /// A scan that has begun.
@@ -54,12 +83,10 @@ const UNITS_PER_TURN: u64 = 8192;
 
 #[pg_guard]
 pub unsafe extern "C-unwind" fn create_state(_scan: *mut pg_sys::CustomScan) -> *mut pg_sys::Node {
-    // SAFETY: zeroes are valid in the executor's node, and in what is ours behind it.
-    unsafe {
-        let state = palloc_node::<State>(NodeTag::T_CustomScanState);
-        (*state).node.methods = &EXEC.0;
-        state.cast()
-    }
+    let state = make_node::<State>();
+    // SAFETY: a new node.
+    unsafe { (*state).node.methods = &EXEC.0 };
+    state.cast()
 }
 
 #[pg_guard]
@@ -76,22 +103,11 @@ pub unsafe extern "C-unwind" fn begin(
     }
 }
 
-/// The scan of a node.
-///
-/// # Safety
-/// The executor calls us with this node, which has begun.
-pub unsafe fn scan_of<'a>(node: *mut pg_sys::CustomScanState) -> &'a mut Scan {
-    // SAFETY: the caller vouches for the node. The executor makes one call at a time, and none of ours calls it back
-    // while it holds the scan.
-    unsafe { &mut *(*node.cast::<State>()).scan }
-}
-
 impl Scan {
     /// # Safety
-    /// As [`begin`].
+    /// The executor begins with this node.
     unsafe fn new(node: *mut pg_sys::CustomScanState) -> Self {
-        // SAFETY: the caller vouches for the node, whose plan is one that `plan` made: with the call as its only
-        // expression, and a list of numbers.
+        // SAFETY: the node's plan is one that `plan` made: with the call as its only expression, and a list of numbers.
         unsafe {
             let ps = &raw mut (*node).ss.ps;
             let plan = (*ps).plan.cast::<pg_sys::CustomScan>();
@@ -116,7 +132,7 @@ impl Scan {
     /// The call, as it is in the plan.
     pub fn planned_call(&self) -> Option<GeneratingCall<'_>> {
         // SAFETY: the expression is the plan's, which lives as long as the scan.
-        GeneratingCall::new(unsafe { Node::new((*self.call).expr.cast()) }?)
+        GeneratingCall::new(unsafe { Node::new((*self.call).expr) }?)
     }
 
     /// What the call asked for, if a row was.
@@ -136,7 +152,8 @@ impl Scan {
             }
         };
         progress.stream.release();
-        while !slot.fill(|values, nulls| progress.stream.read(values, nulls))? {
+        // SAFETY: the stream reads rows of the slot's row type, by `check_types`, which stay until the next is asked for.
+        while !unsafe { slot.write(|values, nulls| progress.stream.read(values, nulls)) }? {
             let Some(shared) = self.shared else { return Ok(false) };
             let start = progress.units.start + shared.fetch_add(UNITS_PER_TURN, Ordering::Relaxed);
             if start >= progress.units.end {
@@ -224,46 +241,13 @@ fn in_memory<T>(memory: pg_sys::MemoryContext, work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// The slot of a scan's rows, empty. It is a virtual one, with a column for each of the scan's.
-struct Slot(*mut pg_sys::TupleTableSlot);
-
-impl Slot {
-    /// # Safety
-    /// The executor calls us with this node, which has begun.
-    unsafe fn of(node: *mut pg_sys::CustomScanState) -> Self {
-        // SAFETY: the caller vouches for the node, whose slot the executor made of the plan's `custom_scan_tlist`.
-        unsafe { Self(clear((*node).ss.ss_ScanTupleSlot)) }
-    }
-
-    fn row_type(&self) -> PgTupleDesc<'static> {
-        // SAFETY: every slot that the executor made has a descriptor.
-        unsafe { PgTupleDesc::from_pg_copy((*self.0).tts_tupleDescriptor) }
-    }
-
-    /// Has `read` fill in a row; false if there is none.
-    #[inline]
-    fn fill(&mut self, read: impl FnOnce(&mut [Datum], &mut [bool]) -> Result<bool>) -> Result<bool> {
-        // SAFETY: every slot has arrays as long as its row type. Nothing else refers to its values, which are those of a
-        // row once they are filled in.
-        unsafe {
-            let width = (*(*self.0).tts_tupleDescriptor).natts as usize;
-            let values = std::slice::from_raw_parts_mut((*self.0).tts_values, width);
-            let nulls = std::slice::from_raw_parts_mut((*self.0).tts_isnull, width);
-            let is_filled = read(values, nulls)?;
-            if is_filled {
-                store_virtual(self.0);
-            }
-            Ok(is_filled)
-        }
-    }
-}
-
 /// Puts the next row into the node's slot, in the memory of a row; false at the end.
 #[pg_guard]
 unsafe extern "C-unwind" fn next(node: *mut pg_sys::CustomScanState) -> bool {
     // SAFETY: as `execute`, which calls it.
-    let (scan, mut slot) = unsafe { (scan_of(node), Slot::of(node)) };
-    or_raise(scan.next(&mut slot))
+    let mut node = unsafe { ScanNode::new(node) };
+    let mut slot = node.slot();
+    or_raise(node.scan().next(&mut slot))
 }
 
 /// The next row that meets the node's conditions, as `ExecScan` finds it. (That one rechecks rows for EvalPlanQual in a
@@ -280,7 +264,7 @@ pub unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *
         let is_plain = qual.is_null() && projection.is_null();
         let before = pg_sys::MemoryContextSwitchTo((*context).ecxt_per_tuple_memory);
         let row = loop {
-            if !is_plain || scan_of(node).converts {
+            if !is_plain || ScanNode::new(node).scan().converts {
                 raw::MemoryContextReset((*context).ecxt_per_tuple_memory);
             }
             let found = next(node);
@@ -307,7 +291,7 @@ unsafe fn project(
     slot: *mut pg_sys::TupleTableSlot,
     found: bool,
 ) -> *mut pg_sys::TupleTableSlot {
-    // SAFETY: the caller vouches for both; the expression fills the result slot.
+    // SAFETY: the expression fills the result slot with what it makes of the row in the scan's, which is the context's.
     unsafe {
         if projection.is_null() {
             return slot;
@@ -326,14 +310,14 @@ unsafe fn project(
 #[pg_guard]
 pub unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
     // SAFETY: called by the executor with a node of ours that has begun.
-    unsafe { scan_of(node) }.stop();
+    unsafe { ScanNode::new(node) }.scan().stop();
 }
 
 #[pg_guard]
 pub unsafe extern "C-unwind" fn rescan(node: *mut pg_sys::CustomScanState) {
-    // SAFETY: called by the executor with a node of ours that has begun. Arguments may have changed.
-    unsafe {
-        scan_of(node).stop();
-        Slot::of(node);
-    }
+    // SAFETY: called by the executor with a node of ours that has begun.
+    let mut node = unsafe { ScanNode::new(node) };
+    // Arguments may have changed.
+    node.scan().stop();
+    node.slot();
 }

@@ -1,6 +1,6 @@
 //! EXPLAIN: what the scan makes.
 
-use super::execute::{Scan, scan_of};
+use super::execute::{Scan, ScanNode};
 use crate::pg::server::text::to_c_string;
 use crate::pg::values::row_type::Attribute;
 use pgrx::pg_sys;
@@ -14,8 +14,8 @@ pub unsafe extern "C-unwind" fn explain(
     explain: *mut pg_sys::ExplainState,
 ) {
     // SAFETY: called by EXPLAIN with a node of ours that has begun.
-    let scan = unsafe { scan_of(node) };
-    for (name, value) in properties(scan) {
+    let mut node = unsafe { ScanNode::new(node) };
+    for (name, value) in properties(node.scan()) {
         let value = to_c_string(&value);
         // SAFETY: both strings live through the call, which copies them.
         unsafe { pg_sys::ExplainPropertyText(name.as_ptr(), value.as_ptr(), explain) };

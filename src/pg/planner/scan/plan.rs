@@ -2,10 +2,9 @@
 
 use super::{PATH, SCAN};
 use crate::guc;
-use crate::pg::planner::call::GeneratingCall;
-use crate::pg::planner::node::nodes;
+use crate::pg::planner::relation::BaseRelation;
 use crate::pg::planner::{foreign_keys, statistics};
-use crate::pg::server::slot::palloc_node;
+use crate::pg::server::node::{make_node, nodes};
 use crate::pg::server::{cluster, compat, process, raw};
 use pgrx::pg_sys::{self, NodeTag};
 use pgrx::prelude::*;
@@ -31,36 +30,20 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
 ) {
     // SAFETY: called by the planner with its own nodes, before it plans joins. Nothing here needs dropping when a hook
     // that was there before ours raises an error.
-    unsafe {
+    let relation = unsafe {
         if let Some(previous) = PREVIOUS_HOOK {
             raw::guarded(|| previous(root, rel, rti, rte));
         }
-        let Some(call) = GeneratingCall::of_range_table(rte) else { return };
-        statistics::set_widths(rel, call);
-        foreign_keys::add(root, rel, call);
-        Relation { root, rel, call }.offer_scan();
+        BaseRelation::new(root, rel)
+    };
+    if let Some(relation) = relation {
+        statistics::set_widths(&relation);
+        foreign_keys::add(&relation);
+        relation.offer_scan();
     }
 }
 
-/// A base relation in planning, which is a call of a generating function.
-struct Relation<'p> {
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    call: GeneratingCall<'p>,
-}
-
-impl<'p> Relation<'p> {
-    fn rel(&self) -> &'p pg_sys::RelOptInfo {
-        // SAFETY: the planner's node, which outlives our call; its lists of paths are the only thing that changes, and
-        // nothing holds this reference while they do.
-        unsafe { &*self.rel }
-    }
-
-    fn target(&self) -> &'p pg_sys::PathTarget {
-        // SAFETY: every base relation has a target by the time its paths are made.
-        unsafe { &*self.rel().reltarget }
-    }
-
+impl<'p> BaseRelation<'p> {
     /// Puts the scan in the place of the function scan, where it can stand for it.
     fn offer_scan(&self) {
         // Plans go to Cloudberry's segments by way of text, and a plain function scan is what runs on all of them.
@@ -151,9 +134,9 @@ impl<'p> Relation<'p> {
             + cost_of_operator * columns
             + rel.baserestrictcost.per_tuple
             + target.cost.per_tuple;
-        // SAFETY: a node of zeroes of its size and tag, in which the fields that a path needs are filled in.
+        let custom = make_node::<pg_sys::CustomPath>();
+        // SAFETY: a new node, in which the fields that a path needs are filled in.
         unsafe {
-            let custom = palloc_node::<pg_sys::CustomPath>(NodeTag::T_CustomPath);
             (*custom).flags = compat::CUSTOM_PATH_FLAGS;
             (*custom).methods = &PATH.0;
             let path = &mut (*custom).path;
@@ -197,16 +180,14 @@ pub unsafe extern "C-unwind" fn plan(
     _custom_plans: *mut pg_sys::List,
 ) -> *mut pg_sys::Plan {
     // SAFETY: called by the planner for a path of ours, so for a relation that is a call of ours, all of whose columns
-    // that are read the scan can make. A node of zeroes of its size and tag, in which what a plan needs is filled in.
+    // that are read the scan can make. A new node, in which what a plan needs is filled in.
     unsafe {
-        let scan = palloc_node::<pg_sys::CustomScan>(NodeTag::T_CustomScan);
+        let scan = make_node::<pg_sys::CustomScan>();
         (*scan).scan.plan.targetlist = tlist;
         (*scan).scan.plan.qual = pg_sys::extract_actual_clauses(clauses, false);
         (*scan).flags = (*path).flags;
         (*scan).methods = &SCAN.0;
-        let rte = *(*root).simple_rte_array.add((*rel).relid as usize);
-        let relation = GeneratingCall::of_range_table(rte).map(|call| Relation { root, rel, call });
-        if let Some(relation) = relation {
+        if let Some(relation) = BaseRelation::new(root, rel) {
             (*scan).custom_exprs = pg_sys::lappend(null_mut(), relation.call.copy().cast());
             let columns = relation.columns_read().unwrap_or_default();
             (*scan).custom_scan_tlist = target_list(&columns);

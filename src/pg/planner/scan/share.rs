@@ -1,6 +1,6 @@
 //! Sharing between processes: a counter of the units that are taken, in the memory of a parallel query.
 
-use super::execute::scan_of;
+use super::execute::ScanNode;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use std::ffi::c_void;
@@ -20,10 +20,11 @@ pub unsafe extern "C-unwind" fn initialize(
     _context: *mut pg_sys::ParallelContext,
     shared: *mut c_void,
 ) {
-    // SAFETY: the executor gives the memory that `estimate` asked for, aligned for anything, before any worker starts.
+    // SAFETY: called by the executor with a node of ours that has begun, and with the memory that `estimate` asked for, aligned
+    // for anything, which outlives the scan; no worker has started.
     unsafe {
         shared.cast::<AtomicU64>().write(AtomicU64::new(0));
-        attach(node, shared);
+        ScanNode::new(node).scan().shared = Some(&*shared.cast::<AtomicU64>());
     }
 }
 
@@ -43,13 +44,7 @@ pub unsafe extern "C-unwind" fn initialize_worker(
     _toc: *mut pg_sys::shm_toc,
     shared: *mut c_void,
 ) {
-    // SAFETY: the leader initialised it.
-    unsafe { attach(node, shared) };
-}
-
-/// # Safety
-/// The executor calls us with this node, which has begun, and with memory that holds a counter and outlives the scan.
-unsafe fn attach(node: *mut pg_sys::CustomScanState, shared: *mut c_void) {
-    // SAFETY: the caller vouches for both.
-    unsafe { scan_of(node).shared = Some(&*shared.cast::<AtomicU64>()) };
+    // SAFETY: called by the executor with a node of ours that has begun, and with the counter that the leader has made,
+    // which outlives the scan.
+    unsafe { ScanNode::new(node).scan().shared = Some(&*shared.cast::<AtomicU64>()) };
 }

@@ -8,14 +8,14 @@ use std::ptr::NonNull;
 /// A type of nodes.
 ///
 /// # Safety
-/// A node with this tag is of this type.
+/// A node with this tag is of this type, and begins with the tag. Zeroes are a value of it.
 pub unsafe trait NodeType {
     const TAG: NodeTag;
 }
 
 macro_rules! node_types {
     ($($name:ident: $tag:ident,)*) => {$(
-        // SAFETY: the server's makeNode() gives each type of nodes its own tag.
+        // SAFETY: the server's makeNode() gives each type of nodes its own tag, and begins with zeroes.
         unsafe impl NodeType for pg_sys::$name {
             const TAG: NodeTag = NodeTag::$tag;
         }
@@ -25,12 +25,25 @@ macro_rules! node_types {
 node_types! {
     Const: T_Const,
     FuncExpr: T_FuncExpr,
+    RangeTblEntry: T_RangeTblEntry,
     RangeTblFunction: T_RangeTblFunction,
     SupportRequestRows: T_SupportRequestRows,
     Var: T_Var,
 }
 
-/// A node that nobody changes for `'p`, while the planner or the executor calls us.
+#[cfg(not(feature = "cbdb"))]
+node_types! {
+    CustomPath: T_CustomPath,
+    CustomScan: T_CustomScan,
+    ModifyTable: T_ModifyTable,
+    ModifyTableState: T_ModifyTableState,
+    Result: T_Result,
+    ResultRelInfo: T_ResultRelInfo,
+    TargetEntry: T_TargetEntry,
+}
+
+/// A node that nobody changes for `'p`, nor what it refers to: while the planner or the executor calls us, or while
+/// a plan is held.
 #[derive(Clone, Copy)]
 pub struct Node<'p>(NonNull<pg_sys::Node>, PhantomData<&'p pg_sys::Node>);
 
@@ -39,8 +52,8 @@ impl<'p> Node<'p> {
     ///
     /// # Safety
     /// Null, or a node that nobody changes for `'p`, nor what it refers to.
-    pub unsafe fn new(node: *mut pg_sys::Node) -> Option<Self> {
-        NonNull::new(node).map(|node| Self(node, PhantomData))
+    pub unsafe fn new<T>(node: *const T) -> Option<Self> {
+        NonNull::new(node.cast_mut().cast()).map(|node| Self(node, PhantomData))
     }
 
     /// The node as one of a type, if it is.
@@ -55,9 +68,20 @@ impl<'p> Node<'p> {
 /// # Safety
 /// Null, or a list of nodes for which the same holds as for [`Node::new`].
 pub unsafe fn nodes<'p>(list: *mut pg_sys::List) -> impl Iterator<Item = Node<'p>> {
-    // SAFETY: the caller vouches for the list and its nodes.
+    // SAFETY: it is a list of nodes, as asked for above, and each of them is one for `Node::new`.
     unsafe {
         let list = PgList::<pg_sys::Node>::from_pg(list);
         (0..list.len()).filter_map(move |place| Node::new(list.get_ptr(place)?))
+    }
+}
+
+/// A node of zeroes, but for its tag, in the current memory context, as `makeNode` makes it.
+#[cfg(not(feature = "cbdb"))]
+pub fn make_node<T: NodeType>() -> *mut T {
+    // SAFETY: the memory is as long as a node of the type, which zeroes and its tag make.
+    unsafe {
+        let node = pg_sys::palloc0(size_of::<T>()).cast::<T>();
+        node.cast::<NodeTag>().write(T::TAG);
+        node
     }
 }
