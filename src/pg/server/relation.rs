@@ -2,7 +2,7 @@
 
 use crate::pg::server::compat;
 use pgrx::PgList;
-use pgrx::pg_sys::{self, ForkNumber, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -47,21 +47,12 @@ impl<'r> OpenRelation<'r> {
         self.class().relkind as u8
     }
 
-    pub fn is_temporary(self) -> bool {
-        self.class().relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP
-    }
-
     pub fn is_partition(self) -> bool {
         self.class().relispartition
     }
 
     pub fn is_btree(self) -> bool {
         self.class().relam == pg_sys::BTREE_AM_OID
-    }
-
-    pub fn is_heap(self) -> bool {
-        // SAFETY: the address of a constant.
-        self.cached().rd_tableam == unsafe { pg_sys::GetHeapamTableAmRoutine() }
     }
 
     /// How to store rows in it, if it stores any.
@@ -111,6 +102,19 @@ impl<'r> OpenRelation<'r> {
             })
         }
     }
+}
+
+/// What one has to know to make a heap longer.
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+impl OpenRelation<'_> {
+    pub fn is_temporary(self) -> bool {
+        self.class().relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP
+    }
+
+    pub fn is_heap(self) -> bool {
+        // SAFETY: the address of a constant.
+        self.cached().rd_tableam == unsafe { pg_sys::GetHeapamTableAmRoutine() }
+    }
 
     /// How full inserts make a page of a heap, in percent.
     pub fn fill_factor(self) -> usize {
@@ -124,7 +128,7 @@ impl<'r> OpenRelation<'r> {
     /// How many pages its first file and those after it have.
     pub fn pages(self) -> pg_sys::BlockNumber {
         // SAFETY: it is open.
-        unsafe { pg_sys::RelationGetNumberOfBlocksInFork(self.as_ptr(), ForkNumber::MAIN_FORKNUM) }
+        unsafe { pg_sys::RelationGetNumberOfBlocksInFork(self.as_ptr(), pg_sys::ForkNumber::MAIN_FORKNUM) }
     }
 }
 

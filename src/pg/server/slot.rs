@@ -50,10 +50,6 @@ impl Slot {
         unsafe { PgTupleDesc::from_pg_copy(self.get().tts_tupleDescriptor) }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.get().tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0
-    }
-
     /// Has `write` write a row of values and nulls to it; it is empty before, and stays so if that returns false.
     ///
     /// # Safety
@@ -215,7 +211,8 @@ impl<'m> OwnSlot<'m> {
             return length;
         }
         let slot = self.get();
-        if self.is_empty() || usize::from(slot.tts_nvalid as u16) < self.width() {
+        let is_empty = slot.tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0;
+        if is_empty || usize::from(slot.tts_nvalid as u16) < self.width() {
             return 0;
         }
         // SAFETY: all values of the row are in the slot's arrays.
