@@ -31,6 +31,12 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
         WHERE proretset AND provolatile <> 'i' AND 'segments' <> ALL (coalesce(proargnames, '{}'))
           AND NOT (lanname = 'sql' AND provolatile = 's' AND proconfig IS NULL)
           AND pronamespace <> coalesce(to_regnamespace('tests'), 0)
+        UNION ALL
+        -- The view calls a function for each run with unlogged targets, which could not read its table here. Batches of those
+        -- are in a ledger that was dumped by PostgreSQL.
+        SELECT 5, format('CREATE OR REPLACE VIEW millrace.batches AS SELECT %1$s FROM millrace.batch '
+            'UNION ALL SELECT %1$s FROM millrace.batch_unlogged', string_agg(quote_ident(attname), ', ' ORDER BY attnum))
+        FROM pg_attribute WHERE attrelid = 'millrace.batches'::regclass
     ) statements
     ORDER BY step, statement COLLATE "C"
 $$;

@@ -18,10 +18,12 @@
 #include "executor/executor.h"
 #include "executor/nodeSubplan.h"
 #include "fmgr.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
 #include "storage/lmgr.h"
 #include "tcop/pquery.h"
 #include "tcop/utility.h"
@@ -178,15 +180,14 @@ union_contains(Query *query, Node *arm, EntryKind is_kind)
 		union_contains(query, castNode(SetOperationStmt, arm)->rarg, is_kind);
 }
 
-/* An order that is not kept: the opposite one shows who relies on it. */
-static void
-lose_order(Query *subquery)
+/* The clauses of the opposite order; columns without one keep theirs. */
+static List *
+opposite_order(List *clauses)
 {
+	List	   *opposites = copyObject(clauses);
 	ListCell   *cell;
 
-	if (subquery->limitCount != NULL || subquery->distinctClause != NIL)
-		return;
-	foreach(cell, subquery->sortClause)
+	foreach(cell, opposites)
 	{
 		SortGroupClause *clause = lfirst_node(SortGroupClause, cell);
 		Oid			opposite = get_commutator(clause->sortop);
@@ -197,6 +198,63 @@ lose_order(Query *subquery)
 			clause->nulls_first = !clause->nulls_first;
 		}
 	}
+	return opposites;
+}
+
+/* The name of a subquery in FROM that chooses rows for one that has lost their order. */
+static const char *const CHOOSING = "dispatch.limited";
+
+/* A query of another's rows: all of its columns, those included that only its order needs. */
+static Query *
+select_from(Query *inner)
+{
+	Query	   *query = makeNode(Query);
+	RangeTblEntry *entry = makeNode(RangeTblEntry);
+	RangeTblRef *reference = makeNode(RangeTblRef);
+	ListCell   *cell;
+
+	entry->rtekind = RTE_SUBQUERY;
+	entry->subquery = inner;
+	entry->lateral = contain_vars_of_level((Node *) inner, 1);
+	entry->inFromCl = true;
+	entry->eref = makeAlias(CHOOSING, NIL);
+	reference->rtindex = 1;
+	query->commandType = CMD_SELECT;
+	query->canSetTag = true;
+	query->rtable = list_make1(entry);
+	query->jointree = makeFromExpr(list_make1(reference), NULL);
+	foreach(cell, inner->targetList)
+	{
+		TargetEntry *column = lfirst_node(TargetEntry, cell);
+		Node	   *value = (Node *) column->expr;
+		Var		   *var = makeVar(1, column->resno, exprType(value), exprTypmod(value), exprCollation(value), 0);
+		TargetEntry *same = makeTargetEntry((Expr *) var, column->resno, column->resname, column->resjunk);
+
+		same->ressortgroupref = column->ressortgroupref;
+		query->targetList = lappend(query->targetList, same);
+		entry->eref->colnames = lappend(entry->eref->colnames, makeString(column->resname ? column->resname : "?column?"));
+		column->resjunk = false;
+	}
+	return query;
+}
+
+/* An order that is not kept: the opposite one shows who relies on it. LIMIT chooses by the order, and loses it then. */
+static void
+lose_order(Query *subquery)
+{
+	Query	   *inner;
+
+	if (subquery->sortClause == NIL || subquery->distinctClause != NIL)
+		return;
+	if (subquery->limitCount == NULL)
+	{
+		subquery->sortClause = opposite_order(subquery->sortClause);
+		return;
+	}
+	inner = copyObject(subquery);
+	IncrementVarSublevelsUp((Node *) inner, 1, 1);
+	*subquery = *select_from(inner);
+	subquery->sortClause = opposite_order(inner->sortClause);
 }
 
 static bool
@@ -250,8 +308,10 @@ check_query(Query *query)
 	/* Numbering the rows of a subquery brings its order back. */
 	foreach(cell, query->rtable)
 	{
-		if (lfirst_node(RangeTblEntry, cell)->rtekind == RTE_SUBQUERY && !query->hasWindowFuncs)
-			lose_order(lfirst_node(RangeTblEntry, cell)->subquery);
+		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+		if (entry->rtekind == RTE_SUBQUERY && !query->hasWindowFuncs && strcmp(entry->eref->aliasname, CHOOSING) != 0)
+			lose_order(entry->subquery);
 	}
 	foreach(cell, query->cteList)
 	{

@@ -40,6 +40,7 @@ ALTER FUNCTION public.stream_report(text) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_verify(text) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.tpch_run(integer,text,bigint,double precision,boolean) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.tpch_validate(text,double precision,boolean) EXECUTE ON COORDINATOR;
+CREATE OR REPLACE VIEW millrace.batches AS SELECT run, batch, target, rows, elapsed_ms, generate_ms, insert_ms, commit_ms, wal_bytes, worker, path, finished, busy_ms, commit_before_ms FROM millrace.batch UNION ALL SELECT run, batch, target, rows, elapsed_ms, generate_ms, insert_ms, commit_ms, wal_bytes, worker, path, finished, busy_ms, commit_before_ms FROM millrace.batch_unlogged;
 CREATE TABLE bench.heap_noindex (LIKE public.iot_readings) USING heap DISTRIBUTED RANDOMLY;
 CREATE UNLOGGED TABLE bench.heap_unlogged_noindex (LIKE public.iot_readings) USING heap DISTRIBUTED RANDOMLY;
 CREATE TABLE bench.heap_hourly_noindex (LIKE public.cdr_calls) PARTITION BY RANGE (call_hour) DISTRIBUTED RANDOMLY;

@@ -62,6 +62,8 @@ const LABELS: &str = r"
             IF statement LIKE 'ALTER %' THEN
                 EXECUTE regexp_replace(statement, '^ALTER (FUNCTION|TABLE) (.*) (EXECUTE ON|SET DISTRIBUTED) (.*)$',
                                        'SECURITY LABEL FOR dispatch ON \1 \2 IS ''\4''');
+            ELSIF statement LIKE 'CREATE OR REPLACE VIEW %' THEN
+                EXECUTE statement;
             END IF;
         END LOOP;
     END

@@ -109,12 +109,17 @@ fn a_coordinator_refuses_what_it_cannot_dispatch() {
     ] {
         assert_eq!(errors(&mut client, statement), expected, "{statement}");
     }
-    // An order in FROM is lost unless rows are counted off or numbered.
+    // An order in FROM is lost unless rows are numbered. LIMIT still chooses by it.
     client.batch_execute("TRUNCATE t; INSERT INTO t VALUES (2), (1), (3)").unwrap();
     for (query, order) in [
         ("SELECT a::text FROM (SELECT a FROM t ORDER BY a) s", ["3", "2", "1"]),
         ("SELECT a::text FROM (SELECT a FROM t ORDER BY a OFFSET 0) s", ["3", "2", "1"]),
-        ("SELECT a::text FROM (SELECT a FROM t ORDER BY a LIMIT 3) s", ["1", "2", "3"]),
+        ("SELECT a::text FROM (SELECT a FROM t ORDER BY a LIMIT 3) s", ["3", "2", "1"]),
+        ("SELECT b::text FROM (SELECT a AS b FROM t ORDER BY t.a + 1 LIMIT 3) s", ["3", "2", "1"]),
+        (
+            "SELECT a::text FROM (SELECT a FROM t ORDER BY a LIMIT 3) s ORDER BY row_number() OVER ()",
+            ["1", "2", "3"],
+        ),
         ("SELECT a::text FROM (SELECT a FROM t ORDER BY a) s ORDER BY row_number() OVER ()", ["1", "2", "3"]),
     ] {
         assert_eq!(texts(&mut client, query), order, "{query}");
@@ -144,6 +149,16 @@ fn views_and_functions_answer_by_both_protocols() {
         // The second time there is nothing left to do.
         assert_eq!(errors(&mut client, call), ["", ""], "{call}");
     }
+    // As a dump of PostgreSQL's would restore it.
+    client
+        .batch_execute(
+            "UPDATE millrace.target SET unlogged = true WHERE run = 'public.nation';
+             INSERT INTO millrace.batch_unlogged SELECT * FROM millrace.batch WHERE run = 'public.nation';
+             DELETE FROM millrace.batch WHERE run = 'public.nation'",
+        )
+        .unwrap();
+    let batches = "SELECT count(*) FROM stream_batches WHERE run = 'public.nation'";
+    assert_eq!(one::<i64>(&mut client, batches), 3);
     for view in [
         "stream_batches",
         "stream_progress",
