@@ -22,7 +22,7 @@ CARGO_PGRX = mkdir -p $(TARGET)/debug && ln -sf $(addprefix ../release/,libmillr
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: help demo test test-pure test-server test-cluster test-client test-docs install stage package upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch bench-batches lint check-versions check-dependencies fmt bootstrap clean
+.PHONY: help demo test test-all test-pure test-server test-cluster test-client test-ingest test-crash test-docs install stage package upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch bench-batches lint check-versions check-dependencies fmt bootstrap clean
 
 help:                      ## this list
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / { printf "%-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,10 +30,13 @@ help:                      ## this list
 demo: bootstrap            ## builds, starts a temporary server and shows the main job on it
 	scripts/demo
 
-test: bootstrap            ## all tests; with PG=18, or 14 to 17, on such a server
-	scripts/test
+test: bootstrap            ## all tests; with PG=18, or 14 to 17, on such a server; with LANES="server docs" those lanes
+	scripts/test $(LANES)
 
-test-pure test-server test-cluster test-client test-docs: bootstrap
+test-all:                  ## all tests on all versions
+	for version in 18 17 16 15 14; do $(MAKE) test PG=$$version || exit; done
+
+test-pure test-server test-cluster test-client test-ingest test-crash test-docs: bootstrap
 	scripts/test $(@:test-%=%)
 
 # The fork brings a cargo-pgrx of its own.

@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A server of a test's own.
 pub struct Cluster {
     folder: PathBuf,
+    /// Where the programs of its version are.
+    programs: String,
 }
 
 impl Default for Cluster {
@@ -33,7 +35,7 @@ impl Cluster {
 
     /// As [`Cluster::new`], with lines added to `postgresql.conf`.
     pub fn with_settings(settings: &[&str]) -> Self {
-        let cluster = Self { folder: new_folder() };
+        let cluster = Self::empty(path_of("MILLRACE_BIN"));
         run(&["cp", "-r", &path_of("MILLRACE_TEMPLATE"), &cluster.data()]);
         cluster.configure(settings);
         cluster.start();
@@ -41,12 +43,77 @@ impl Cluster {
         cluster
     }
 
+    /// As [`Cluster::new`], with checksums on its pages.
+    pub fn with_checksums() -> Self {
+        let cluster = Self::empty(path_of("MILLRACE_BIN"));
+        cluster.init(&["-k"]);
+        cluster.configure(&[]);
+        cluster.start();
+        cluster.connect().batch_execute("CREATE EXTENSION millrace").unwrap();
+        cluster
+    }
+
+    /// As [`Cluster::new`], of each older version that `scripts/older-server` has made a server of.
+    pub fn of_older_versions() -> Vec<Self> {
+        let servers = path_of("MILLRACE_OLDER");
+        let start = |programs: &str| {
+            let cluster = Self::empty(programs.to_owned());
+            cluster.init(&[]);
+            cluster.configure(&[]);
+            cluster.start();
+            cluster.connect().batch_execute("CREATE EXTENSION millrace").unwrap();
+            cluster
+        };
+        servers.split(':').map(start).collect()
+    }
+
+    /// What pg_upgrade makes of this server, which is stopped for good.
+    pub fn upgraded(&self) -> Self {
+        self.stop("fast");
+        let upgraded = Self::empty(path_of("MILLRACE_BIN"));
+        // Older servers have no checksums unless they were asked for.
+        upgraded.init(if run(&[&upgraded.program("initdb"), "--help"]).contains("no-data-checksums") {
+            &["--no-data-checksums"]
+        } else {
+            &[]
+        });
+        upgraded.configure(&[]);
+        let socket = upgraded.folder.to_string_lossy();
+        let old = [
+            ("-b", self.programs.as_str()),
+            ("-B", upgraded.programs.as_str()),
+            ("-U", "postgres"),
+            ("-s", &socket),
+        ];
+        let (from, to) = (self.data(), upgraded.data());
+        let arguments = old.into_iter().chain([("-d", from.as_str()), ("-D", to.as_str())]);
+        let arguments: Vec<_> = arguments.flat_map(|(option, value)| [option, value]).collect();
+        // It works where it may write, and says in its logs what was wrong.
+        let command = format!("cd {socket} && \"$0\" \"$@\" || {{ tail -n 50 {to}/pg_upgrade_output.d/*/log/*; exit 1; }}");
+        run(&[&["sh", "-c", &command, &upgraded.program("pg_upgrade")], &arguments[..]].concat());
+        upgraded.start();
+        upgraded
+    }
+
+    fn empty(programs: String) -> Self {
+        Self { folder: new_folder(), programs }
+    }
+
+    fn init(&self, options: &[&str]) {
+        let how = ["-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8"];
+        run(&[&[self.program("initdb").as_str(), "-D", &self.data()], &how[..], options].concat());
+    }
+
+    fn program(&self, name: &str) -> String {
+        format!("{}/{name}", self.programs)
+    }
+
     /// A physical standby of this server, streaming from it.
     pub fn standby(&self) -> Self {
-        let standby = Self { folder: new_folder() };
+        let standby = Self::empty(self.programs.clone());
         let host = self.folder.to_string_lossy();
         run(&[
-            &program("pg_basebackup"),
+            &self.program("pg_basebackup"),
             "-h",
             &host,
             "-U",
@@ -87,12 +154,12 @@ impl Cluster {
     /// Starts the server and waits until it takes connections.
     pub fn start(&self) {
         let log = self.folder.join("log").to_string_lossy().into_owned();
-        run(&[&program("pg_ctl"), "-D", &self.data(), "-w", "-s", "-l", &log, "start"]);
+        run(&[&self.program("pg_ctl"), "-D", &self.data(), "-w", "-s", "-l", &log, "start"]);
     }
 
     /// Stops the server: `fast`, or `immediate` for what a crash leaves.
     pub fn stop(&self, mode: &str) {
-        run(&[&program("pg_ctl"), "-D", &self.data(), "-w", "-s", "-m", mode, "stop"]);
+        run(&[&self.program("pg_ctl"), "-D", &self.data(), "-w", "-s", "-m", mode, "stop"]);
     }
 
     /// Waits until the server takes connections again.
@@ -122,9 +189,27 @@ impl Cluster {
     /// Runs a client program of PostgreSQL against this server and returns what it printed.
     pub fn client_program(&self, name: &str, arguments: &[&str]) -> String {
         let host = self.folder.to_string_lossy();
-        let name = program(name);
+        let name = self.program(name);
         let connection = [name.as_str(), "-h", &host, "-U", "postgres"];
         run(&connection.iter().chain(arguments).copied().collect::<Vec<_>>())
+    }
+
+    /// Runs a program of PostgreSQL on the files of this server, which is stopped, and returns what it printed.
+    pub fn offline_program(&self, name: &str, arguments: &[&str]) -> String {
+        run(&[&[self.program(name).as_str(), "-D", &self.data()], arguments].concat())
+    }
+
+    /// Copies the extension's files into a folder of the cluster's: below it `share/extension` and `lib`.
+    pub fn copy_extension(&self, folder: &str) {
+        let folder = self.folder.join(folder);
+        let installed = |what: &str| run(&[&self.program("pg_config"), what]).trim().to_owned();
+        let script = format!(
+            "mkdir -p {0}/share/extension {0}/lib && cp {1}/extension/millrace* {0}/share/extension && cp {2}/millrace.so {0}/lib",
+            folder.display(),
+            installed("--sharedir"),
+            installed("--pkglibdir")
+        );
+        run(&["sh", "-c", &script]);
     }
 
     /// Makes a database with the extension, where `options` follow in CREATE DATABASE, and connects to it.
@@ -149,7 +234,8 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         // It may have been stopped by the test.
-        let _ = as_server_user(&[&program("pg_ctl"), "-D", &self.data(), "-m", "immediate", "stop"]).output();
+        let _ = as_server_user(&[&self.program("pg_ctl"), "-D", &self.data(), "-m", "immediate", "stop"])
+            .output();
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
@@ -201,10 +287,6 @@ fn new_folder() -> PathBuf {
 fn path_of(variable: &str) -> String {
     std::env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `make test`"))
-}
-
-fn program(name: &str) -> String {
-    format!("{}/{name}", path_of("MILLRACE_BIN"))
 }
 
 fn as_server_user(command: &[&str]) -> Command {
