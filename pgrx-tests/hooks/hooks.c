@@ -66,7 +66,21 @@ redirect(Node *node, void *redirected)
 		return false;
 	}
 	if (IsA(node, Query))
+	{
+#if PG_VERSION_NUM >= 160000
+		ListCell   *cell;
+
+		foreach(cell, ((Query *) node)->rteperminfos)
+		{
+			RTEPermissionInfo *info = lfirst_node(RTEPermissionInfo, cell);
+			Oid			other = elsewhere(info->relid);
+
+			if (OidIsValid(other))
+				info->relid = other;
+		}
+#endif
 		return query_tree_walker((Query *) node, redirect, redirected, QTW_EXAMINE_RTES_BEFORE);
+	}
 	return expression_tree_walker(node, redirect, redirected);
 }
 

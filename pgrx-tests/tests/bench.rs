@@ -16,11 +16,13 @@ fn wait_until_free(client: &mut Client) {
 }
 
 /// The gates of benchmark `bench` that are not passed, but for those on speed.
+/// Of few rows, for which speed says nothing, and from 16 on the size of partitions, which the server makes longer by many
+/// pages at once.
 fn failed_gates(client: &mut Client) -> Vec<String> {
     texts(
         client,
-        "SELECT concat_ws(' ', gate, phase, variant) FROM stream_gates('bench', min_throughput => 0, max_index_overhead => 1e9)
-         WHERE NOT pass",
+        "SELECT concat_ws(' ', gate, phase, variant)
+         FROM stream_gates('bench', min_throughput => 0, max_size => 2.5, max_index_overhead => 1e9) WHERE NOT pass",
     )
 }
 
