@@ -22,7 +22,7 @@ CARGO_PGRX = mkdir -p $(TARGET)/debug && ln -sf $(addprefix ../release/,libmillr
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: help demo test test-all test-pure test-server test-cluster test-client test-ingest test-crash test-docs install stage package upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch bench-batches lint check-versions check-dependencies fmt bootstrap clean
+.PHONY: help demo test test-all test-pure test-server test-cluster test-client test-ingest test-crash test-docs install stage package release upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch bench-batches lint check-versions check-dependencies fmt bootstrap clean
 
 help:                      ## this list
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / { printf "%-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,9 +47,12 @@ stage: $(PGRX_HOME)/config.toml ## builds what is to be installed, below $(STAGE
 	$(if $(PGRX_FORK),scripts/stage-cloudberry $(PGRX_FORK) $(STAGE),$(CARGO_PGRX) package --debug --pg-config $(PGRX_PG_CONFIG_PATH) --out-dir $(STAGE) $(CARGO_FEATURES))
 	cp release/*/millrace--*.sql $(STAGE)$(shell $(PG_CONFIG) --sharedir)/extension
 
-package: bootstrap         ## .deb and .tar.gz for each major version with headers here, in target/package
+package: bootstrap         ## .deb and .tar.gz for each major version, tried, in target/package
 	scripts/package target/package
 	scripts/try-package target/package/*
+
+release: bootstrap         ## the files of a release and their checksums, in target/release-files
+	scripts/release target/release-files
 
 upgrade-script:            ## writes the upgrade script from the last released version
 	scripts/upgrade-script
