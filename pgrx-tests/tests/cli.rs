@@ -252,12 +252,17 @@ fn wrong_calls_say_what_is_wrong() {
     client.batch_execute("CREATE DATABASE bare").unwrap();
     let nowhere = scratch(&cluster);
     let mut service = alone(&["bench", "--yes"]);
-    service.env("PGSERVICE", "bench");
+    service.env("PGSERVICE", "bench").env("HOME", &nowhere);
     let wrong: Vec<(Command, i32, &[&str])> = vec![
         (alone(&[]), 2, &["Usage: millrace <COMMAND>"]),
         (alone(&["bench", "--rows", "0"]), 2, &["invalid value '0' for '--rows <ROWS>'"]),
         (alone(&["bench", "--profile", "flat"]), 2, &["give steady, diurnal, burst, or sizes"]),
-        (service, 2, &["millrace: PGSERVICE: this program does not read service files", "HINT:  Unset it"]),
+        (service, 2, &["millrace: definition of service \"bench\" not found", "HINT:  PGSERVICEFILE"]),
+        (
+            alone(&["report", "bench", "-d", "sslmode=verify"]),
+            2,
+            &["millrace: sslmode: \"verify\" is none of prefer, disable, allow,"],
+        ),
         (alone(&["report", "bench"]), 2, &["millrace: no server is named", "HINT:  Give --host,"]),
         (alone(&["tpch", "fast"]), 2, &["[possible values: power, throughput, both]"]),
         (alone(&["tpch", "throughput", "--streams", "0"]), 2, &["0 is not in 1..=100"]),
@@ -273,6 +278,7 @@ fn wrong_calls_say_what_is_wrong() {
             &["scale factor 1000000000 is out of range"],
         ),
         (alone(&["demo", "--dbname", "postgres://[", "--yes"]), 2, &["millrace: connection string: "]),
+        (on(&cluster, &["demo"]), 2, &["there is no terminal to ask for leave on", "HINT:  --yes answers"]),
         (on(&cluster, &["bench"]), 2, &["there is no terminal to ask for leave on", "HINT:  --yes answers"]),
         (
             alone(&["report", "bench", "--host", nowhere.to_str().unwrap()]),
@@ -321,6 +327,8 @@ fn wrong_calls_say_what_is_wrong() {
         }
     }
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_progress"), 0, "nothing was begun");
+    let made = "SELECT count(*) FROM pg_namespace WHERE nspname IN ('bench', 'millrace_demo', 'tpch')";
+    assert_eq!(one::<i64>(&mut client, made), 0, "nothing was made");
 }
 
 #[test]
