@@ -25,6 +25,9 @@ pub enum Error {
     /// A file or folder.
     #[error("{what}: {source}")]
     File { what: String, source: io::Error },
+    /// A figure is slower than the user allows.
+    #[error("{message}")]
+    Slower { message: String },
     /// Nobody reads standard output any more.
     #[error("standard output is closed")]
     Closed,
@@ -79,6 +82,7 @@ impl Error {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage { .. } => ExitCode::from(2),
+            Self::Slower { .. } => ExitCode::from(3),
             Self::Interrupted { .. } => ExitCode::from(130),
             _ => ExitCode::FAILURE,
         }
