@@ -19,7 +19,12 @@ pub struct Cluster {
     folder: PathBuf,
     /// Where the programs of its version are.
     programs: String,
+    /// Also in the name of the socket.
+    port: u16,
 }
+
+/// Where nothing but the socket's name has it.
+const PORT: u16 = 5432;
 
 impl Default for Cluster {
     fn default() -> Self {
@@ -35,12 +40,37 @@ impl Cluster {
 
     /// As [`Cluster::new`], with lines added to `postgresql.conf`.
     pub fn with_settings(settings: &[&str]) -> Self {
-        let cluster = Self::empty(path_of("MILLRACE_BIN"));
+        Self::begin(PORT, &[], settings)
+    }
+
+    /// As [`Cluster::with_settings`], but it also listens on localhost. Of the files, which are written to its data folder,
+    /// `pg_hba.conf` has to let postgres in by the socket.
+    pub fn listening(files: &[(&str, &str)], settings: &[&str]) -> Self {
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let listen = [format!("port = {port}"), "listen_addresses = '127.0.0.1'".to_owned()];
+        let settings: Vec<&str> = settings.iter().copied().chain(listen.iter().map(String::as_str)).collect();
+        Self::begin(port, files, &settings)
+    }
+
+    fn begin(port: u16, files: &[(&str, &str)], settings: &[&str]) -> Self {
+        let mut cluster = Self::empty(path_of("MILLRACE_BIN"));
+        cluster.port = port;
         run(&["cp", "-r", &path_of("MILLRACE_TEMPLATE"), &cluster.data()]);
+        for (name, text) in files {
+            let script = format!("umask 077; cat > {}/{name} <<'END'\n{text}\nEND", cluster.data());
+            run(&["sh", "-c", &script]);
+        }
         cluster.configure(settings);
         cluster.start();
         cluster.connect().batch_execute("CREATE EXTENSION millrace").unwrap();
         cluster
+    }
+
+    /// The port that it listens on, if it does.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// As [`Cluster::new`], with checksums on its pages.
@@ -89,14 +119,16 @@ impl Cluster {
         let arguments = old.into_iter().chain([("-d", from.as_str()), ("-D", to.as_str())]);
         let arguments: Vec<_> = arguments.flat_map(|(option, value)| [option, value]).collect();
         // It works where it may write, and says in its logs what was wrong.
-        let command = format!("cd {socket} && \"$0\" \"$@\" || {{ tail -n 50 {to}/pg_upgrade_output.d/*/log/*; exit 1; }}");
+        let command = format!(
+            "cd {socket} && \"$0\" \"$@\" || {{ tail -n 50 {to}/pg_upgrade_output.d/*/log/*; exit 1; }}"
+        );
         run(&[&["sh", "-c", &command, &upgraded.program("pg_upgrade")], &arguments[..]].concat());
         upgraded.start();
         upgraded
     }
 
     fn empty(programs: String) -> Self {
-        Self { folder: new_folder(), programs }
+        Self { folder: new_folder(), programs, port: PORT }
     }
 
     fn init(&self, options: &[&str]) {
@@ -172,7 +204,7 @@ impl Cluster {
     /// What every connection needs.
     pub fn config(&self) -> Config {
         let mut config = Config::new();
-        config.host_path(&self.folder).user("postgres").dbname("postgres");
+        config.host_path(&self.folder).port(self.port).user("postgres").dbname("postgres");
         config
     }
 

@@ -210,17 +210,123 @@ fn reports_hold_the_numbers_of_the_run() {
     let metrics = fs::read_to_string(folder.join("metrics.csv")).unwrap();
     client
         .batch_execute("CREATE TABLE metrics (run text, phase text, variant text, target text, batch bigint, rows bigint, speed float8,
-            elapsed_ms float8, generate_ms float8, insert_ms float8, commit_ms float8, wal_bytes bigint, worker int, path text, finished timestamptz)")
+            elapsed_ms float8, generate_ms float8, insert_ms float8, commit_ms float8, wal_bytes bigint, worker int, path text, finished timestamptz,
+            query text, attempt int, query_ms float8)")
         .unwrap();
     let mut copy = client.copy_in("COPY metrics FROM STDIN (FORMAT csv, HEADER)").unwrap();
     std::io::Write::write_all(&mut copy, metrics.as_bytes()).unwrap();
-    assert_eq!(copy.finish().unwrap(), 30);
+    // Four queries three times on each of six tables.
+    assert_eq!(copy.finish().unwrap(), 30 + 72);
     let differences: i64 = one(
         &mut client,
-        "SELECT count(*) FROM (SELECT run, target, batch, rows, elapsed_ms, generate_ms, insert_ms, commit_ms, wal_bytes, finished FROM metrics
+        "SELECT count(*) FROM (SELECT run, target, batch, rows, elapsed_ms, generate_ms, insert_ms, commit_ms, wal_bytes, finished FROM metrics WHERE query IS NULL
          EXCEPT SELECT run, target, batch, rows, elapsed_ms, generate_ms, insert_ms, commit_ms, wal_bytes::bigint, finished FROM stream_batches) d",
     );
     assert_eq!(differences, 0);
+    let differences: i64 = one(
+        &mut client,
+        "SELECT count(*) FROM (SELECT phase, variant, target, query, attempt, query_ms, finished FROM metrics WHERE batch IS NULL
+         EXCEPT SELECT phase, variant, target, query, attempt, ms, finished FROM stream_queries) d",
+    );
+    assert_eq!(differences, 0);
+}
+
+#[test]
+fn a_report_tells_what_is_slower_than_in_an_earlier_one() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let folder = scratch(&cluster);
+    let place = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let arguments = "rows => 6000, batch_rows => 1000, variants => '{heap, heap_brin}'";
+    client.batch_execute(&format!("CALL stream_bench({arguments})")).unwrap();
+    // Times that are known.
+    client.batch_execute("UPDATE millrace.batch SET insert_ms = 10 + batch % 2").unwrap();
+    client.batch_execute("UPDATE millrace.bench_query SET ms = 90 / attempt").unwrap();
+    succeed(on(&cluster, &["report", "bench", "--output", &place("earlier")]));
+    let earlier = place("earlier/metrics.csv");
+    let against = |name: &str, more: &[&str]| {
+        let mut command = on(&cluster, &["report", "bench", "--against", &earlier, "--output", &place(name)]);
+        command.args(more);
+        command
+    };
+    let printed = succeed(against("same", &["--max-slowdown", "0"]));
+    assert!(printed.contains("\nNone of 24 figures differs from the earlier report's by more"), "{printed}");
+
+    let heap = "FROM stream_bench_tables t WHERE t.run = b.run AND t.phase = 'index' AND t.variant = 'heap'";
+    client
+        .batch_execute(&format!(
+            "UPDATE millrace.batch b SET insert_ms = 2 * insert_ms {heap} AND b.target = t.position"
+        ))
+        .unwrap();
+    let query: String = one(&mut client, "SELECT min(query) FROM millrace.bench_query");
+    client
+        .execute(
+            &format!(
+                "UPDATE millrace.bench_query b SET ms = ms / 4 {heap} AND b.target = t.position AND query = $1"
+            ),
+            &[&query],
+        )
+        .unwrap();
+    let printed = succeed(against("now", &[]));
+    let verdict =
+        "3 of 24 figures differ from the earlier report's by more than their spread: 1 faster, 2 slower.";
+    let summary = fs::read_to_string(folder.join("now/summary.md")).unwrap();
+    let page = fs::read_to_string(folder.join("now/report.html")).unwrap();
+    for said in [&printed, &summary, &page] {
+        assert!(said.contains(verdict), "{said}");
+    }
+    let marked = |title: &str| -> Vec<Vec<String>> {
+        markdown_rows(&summary, title).into_iter().filter(|row| !row[7].trim().is_empty()).collect()
+    };
+    // The batches' rows by 10 and 11 milliseconds, and by twice as much.
+    let speeds = [
+        ["index", "heap", "all rows", "95,238", "47,619", "0.500", "4.3%", "SLOWER"],
+        ["index", "heap", "median batch", "95,455", "47,727", "0.500", "0.0%", "SLOWER"],
+    ];
+    assert_eq!(marked("Insert speed against the earlier report"), speeds);
+    // The fastest of 45 and 30 milliseconds, which differ by half in each run.
+    let queries = [["index", &query, "heap", "30.000", "7.500", "4.000", "100.0%", "faster"]];
+    assert_eq!(marked("Queries against the earlier report"), queries);
+    assert!(page.contains("<td class=\"fail\">SLOWER</td>") && printed.contains("SLOWER"));
+    assert!(page.contains("<span class=\"fail\">3 of 24"), "{page}");
+
+    succeed(against("allowed", &["--max-slowdown", "100"]));
+    let Output { status, stderr, .. } = against("refused", &["--max-slowdown", "99%"]).output().unwrap();
+    let said = text(&stderr);
+    assert_eq!(
+        said,
+        "millrace: 2 of 24 figures are slower than allowed; the most is the median batch of heap, phase index, 0.500 times as fast\n"
+    );
+    assert_eq!(status.code(), Some(3));
+    assert!(folder.join("refused/report.html").exists(), "the report is there to see why");
+
+    // What cannot be compared is told, and nothing is written.
+    let lines = fs::read_to_string(&earlier).unwrap();
+    let old: String = lines
+        .lines()
+        .map(|line| line.splitn(16, ',').take(15).collect::<Vec<_>>().join(",") + "\n")
+        .collect();
+    fs::write(folder.join("old.csv"), old).unwrap();
+    let wrong = |file: &str, more: &[&str]| {
+        let mut command = on(&cluster, &["report", "bench", "--output", &place("none"), "--against", file]);
+        command.args(more);
+        fail(command)
+    };
+    let (code, said) = wrong(&place("old.csv"), &[]);
+    let why = "/old.csv cannot be compared with: it has no column \"query\"\nHINT:  It has to be metrics.csv";
+    assert!(code == 1 && said.contains(why), "{said}");
+    let (code, said) = wrong(&place("nonesuch.csv"), &[]);
+    assert!(code == 1 && said.contains("nonesuch.csv: No such file"), "{said}");
+    let (code, said) = wrong(&earlier, &["--max-slowdown", "-1"]);
+    assert!(code == 2 && said.contains("give a number that is not negative"), "{said}");
+    assert!(!folder.join("none").exists());
+    let mut itself = on(&cluster, &["report", "bench", "--against", "metrics.csv"]);
+    itself.current_dir(folder.join("earlier"));
+    let (code, said) = fail(itself);
+    assert!(code == 2 && said.contains("the report would replace metrics.csv"), "{said}");
+    assert_eq!(fs::read_to_string(&earlier).unwrap(), lines);
+    let (code, said) = fail(on(&cluster, &["report", "bench", "--max-slowdown", "5"]));
+    assert!(code == 2 && said.contains("--against <FILE>"), "{said}");
 }
 
 #[test]
@@ -252,12 +358,17 @@ fn wrong_calls_say_what_is_wrong() {
     client.batch_execute("CREATE DATABASE bare").unwrap();
     let nowhere = scratch(&cluster);
     let mut service = alone(&["bench", "--yes"]);
-    service.env("PGSERVICE", "bench");
+    service.env("PGSERVICE", "bench").env("HOME", &nowhere);
     let wrong: Vec<(Command, i32, &[&str])> = vec![
         (alone(&[]), 2, &["Usage: millrace <COMMAND>"]),
         (alone(&["bench", "--rows", "0"]), 2, &["invalid value '0' for '--rows <ROWS>'"]),
         (alone(&["bench", "--profile", "flat"]), 2, &["give steady, diurnal, burst, or sizes"]),
-        (service, 2, &["millrace: PGSERVICE: this program does not read service files", "HINT:  Unset it"]),
+        (service, 2, &["millrace: definition of service \"bench\" not found", "HINT:  PGSERVICEFILE"]),
+        (
+            alone(&["report", "bench", "-d", "sslmode=verify"]),
+            2,
+            &["millrace: sslmode: \"verify\" is none of prefer, disable, allow,"],
+        ),
         (alone(&["report", "bench"]), 2, &["millrace: no server is named", "HINT:  Give --host,"]),
         (alone(&["tpch", "fast"]), 2, &["[possible values: power, throughput, both]"]),
         (alone(&["tpch", "throughput", "--streams", "0"]), 2, &["0 is not in 1..=100"]),
@@ -273,6 +384,7 @@ fn wrong_calls_say_what_is_wrong() {
             &["scale factor 1000000000 is out of range"],
         ),
         (alone(&["demo", "--dbname", "postgres://[", "--yes"]), 2, &["millrace: connection string: "]),
+        (on(&cluster, &["demo"]), 2, &["there is no terminal to ask for leave on", "HINT:  --yes answers"]),
         (on(&cluster, &["bench"]), 2, &["there is no terminal to ask for leave on", "HINT:  --yes answers"]),
         (
             alone(&["report", "bench", "--host", nowhere.to_str().unwrap()]),
@@ -321,6 +433,8 @@ fn wrong_calls_say_what_is_wrong() {
         }
     }
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_progress"), 0, "nothing was begun");
+    let made = "SELECT count(*) FROM pg_namespace WHERE nspname IN ('bench', 'millrace_demo', 'tpch')";
+    assert_eq!(one::<i64>(&mut client, made), 0, "nothing was made");
 }
 
 #[test]

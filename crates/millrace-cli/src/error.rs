@@ -17,14 +17,17 @@ pub enum Error {
     #[error("{message}")]
     Failed { message: String, hint: String },
     /// No session could be opened.
-    #[error("could not connect to the server: {}", causes(.0))]
-    Connect(postgres::Error),
+    #[error("could not connect to the server: {message}")]
+    Connect { message: String, error: Option<postgres::Error>, hint: &'static str },
     /// The server refused a statement, or went away.
     #[error("{}", causes(.0))]
     Server(#[from] postgres::Error),
     /// A file or folder.
     #[error("{what}: {source}")]
     File { what: String, source: io::Error },
+    /// A figure is slower than the user allows.
+    #[error("{message}")]
+    Slower { message: String },
     /// Nobody reads standard output any more.
     #[error("standard output is closed")]
     Closed,
@@ -47,6 +50,11 @@ impl Error {
         move |source| Self::File { what, source }
     }
 
+    /// What to do about wrong arguments.
+    pub fn hint(&self) -> &'static str {
+        if let Self::Usage { hint, .. } = self { hint } else { "" }
+    }
+
     /// Tells the user, and gives the code to exit with.
     pub fn report(self) -> ExitCode {
         let error = if self.is_our_cancel() { Self::Interrupted { hint: None } } else { self };
@@ -63,7 +71,9 @@ impl Error {
     fn is_our_cancel(&self) -> bool {
         interrupt::count() > 0
             && match self {
-                Self::Server(error) | Self::Connect(error) => error.code() == Some(&SqlState::QUERY_CANCELED),
+                Self::Server(error) | Self::Connect { error: Some(error), .. } => {
+                    error.code() == Some(&SqlState::QUERY_CANCELED)
+                }
                 Self::Failed { .. } | Self::File { .. } => true,
                 _ => false,
             }
@@ -72,6 +82,7 @@ impl Error {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage { .. } => ExitCode::from(2),
+            Self::Slower { .. } => ExitCode::from(3),
             Self::Interrupted { .. } => ExitCode::from(130),
             _ => ExitCode::FAILURE,
         }
@@ -82,13 +93,11 @@ impl Error {
         match self {
             Self::Usage { hint: text, .. } => hint(text),
             Self::Failed { hint: text, .. } | Self::Interrupted { hint: Some(text) } => hint(text),
-            Self::Server(error) | Self::Connect(error) => match error.as_db_error() {
-                Some(error) => server_remarks(error),
-                None if matches!(self, Self::Connect(_)) => hint(
-                    "Is it running there? --host, --port, --username and --dbname, the PG* variables or a postgres:// URI say where.",
-                ),
-                None => vec![],
-            },
+            Self::Server(error) => error.as_db_error().map(server_remarks).unwrap_or_default(),
+            Self::Connect { error, hint: text, .. } => {
+                let theirs = error.as_ref().and_then(postgres::Error::as_db_error).map(server_remarks);
+                theirs.unwrap_or_else(|| hint(text))
+            }
             _ => vec![],
         }
     }
@@ -103,7 +112,7 @@ fn server_remarks(error: &postgres::error::DbError) -> Vec<String> {
 }
 
 /// The server's message, or the chain of what the client library met.
-fn causes(error: &postgres::Error) -> String {
+pub fn causes(error: &postgres::Error) -> String {
     if let Some(error) = error.as_db_error() {
         return error.message().to_owned();
     }

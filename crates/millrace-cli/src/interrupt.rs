@@ -1,8 +1,9 @@
 //! Ctrl-C. Statements at work are cancelled, so that commands end properly and clean up. A
 //! command may take the first Ctrl-C for itself, to stop more gently.
 
+use crate::connection::Tls;
 use crate::error::{Error, Result};
-use postgres::{CancelToken, NoTls};
+use postgres::CancelToken;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -12,7 +13,7 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 static GENTLE: AtomicBool = AtomicBool::new(false);
 /// Whether there is something to remove before the program may end.
 static CLEAN_UP: AtomicBool = AtomicBool::new(false);
-static SESSIONS: Mutex<Vec<CancelToken>> = Mutex::new(Vec::new());
+static SESSIONS: Mutex<Vec<(CancelToken, Tls)>> = Mutex::new(Vec::new());
 
 /// From now on Ctrl-C, and a request to terminate, come here.
 pub fn install() -> Result<()> {
@@ -33,9 +34,9 @@ fn handle() {
 /// Cancels what the sessions are doing; false if there are none.
 pub fn cancel() -> bool {
     let sessions = SESSIONS.lock().map(|sessions| sessions.clone()).unwrap_or_default();
-    for session in &sessions {
+    for (session, tls) in &sessions {
         // A session that is gone has nothing left to cancel.
-        let _ = session.cancel_query(NoTls);
+        let _ = tls.cancel(session);
     }
     !sessions.is_empty()
 }
@@ -61,8 +62,8 @@ pub fn must_clean_up() {
 }
 
 /// Ctrl-C cancels what this session does.
-pub fn watch(session: CancelToken) {
+pub fn watch(session: CancelToken, tls: Tls) {
     if let Ok(mut sessions) = SESSIONS.lock() {
-        sessions.push(session);
+        sessions.push((session, tls));
     }
 }

@@ -31,10 +31,13 @@ struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-The server is the one that the connection options, a postgres:// URI or the usual PG* variables name. Without any of these
-a temporary server is started, whose programs are those of pg_config (or PG_CONFIG), and removed at the end.
+The server is the one that the connection options, a postgres:// URI or the usual PG* variables name, found as libpq does: \
+sslmode, sslrootcert, sslcert, sslkey, channel_binding, service, passfile, target_session_attrs and others go into the URI, into a connection string \
+such as --dbname 'service=bench sslmode=verify-full', or into their variables. Without any of these a temporary server is \
+started, whose programs are those of pg_config (or PG_CONFIG), and removed at the end.
 
-Exit codes: 0 done, 1 failed (for bench also: tables differ in content or in what queries find), 2 wrong usage, 130 interrupted.";
+Exit codes: 0 done, 1 failed (for bench also: tables differ in content or in what queries find), 2 wrong usage, \
+3 slower than report --max-slowdown allows, 130 interrupted.";
 
 #[derive(Subcommand)]
 enum Command {

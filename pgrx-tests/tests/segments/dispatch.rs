@@ -254,12 +254,16 @@ fn the_client_works_on_a_coordinator() {
         ],
     );
     assert!(printed.contains("Gates\n"), "{printed}");
-    // Two phases of two tables in four batches each.
-    assert_eq!(lines(&bench, "metrics.csv"), 1 + 16);
+    // Two phases of two tables: four batches, and four queries three times, each.
+    assert_eq!(lines(&bench, "metrics.csv"), 1 + 16 + 48);
     let (report, place) = folder("report");
     millrace(server, &["report", "bench", "--output", &place]);
-    assert_eq!(lines(&report, "metrics.csv"), 1 + 16);
+    assert_eq!(lines(&report, "metrics.csv"), 1 + 16 + 48);
     assert_eq!(lines(&report, "summary.md"), lines(&bench, "summary.md"));
+    let earlier = bench.join("metrics.csv");
+    let printed =
+        millrace(server, &["report", "bench", "--output", &place, "--against", earlier.to_str().unwrap()]);
+    assert!(printed.contains("\nNone of 24 figures differs"), "{printed}");
 
     let (tpch, place) = folder("tpch");
     millrace(server, &["tpch", "both", "--sf", "0.01", "--streams", "2", "--yes", "-o", &place]);

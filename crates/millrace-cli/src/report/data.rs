@@ -91,7 +91,7 @@ impl Report {
 }
 
 /// The runs of a benchmark, or the run itself.
-fn runs_of(client: &mut Client, run: &str) -> Result<Vec<String>> {
+pub fn runs_of(client: &mut Client, run: &str) -> Result<Vec<String>> {
     let query = "
         SELECT run FROM stream_bench_tables WHERE bench = $1 GROUP BY run
         -- None comes twice: a benchmark's runs are called by it and their phase.
@@ -228,19 +228,4 @@ fn queries(client: &mut Client, run: &str) -> Result<Vec<Query>> {
 fn skipped(client: &mut Client, run: &str) -> Result<Vec<(String, String)>> {
     let query = "SELECT variant, reason FROM stream_bench_skipped WHERE bench = $1";
     Ok(client.query(query, &[&run])?.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
-/// What has the server write the ledger of a run as CSV: a line per batch and table.
-pub fn metrics_query(client: &mut Client, run: &str) -> Result<String> {
-    let runs = runs_of(client, run)?;
-    let query = "
-        SELECT pg_catalog.format('COPY (
-            SELECT b.run, t.phase, coalesce(t.variant, b.target) AS variant, b.target, b.batch, b.rows,
-                   round((1000 * b.rows / nullif(b.insert_ms, 0))::numeric) AS insert_rows_per_second,
-                   b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes, b.worker, b.path, b.finished
-            FROM stream_batches b LEFT JOIN stream_bench_tables t USING (run, target)
-            WHERE b.run = ANY (%L::text[])
-            ORDER BY b.run, b.batch, t.position, b.target
-        ) TO STDOUT (FORMAT csv, HEADER)', $1::text[])";
-    Ok(client.query_one(query, &[&runs])?.get(0))
 }

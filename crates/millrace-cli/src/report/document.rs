@@ -24,7 +24,7 @@ td.number, th.number { text-align: right } .pass { color: #00694b; font-weight: 
 /// What a report tells, ready to be laid out.
 pub struct Document {
     pub title: String,
-    pub verdict: Option<Verdict>,
+    pub verdicts: Vec<Verdict>,
     /// What it was and where, by name.
     pub facts: Vec<(&'static str, String)>,
     pub figures: Vec<Figure>,
@@ -91,7 +91,7 @@ impl Document {
                 }
                 body {
                     h1 { (self.title) }
-                    @if let Some(verdict) = &self.verdict {
+                    @for verdict in &self.verdicts {
                         p { span class=(verdict.class()) { (verdict.text) } }
                     }
                     dl {
@@ -112,7 +112,7 @@ impl Document {
 
     /// `summary.md`.
     fn markdown(&self) -> String {
-        let verdict = self.verdict.iter().map(|verdict| format!("{}\n\n", escaped(&verdict.text)));
+        let verdict = self.verdicts.iter().map(|verdict| format!("{}\n\n", escaped(&verdict.text)));
         let facts = self.facts.iter().map(|(name, value)| format!("- {name}: {}\n", escaped(value)));
         let tables = self.tables.iter().map(Table::markdown);
         let title = format!("# millrace: {}\n\n", escaped(&self.title));
@@ -121,13 +121,18 @@ impl Document {
 
     /// For a terminal.
     pub fn print(&self) -> Result<()> {
-        for table in &self.tables {
-            let head = [String::new(), table.title.to_owned()];
-            let lines = output::columns(&table.names, &table.rows);
-            head.iter().chain(&lines).try_for_each(|line| output::print(line))?;
-        }
-        self.verdict.iter().try_for_each(|verdict| output::print(&format!("\n{}", verdict.text)))
+        print(&self.tables, &self.verdicts)
     }
+}
+
+/// Tables and what they come to, for a terminal.
+pub fn print(tables: &[Table], verdicts: &[Verdict]) -> Result<()> {
+    for table in tables {
+        let head = [String::new(), table.title.to_owned()];
+        let lines = output::columns(&table.names, &table.rows);
+        head.iter().chain(&lines).try_for_each(|line| output::print(line))?;
+    }
+    verdicts.iter().try_for_each(|verdict| output::print(&format!("\n{}", verdict.text)))
 }
 
 impl Verdict {
@@ -150,8 +155,8 @@ fn section(table: &Table) -> Markup {
     let numeric: Vec<bool> =
         (0..table.names.len()).map(|column| table.rows.iter().all(|row| is_number(&row[column]))).collect();
     let class = |column: usize, cell: &str| match cell {
-        "pass" => "pass",
-        "FAIL" | "NO" => "fail",
+        "pass" | "faster" => "pass",
+        "FAIL" | "NO" | "SLOWER" => "fail",
         _ if numeric[column] => "number",
         _ if cell.len() > 40 => "long",
         _ => "",

@@ -78,7 +78,7 @@ impl Results {
             .chain(self.throughput.iter().flat_map(throughput_tables));
         Document {
             title: self.title.clone(),
-            verdict: Some(Verdict { text: REMARK.to_owned(), kind: Kind::Remark }),
+            verdicts: vec![Verdict { text: REMARK.to_owned(), kind: Kind::Remark }],
             facts: self.facts.clone(),
             figures: power.chain(throughput).collect(),
             tables: tables.collect(),

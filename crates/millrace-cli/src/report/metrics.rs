@@ -1,0 +1,119 @@
+//! `metrics.csv`: written by the server, and read again to compare with.
+
+use super::data::runs_of;
+use crate::error::{Error, Result};
+use postgres::Client;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// A line per batch and table.
+const BATCHES: &str = "
+    SELECT pg_catalog.format('COPY (
+        SELECT b.run, t.phase, coalesce(t.variant, b.target) AS variant, b.target, b.batch, b.rows,
+               round((1000 * b.rows / nullif(b.insert_ms, 0))::numeric) AS insert_rows_per_second,
+               b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes, b.worker, b.path, b.finished,
+               NULL::text AS query, NULL::integer AS attempt, NULL::float8 AS query_ms
+        FROM stream_batches b LEFT JOIN stream_bench_tables t USING (run, target)
+        WHERE b.run = ANY (%L::text[])
+        ORDER BY b.run, b.batch, t.position, b.target
+    ) TO STDOUT (FORMAT csv, HEADER)', $1::text[])";
+
+/// A line per execution of a query, with the same columns.
+const QUERIES: &str = "
+    SELECT pg_catalog.format('COPY (
+        SELECT t.run, q.phase, q.variant, q.target, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+               q.finished, q.query, q.attempt, q.ms
+        FROM stream_queries q LEFT JOIN stream_bench_tables t USING (bench, phase, variant)
+        WHERE t.run = ANY (%L::text[])
+        ORDER BY t.run, q.finished
+    ) TO STDOUT (FORMAT csv)', $1::text[])";
+
+/// Has the server write them. In two statements: a cluster may not have both in one.
+pub fn write(client: &mut Client, run: &str, file: &mut impl Write) -> Result<()> {
+    let runs = runs_of(client, run)?;
+    for statement in [BATCHES, QUERIES] {
+        let copy: String = client.query_one(statement, &[&runs])?.get(0);
+        io::copy(&mut client.copy_out(copy.as_str())?, file).map_err(Error::file("metrics.csv"))?;
+    }
+    Ok(())
+}
+
+/// A table of a phase; of a run that is no benchmark's the phase is empty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Table {
+    pub phase: String,
+    pub variant: String,
+}
+
+/// A batch in a table.
+#[derive(Clone, Copy)]
+pub struct Batch {
+    pub rows: i64,
+    pub insert_ms: f64,
+}
+
+/// What can be compared.
+#[derive(Default)]
+pub struct Metrics {
+    pub batches: BTreeMap<Table, BTreeMap<i64, Batch>>,
+    /// Milliseconds of all executions but the first, by table and query.
+    pub queries: BTreeMap<(Table, String), Vec<f64>>,
+}
+
+/// Where the columns are that are needed.
+struct Columns([usize; 8]);
+
+const COLUMNS: [&str; 8] = ["phase", "variant", "batch", "rows", "insert_ms", "query", "attempt", "query_ms"];
+
+impl Columns {
+    fn of(head: &csv::StringRecord) -> std::result::Result<Self, String> {
+        let mut places = [0; COLUMNS.len()];
+        for (place, name) in places.iter_mut().zip(COLUMNS) {
+            let found = head.iter().position(|column| column == name);
+            *place = found.ok_or_else(|| format!("it has no column \"{name}\""))?;
+        }
+        Ok(Self(places))
+    }
+
+    fn text<'a>(&self, line: &'a csv::StringRecord, name: &str) -> &'a str {
+        let place = COLUMNS.iter().position(|column| *column == name);
+        place.and_then(|place| line.get(self.0[place])).unwrap_or_default()
+    }
+
+    fn number<T: std::str::FromStr>(
+        &self,
+        line: &csv::StringRecord,
+        name: &str,
+    ) -> std::result::Result<T, String> {
+        let text = self.text(line, name);
+        let at = line.position().map_or(0, csv::Position::line);
+        text.parse().map_err(|_| format!("line {at}: {name} is \"{text}\", which is not a number"))
+    }
+}
+
+impl Metrics {
+    /// Reads them; or says what is wrong with the text.
+    pub fn read(text: &[u8]) -> std::result::Result<Self, String> {
+        let mut reader = csv::Reader::from_reader(text);
+        let columns = Columns::of(reader.headers().map_err(|error| error.to_string())?)?;
+        let mut metrics = Self::default();
+        for line in reader.records() {
+            metrics.add(&columns, &line.map_err(|error| error.to_string())?)?;
+        }
+        Ok(metrics)
+    }
+
+    fn add(&mut self, columns: &Columns, line: &csv::StringRecord) -> std::result::Result<(), String> {
+        let text = |name| columns.text(line, name).to_owned();
+        let table = Table { phase: text("phase"), variant: text("variant") };
+        if text("query").is_empty() {
+            let batch =
+                Batch { rows: columns.number(line, "rows")?, insert_ms: columns.number(line, "insert_ms")? };
+            self.batches.entry(table).or_default().insert(columns.number(line, "batch")?, batch);
+        } else if columns.number::<i64>(line, "attempt")? > 1 {
+            let milliseconds = columns.number(line, "query_ms")?;
+            self.queries.entry((table, text("query"))).or_default().push(milliseconds);
+        }
+        Ok(())
+    }
+}
