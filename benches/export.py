@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Exports TPC-H's lineitem to files: one thread, in parallel, with asynchronous writes, with both; and by tpchgen-cli.
+"""Exports TPC-H's lineitem to files: one thread, in parallel, with asynchronous writes, with both; and by tpcgen-cli.
 
 Contenders take turns, after a round that does not count; before each run the files of the last are removed and the
 disk is idle. Also: memory at growing scale factors, how long a cancel takes, and a proof that others read the same rows
@@ -25,7 +25,7 @@ from side_by_side import hardware, version
 ROOT = Path(__file__).resolve().parent.parent
 EXPORT = ROOT / "target/release/examples/export"
 CLIENT = ROOT / "target/release/millrace"
-TPCHGEN = ROOT / "target/bench/bin/tpchgen-cli"
+TPCGEN = ROOT / "target/bench/bin/tpcgen-cli"
 PYTHON = ROOT / "target/bench/bin/python"
 READERS = ROOT / "pgrx-tests/tests/readers.py"
 DBGEN = ROOT / "pgrx-tests/tests/dbgen.sha256"
@@ -43,8 +43,8 @@ def millrace(folder, form, threads, is_async, fsync=True, sf=SF):
     return [EXPORT, "lineitem", sf, folder, form, threads, options]
 
 
-def tpchgen(folder, form, threads):
-    return [TPCHGEN, form, "-s", SF, "--tables=lineitem", "--output-dir", folder, "--num-threads", threads, "-q"]
+def tpcgen(folder, form, threads):
+    return [TPCGEN, "tpch", form, "-s", SF, "--tables=lineitem", "--output-dir", folder, "--num-threads", threads, "-q"]
 
 
 def measure(command):
@@ -90,8 +90,8 @@ def format_table(form):
     }
     if form != "csv":
         contenders |= {
-            f"tpchgen-cli, {THREADS} threads, not waiting": lambda folder: tpchgen(folder, form, THREADS),
-            "tpchgen-cli, 1 thread, not waiting": lambda folder: tpchgen(folder, form, "1"),
+            f"tpcgen-cli, {THREADS} threads, not waiting": lambda folder: tpcgen(folder, form, THREADS),
+            "tpcgen-cli, 1 thread, not waiting": lambda folder: tpcgen(folder, form, "1"),
         }
     return compare(f"lineitem at scale factor {SF} to {form}, {THREADS} threads", contenders)
 
@@ -206,7 +206,7 @@ def write(tables):
         blocks[block.partition("\n")[0]] = block
     note = (f"`make bench-export`, medians of {RUNS} runs that took turns, after one that did not count. A file is on the\n"
             f"disk when an export ends, but where it says otherwise. {hardware()}; crates arrow {locked('arrow')} and\n"
-            f"parquet {locked('parquet')}, tpchgen-cli {version('tpchgen-cli')}, read back by duckdb {version('duckdb')} and "
+            f"parquet {locked('parquet')}, tpcgen-cli {version('tpcgen-cli')}, read back by duckdb {version('duckdb')} and "
             f"pyarrow {version('pyarrow')}.\n")
     RESULTS.write_text("\n".join([before.rstrip(), "", HEADING, "", note] + [f"### {block.rstrip()}\n" for block in blocks.values()]))
 

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+BENCHES = ROOT / "benches"
 PEERS = ROOT / "target" / "bench" / "bin"
 RUNS = int(os.environ.get("RUNS", "5"))
 SF = os.environ.get("SF", "1")
@@ -152,7 +153,7 @@ def loads(cluster):
     binary = cluster.server / "lineitem.bin"
     cluster.sql("CREATE TABLE stored AS SELECT * FROM tpch_lineitem(%s)" % SF,
                 f"COPY stored TO '{binary}' (FORMAT binary)")
-    piped = f"{PEERS}/tpchgen-cli csv -s {SF} --tables=lineitem --stdout -q"
+    piped = f"{PEERS}/tpcgen-cli tpch csv -s {SF} --tables=lineitem --stdout -q"
     copied = f"\\copy lineitem FROM PROGRAM '{piped}' (FORMAT csv, HEADER)"
     rows = cluster.sql("SELECT count(*) FROM stored")
     series = f"""INSERT INTO lineitem SELECT g, g % 200000, g % 10000, g % 7, g % 50, g, 0.05, 0.02, 'N', 'O',
@@ -160,7 +161,7 @@ def loads(cluster):
         'NONE', 'AIR', 'a comment of some length' FROM generate_series(1, {rows}) g"""
     contenders = {
         "stream_ingest": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {SF})"),
-        "tpchgen-cli csv \\| COPY": lambda: cluster.sql(copied),
+        "tpcgen-cli csv \\| COPY": lambda: cluster.sql(copied),
         "INSERT … SELECT from the function, its scan switched off":
             lambda: cluster.sql("SET millrace.enable_scan = off",
                                 f"INSERT INTO lineitem SELECT * FROM tpch_lineitem({SF})"),
@@ -170,7 +171,7 @@ def loads(cluster):
         "COPY binary from a file": lambda: cluster.sql(f"COPY lineitem FROM '{binary}' (FORMAT binary)"),
         "INSERT … SELECT from generate_series": lambda: cluster.sql(series),
         "DuckDB, CALL dbgen, all tables": lambda: run(
-            [PEERS / "python", "-c", f"import duckdb; duckdb.connect().execute('CALL dbgen(sf={SF})')"]),
+            [PEERS / "python", "-c", f"import sys; sys.path.insert(0, {str(BENCHES)!r}); import duck; duck.connect().execute('CALL dbgen(sf={SF})')"]),
     }
     if PG_TPCH:
         cluster.sql(f"""CREATE FUNCTION generate_lineitem(float8) RETURNS TABLE (rows bigint, heap_ms float8, index_ms float8)
@@ -184,7 +185,7 @@ def loads(cluster):
         cluster.sql("ALTER TABLE lineitem ADD PRIMARY KEY (l_orderkey, l_linenumber)",
                     "CREATE INDEX ON lineitem (l_partkey)", "CREATE INDEX ON lineitem (l_shipdate)", "CHECKPOINT")
 
-    names = ["stream_ingest", "tpchgen-cli csv \\| COPY", "INSERT … SELECT from a table"]
+    names = ["stream_ingest", "tpcgen-cli csv \\| COPY", "INSERT … SELECT from a table"]
     keyed = compare({name: contenders[name] for name in names}, indexed)
     cluster.sql("DROP TABLE stored")
     return [table(f"Loading lineitem at scale factor {SF}, WAL-logged heap, one session", plain),
@@ -293,7 +294,7 @@ def main():
         cluster.sql("CREATE EXTENSION millrace")
         parts = (scans(cluster) + loads(cluster) + workers(cluster) + first_texts(cluster)
                  + growth(cluster))
-        write_section("TPC-H beside its peers", RUNS, machine(cluster, "tpchgen-cli", "duckdb"), parts)
+        write_section("TPC-H beside its peers", RUNS, machine(cluster, "tpcgen-cli", "duckdb"), parts)
     finally:
         cluster.remove()
 

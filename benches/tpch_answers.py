@@ -4,7 +4,7 @@ parameters, and shows that the queries in crates/millrace-sources/src/tpch/queri
 
 - DuckDB's own texts of the queries give DuckDB's own answers, tpch_answers(), on DuckDB's own data;
 - so do ours, in both forms, run by DuckDB on the same data;
-- the answers written are what DuckDB makes of its texts on dbgen's data (of tpchgen, which is equal to dbgen);
+- the answers written are what DuckDB makes of its texts on dbgen's data (of tpcgen-cli, which is equal to dbgen);
 - with the folder of the TPC's answer files (q1.out ...) as an argument: at scale factor 1 they are the TPC's,
   but for rounding.
 
@@ -24,13 +24,15 @@ from pathlib import Path
 
 import duckdb
 
+from duck import connect
+
 TPCH = Path(__file__).resolve().parent.parent / "crates/millrace-sources/src/tpch"
 TABLES = ["region", "nation", "part", "supplier", "partsupp", "customer", "orders", "lineitem"]
 
 
 def main():
     for sf in (0.01, 0.1, 1):
-        own = duckdb.connect()
+        own = connect()
         own.execute(f"CALL dbgen(sf={sf})")
         texts = dict(own.execute("SELECT query_nr, query FROM tpch_queries()").fetchall())
         answers = dict(own.execute(
@@ -44,7 +46,7 @@ def main():
 
         dbgens = duckdb.connect()
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([Path(sys.executable).parent / "tpchgen-cli", "parquet", "-s", str(sf),
+            subprocess.run([Path(sys.executable).parent / "tpcgen-cli", "tpch", "parquet", "-s", str(sf),
                             f"--output-dir={folder}"], check=True, stdout=subprocess.DEVNULL)
             for table in TABLES:
                 dbgens.execute(f"CREATE TABLE {table} AS FROM '{folder}/{table}.parquet'")

@@ -14,8 +14,7 @@ import tempfile
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-import duckdb
-
+from duck import connect
 from side_by_side import PG_TPCH, Cluster, compare, machine, run, table, write_section
 from tpch_answers import TABLES, check
 
@@ -34,8 +33,8 @@ def load_by_duckdb(file, keys):
     statements = [f"CALL dbgen(sf={SF})"]
     if keys:
         statements += [f"CREATE UNIQUE INDEX {name}_key ON {name} ({columns})" for name, columns in PRIMARY_KEYS.items()]
-    program = f"import duckdb; c = duckdb.connect({str(file)!r}); [c.execute(s) for s in {statements!r}]; c.close()"
-    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+    program = f"from duck import connect; c = connect({str(file)!r}); [c.execute(s) for s in {statements!r}]; c.close()"
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parent)
 
 
 def add_primary_keys(cluster, schema):
@@ -97,7 +96,7 @@ def milliseconds(cluster, schema):
 def answers_of_duckdb(cluster, sf):
     """How many queries, of 22, give DuckDB's answers when PostgreSQL runs them on DuckDB's rows."""
     cluster.sql("CALL tpch_load(0, 'duck', keys => false, \"analyze\" => false, overwrite => true)")
-    connection = duckdb.connect()
+    connection = connect()
     connection.execute(f"CALL dbgen(sf={sf})")
     with tempfile.TemporaryDirectory() as folder:
         for name in TABLES:

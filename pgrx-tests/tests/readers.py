@@ -26,7 +26,7 @@ def by_duckdb(query, **tables):
         connection.register(name, table)
     with tempfile.NamedTemporaryFile() as printed:
         connection.execute("SET preserve_insertion_order = true; SET threads = 1")
-        connection.execute(f"COPY ({query}) TO '{printed.name}' (FORMAT csv, HEADER false, DELIMITER '|', QUOTE '\x01')")
+        connection.execute(f"COPY ({query}) TO '{printed.name}' (FORMAT csv, HEADER false, DELIMITER '|', QUOTE '')")
         text = Path(printed.name).read_bytes()
     return {"rows": text.count(b"\n"), "sha256": hashlib.sha256(text).hexdigest()}
 

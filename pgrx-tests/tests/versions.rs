@@ -145,7 +145,9 @@ fn a_timeout_of_transactions_ends_a_long_batch_and_no_run_of_short_ones() {
     let mut holder = cluster.connect();
     holder.script("BEGIN; LOCK TABLE held").unwrap();
     let load = "CALL stream_ingest('held', 'nation', batch_rows => 5)";
-    assert_eq!(error_of(&mut client, load).unwrap().0, "25P04");
+    // The connection may be gone before the client reads why.
+    assert!(error_of(&mut client, load).is_some());
+    wait_until("the reason", || cluster.log().contains("terminating connection due to transaction timeout"));
     holder.script("ROLLBACK").unwrap();
     let mut client = cluster.connect();
     client.script("SET transaction_timeout = '2s'").unwrap();
