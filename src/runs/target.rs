@@ -123,12 +123,12 @@ impl Relation {
                 _ => {}
             }
         }
-        let (source, row) = (source_name.to_owned(), self.name.clone());
+        let (from_source, row) = (source_name.to_owned(), self.name.clone());
         if !missing.is_empty() {
-            return Err(Error::NoSuchColumns { source, row, columns: missing });
+            return Err(Error::NoSuchColumns { from_source, row, columns: missing });
         }
         if names.is_empty() {
-            return Err(Error::NoCommonColumn { source, row });
+            return Err(Error::NoCommonColumn { from_source, row });
         }
         let converts = check_columns(&self.row_type()?, source_name, &schema, &names)?;
         Ok(Columns { names, converts })

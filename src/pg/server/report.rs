@@ -23,10 +23,6 @@ impl Report {
         Self { code, message: to_message(message.as_ref()), detail: None, hint: None }
     }
 
-    pub fn code(self, code: PgSqlErrorCode) -> Self {
-        Self { code, ..self }
-    }
-
     pub fn detail(self, detail: impl AsRef<str>) -> Self {
         Self { detail: Some(to_message(detail.as_ref())), ..self }
     }

@@ -80,8 +80,8 @@ pub(super) fn match_columns(
         }
     }
     if unmatched == Unmatched::Refused && !missing.is_empty() {
-        let (source, row) = (source.to_owned(), row_type.name.clone());
-        return Err(Error::NoSuchColumns { source, row, columns: missing });
+        let (from_source, row) = (source.to_owned(), row_type.name.clone());
+        return Err(Error::NoSuchColumns { from_source, row, columns: missing });
     }
     Ok((attributes, columns))
 }
