@@ -298,16 +298,18 @@ COMMENT ON FUNCTION millrace.may_act_for(oid) IS
 
 CREATE OR REPLACE FUNCTION millrace.lock_key(run text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT pg_catalog.hashtextextended(run, 7236837112405)
+    SELECT pg_catalog.hashtextextended(run, 7236837112405) OPERATOR(pg_catalog.&) 140737488355327
 $$;
+COMMENT ON FUNCTION millrace.lock_key(text) IS 'Key of the lock that the session ingesting a run holds';
 
 CREATE OR REPLACE FUNCTION millrace.running(OUT key bigint, OUT pid integer) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT (classid::bigint << 32) | objid::bigint, pid
+    SELECT (objsubid::bigint << 32) | objid::bigint, pid
     FROM pg_locks
-    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+    WHERE locktype = 'object' AND classid = 'millrace.run'::regclass AND granted
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 $$;
+COMMENT ON FUNCTION millrace.running() IS 'Locks of runs held in this database, by key, with the process that holds each';
 
 CREATE OR REPLACE FUNCTION millrace.unlogged_batches(run text) RETURNS SETOF millrace.batch
 LANGUAGE plpgsql STABLE ROWS 1000 SET search_path TO pg_catalog, pg_temp AS $$

@@ -89,7 +89,7 @@ pub enum Error {
     /// The caller may not insert into the target.
     NoInsertRight(String),
     /// The caller does not own the run.
-    NotOwner(String),
+    NotOwner { run: String, owner: String },
     /// The caller does not own the benchmark.
     NotOwnerOfBench(String),
     /// The caller does not own the variant.
@@ -302,10 +302,12 @@ impl Error {
                 format!("permission denied for table {name}"),
             )
             .hint("The caller needs the INSERT privilege on the target."),
-            Error::NotOwner(run) => Report::new(
+            Error::NotOwner { run, owner } => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of run \"{run}\""),
-            ),
+            )
+            .detail(format!("Role \"{owner}\" began it."))
+            .hint("Give a run of your own another name."),
             Error::NotOwnerOfBench(bench) => Report::new(
                 Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
                 format!("must be owner of benchmark \"{bench}\""),
