@@ -548,6 +548,26 @@ fn a_name_that_anothers_run_has_is_told_with_its_owner() {
     }
 }
 
+#[test]
+fn who_does_not_see_all_rows_is_told_so() {
+    let cluster = with_roles();
+    cluster
+        .connect()
+        .script(
+            "CREATE TABLE hidden (LIKE tpch_nation); CALL stream_ingest('hidden', 'nation', run => 'hidden');
+             ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON hidden FOR SELECT USING (n_regionkey = 1);
+             GRANT SELECT ON hidden TO bob",
+        )
+        .unwrap();
+    assert!(verified(&mut cluster.connect(), "hidden"));
+    let verify = "SELECT rows_found, matches, detail FROM stream_verify('hidden')";
+    let found = rows_of(&mut cluster.connect_as("bob"), verify).unwrap();
+    assert_eq!(
+        found,
+        ["5|f|20 rows fewer than the run's committed batches hold; row security may hide rows from you"]
+    );
+}
+
 /// What a hostile role writes into the ledger for a superuser to stumble over. Refused is fine, too.
 const TRAPS: &[&str] = &[
     "INSERT INTO millrace.variant (name, access_method, owner, after_load) VALUES ('bobs', 'heap', 'postgres', 'CREATE ROLE %s_evil')",

@@ -673,6 +673,8 @@ AS 'MODULE_PATHNAME', 'stream_stop_wrapper';
 CREATE OR REPLACE FUNCTION stream_drop(run text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
+COMMENT ON FUNCTION stream_verify(text) IS
+'Makes the committed batches of a run again and compares them with the target''s rows that the caller sees, by content';
 COMMENT ON FUNCTION tpch_queries(text, bigint, integer, double precision, boolean) IS
 'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with the seed seed + stream';
 

@@ -118,4 +118,4 @@ CREATE FUNCTION stream_verify(
 LANGUAGE c VOLATILE ROWS 1
 AS 'MODULE_PATHNAME', 'stream_verify_wrapper';
 COMMENT ON FUNCTION stream_verify(text) IS
-'Makes the committed batches of a run again and compares them with the target''s rows, by content';
+'Makes the committed batches of a run again and compares them with the target''s rows that the caller sees, by content';

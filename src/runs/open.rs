@@ -4,7 +4,7 @@
 
 use crate::call::{add_option, options_object};
 use crate::error::{Error, Result, SqlResult};
-use crate::pg::server::report::notice;
+use crate::pg::server::report::{Report, notice};
 use crate::pg::server::settings::{self, Settings};
 use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{cluster, lock, process, role};
@@ -256,7 +256,7 @@ fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
         ledger::check_owner(&existing)?;
         check_same(&existing, &wanted)?;
         if is_finished {
-            notice(format!("run \"{name}\" is finished, there is nothing to do"));
+            tell_finished(&existing)?;
         } else {
             check_all_storage(&existing)?;
             ledger::reopen(&name, pace.rate, pace.synchronous_commit)?;
@@ -328,6 +328,20 @@ pub fn check_storage(run: &Run, target: &Target) -> Result<()> {
     Ok(())
 }
 
+/// Says that there is nothing to do for a run, and if a table may have lost its rows since, what to do about it.
+fn tell_finished(run: &Run) -> Result<()> {
+    let message = format!("run \"{}\" is finished, there is nothing to do", run.name);
+    let mut message = Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message);
+    if let Err(error) = check_all_storage(run) {
+        let Error::TargetChanged { target, how, .. } = error else { return Err(error) };
+        message = message
+            .detail(format!("Its target \"{target}\" was {how} since."))
+            .hint("If rows are gone, forget the run with stream_drop() and load them again.");
+    }
+    message.report(PgLogLevel::NOTICE);
+    Ok(())
+}
+
 fn check_all_storage(run: &Run) -> Result<()> {
     run.targets.iter().try_for_each(|target| check_storage(run, target))
 }
@@ -354,7 +368,7 @@ fn reopen_run(run: Option<Text>, adopt: Option<bool>, workers: Option<i32>) -> S
             ledger::adopt(name, target, &relation.into_target(target.number, target.columns.clone())?)?;
         }
     } else if ledger::is_finished(&run)? {
-        notice(format!("run \"{name}\" is finished, there is nothing to do"));
+        tell_finished(&run)?;
         return Ok(());
     } else {
         check_all_storage(&run)?;

@@ -141,11 +141,11 @@ impl Hand {
     /// Ingests the batch that was taken and notes it, in the transaction that commits both.
     fn ingest(&mut self, batch: i64, shared: &Shared) -> Result<()> {
         let begun = Instant::now();
-        if !self.run().synchronous_commit {
+        let inserted = self.loader.insert(batch)?;
+        if !inserted.iter().any(|(table, _)| self.loader.waits(*table)) {
             // The last transaction of a call waits for all before it.
             settings::set_local("synchronous_commit", "off");
         }
-        let inserted = self.loader.insert(batch)?;
         let commit_before = self.last.as_ref().and_then(|last| last.commit);
         let timing = Timing { busy: shared.account(), commit_before };
         let mut rows = 0;
