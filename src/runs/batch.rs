@@ -16,6 +16,7 @@ use crate::pg::server::invalidation::Watch;
 #[cfg(not(feature = "cbdb"))]
 use crate::pg::server::process;
 use crate::pg::server::progress::{BatchReport, Measured};
+use crate::pg::server::snapshot::Snapshot;
 use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{lock, settings};
 use millrace_sources::BatchPlan;
@@ -130,6 +131,7 @@ impl Loader {
         if table.known.as_ref().is_some_and(Known::is_current) && !table.watch.take_changed() {
             return Ok(());
         }
+        let _locked = Snapshot::take();
         let relation = current_relation(&self.run, target)?;
         let columns = match (&self.origin, &target.columns) {
             (Origin::Query(_), _) => None,
@@ -166,6 +168,7 @@ impl Loader {
         let table = &mut self.tables[number];
         if table.watch.take_changed() {
             table.known = None;
+            let _locked = Snapshot::take();
             check_storage(&self.run, &self.run.targets[number])?;
         }
         Ok(())

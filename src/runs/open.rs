@@ -6,6 +6,7 @@ use crate::call::{add_option, options_object};
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::report::{Report, notice};
 use crate::pg::server::settings::{self, Settings};
+use crate::pg::server::snapshot::Snapshot;
 use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{cluster, lock, process, role};
 use crate::pg::workers::shared::MAX_WORKERS;
@@ -129,7 +130,10 @@ fn open_run(
         let hint = "Leave it out to have the run named after its target.";
         return Err(Error::Argument { name: "run", value: "\"\"".to_owned(), hint }.into());
     }
-    let relations = find_targets(target, variants)?;
+    let targets_asked = target_list(target, variants)?;
+    find_targets(&targets_asked)?.iter().for_each(|relation| lock::lock_to_look(relation.oid()));
+    let _locked = Snapshot::take();
+    let relations = find_targets(&targets_asked)?;
     let first = &relations[0];
     let source = source.as_deref().unwrap_or(&first.short_name);
     let options = options.map_or_else(|| json!({}), |options| options.0);
@@ -201,8 +205,8 @@ fn check_query(
     Ok(())
 }
 
-/// The relations to load, each once: the target first.
-fn find_targets(target: Oid, variants: Option<Array<Oid>>) -> Result<Vec<Relation>> {
+/// The tables to load, each once: the target first.
+fn target_list(target: Oid, variants: Option<Array<Oid>>) -> Result<Vec<Oid>> {
     let mut targets = vec![target];
     for variant in variants.iter().flat_map(Array::iter) {
         let variant = variant.ok_or(Error::Null("variants"))?;
@@ -212,7 +216,11 @@ fn find_targets(target: Oid, variants: Option<Array<Oid>>) -> Result<Vec<Relatio
         }
         targets.push(variant);
     }
-    targets.into_iter().map(Relation::find).collect()
+    Ok(targets)
+}
+
+fn find_targets(targets: &[Oid]) -> Result<Vec<Relation>> {
+    targets.iter().copied().map(Relation::find).collect()
 }
 
 pub fn check_batch_rows(batch_rows: Option<i32>) -> Result<i32> {
@@ -244,7 +252,7 @@ fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
     let finished = if wanted.named { Vec::new() } else { ledger::finished_numbers(&wanted.name)? };
     for number in (1..).filter(|number| !finished.contains(number)) {
         let name = if number == 1 { wanted.name.clone() } else { format!("{}#{number}", wanted.name) };
-        lock_run(&name)?;
+        let _locked = lock_run(&name)?;
         let Some(existing) = ledger::find(&name)? else {
             ledger::insert(&Run { name: name.clone(), ..wanted }, pace.rate)?;
             return Ok(name);
@@ -266,9 +274,10 @@ fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
     unreachable!("there is always another number")
 }
 
-/// Takes a run's lock until the transaction ends.
-fn lock_run(run: &str) -> Result<()> {
-    if lock::try_acquire_to_commit(ledger::lock_key(run)?) { Ok(()) } else { Err(busy(run)?) }
+/// Takes a run's lock until the transaction ends. What was committed before is seen as long as the snapshot lives.
+fn lock_run(run: &str) -> Result<Snapshot> {
+    let is_locked = lock::try_acquire_to_commit(ledger::lock_key(run)?);
+    if is_locked { Ok(Snapshot::take()) } else { Err(busy(run)?) }
 }
 
 /// The error for a run that another session holds.
@@ -352,7 +361,7 @@ fn reopen_run(run: Option<Text>, adopt: Option<bool>, workers: Option<i32>) -> S
     let name = &*name;
     let workers = check_workers(workers)?;
     // Before it is read, so that nobody changes it in between.
-    lock_run(name)?;
+    let _locked = lock_run(name)?;
     let run = ledger::get(name)?;
     ledger::check_owner(&run)?;
     ledger::check_query_owner(&run)?;
@@ -412,7 +421,7 @@ fn stream_drop(run: Option<Text>) -> SqlResult<()> {
     process::check_writable("stream_drop()");
     let name = run.ok_or(Error::Null("run"))?;
     let name = &*name;
-    lock_run(name)?;
+    let _locked = lock_run(name)?;
     ledger::check_owner(&ledger::get(name)?)?;
     Ok(ledger::delete(name)?)
 }

@@ -11,6 +11,7 @@ use crate::pg::server::cancel::Cancels;
 use crate::pg::server::invalidation::Watch;
 use crate::pg::server::lock::SessionLock;
 use crate::pg::server::report::{Report as Message, notice};
+use crate::pg::server::snapshot::Snapshot;
 use crate::pg::server::text::Text;
 use crate::pg::server::{process, settings};
 use crate::pg::workers::crew::{self, Crew};
@@ -227,6 +228,7 @@ struct Analysis {
 impl Session {
     fn begin(name: &str, workers: usize, analyze_every: Option<i64>) -> Result<Self> {
         let Some(lock) = SessionLock::try_acquire(ledger::lock_key(name)?) else { return Err(busy(name)?) };
+        let _locked = Snapshot::take();
         let run = ledger::get(name)?;
         ledger::check_owner(&run)?;
         ledger::check_query_owner(&run)?;
@@ -377,6 +379,8 @@ impl Stop {
 
     fn is_requested(&mut self, run: &str) -> Result<bool> {
         if !self.requested && self.watch.take_changed() {
+            // The message may have come after this step's statement began.
+            let _now = Snapshot::take();
             self.requested = ledger::stop_requested(run)?;
         }
         Ok(self.requested)

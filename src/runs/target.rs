@@ -37,7 +37,9 @@ impl Relation {
                         n.nspname::pg_catalog.text
                  FROM pg_catalog.pg_class c
                  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-                 WHERE c.oid OPERATOR(pg_catalog.=) $1",
+                 WHERE c.oid OPERATOR(pg_catalog.=) $1
+                       -- Null where it was dropped since the query began.
+                       AND pg_catalog.has_table_privilege(c.oid, 'INSERT') IS NOT NULL",
                 Some(1),
                 &[oid.into()],
             )?;
@@ -152,7 +154,7 @@ impl Relation {
 
     /// The columns that a run fills, as the table has them now: those it began with, whatever was added since.
     pub fn check_again(&self, source_name: &str, source: &dyn Source, then: &[String]) -> Result<Columns> {
-        let now = self.columns()?;
+        let now = self.row_type()?.attributes();
         let lost = then.iter().find(|name| !now.iter().any(|column| column.name == **name));
         if let Some(column) = lost {
             return Err(Error::UnknownColumn { table: self.name.clone(), column: column.clone() });

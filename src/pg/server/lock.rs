@@ -60,6 +60,12 @@ fn tag(key: Key) -> pg_sys::LOCKTAG {
     }
 }
 
+/// Locks a table as a SELECT does, to the end of the transaction.
+pub fn lock_to_look(table: Oid) {
+    // SAFETY: as below.
+    unsafe { pg_sys::LockRelationOid(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE) };
+}
+
 /// Locks a table as an INSERT does, to the end of the transaction; what changed it before is known from then on.
 pub fn lock_for_insert(table: Oid) {
     // SAFETY: takes any OID, also of a table that was dropped.

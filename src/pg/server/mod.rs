@@ -19,6 +19,7 @@ pub mod role;
 pub mod settings;
 #[cfg(not(feature = "cbdb"))]
 pub mod slot;
+pub mod snapshot;
 #[cfg(not(feature = "cbdb"))]
 pub mod subtransaction;
 pub mod text;
