@@ -131,6 +131,12 @@ fn a_standby_ends_with_the_same_content() {
     client.batch_execute("CREATE UNLOGGED TABLE nation AS SELECT * FROM tpch_nation() WITH NO DATA").unwrap();
     client.batch_execute(CALL).unwrap();
     client.batch_execute("CALL stream_ingest('nation')").unwrap();
+    client
+        .batch_execute(
+            "CREATE TABLE region (LIKE tpch_region); CREATE TABLE child () INHERITS (region); INSERT INTO child DEFAULT VALUES",
+        )
+        .unwrap();
+    client.batch_execute("CALL stream_ingest('region')").unwrap();
     let mut replica = standby.connect();
     catch_up(&mut client, &mut replica);
     assert_eq!(content(&mut replica, "lineitem"), content(&mut client, "lineitem"));
@@ -142,6 +148,7 @@ fn a_standby_ends_with_the_same_content() {
     };
     assert_eq!(on(&mut replica), on(&mut client));
     assert!(one::<bool>(&mut replica, "SELECT matches FROM stream_verify('public.lineitem')"));
+    assert!(one::<bool>(&mut replica, "SELECT matches FROM stream_verify('public.region')"));
     assert_eq!(error_of(&mut replica, CALL).unwrap().0, "25006", "a standby is read-only");
 }
 

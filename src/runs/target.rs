@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pg::server::cluster;
-use crate::pg::server::text::{Text, to_c_string};
+use crate::pg::server::explain::explain;
 use crate::pg::values::reader::check_columns;
 use crate::pg::values::row_type::RowType;
 use crate::runs::ledger::{Storage, Target, one, text, value};
@@ -202,11 +202,7 @@ impl Relation {
 
     /// Whether a query of the table and its children scans the table itself.
     fn is_scanned(&self) -> Result<bool> {
-        let plan = format!("EXPLAIN (FORMAT json, VERBOSE, COSTS false) SELECT FROM {}", self.name);
-        // SPI takes EXPLAIN for a statement that may write.
-        let plan: Option<Text> =
-            Spi::connect_mut(|client| client.update(&to_c_string(&plan), Some(1), &[])?.first().get_one())?;
-        let plan = plan.and_then(|plan| serde_json::from_str(&plan).ok());
+        let plan = explain(&format!("SELECT FROM {}", self.name))?;
         Ok(plan.is_some_and(|plan| self.is_scanned_by(&plan)))
     }
 

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod cancel;
 pub mod cluster;
 pub mod compat;
+pub mod explain;
 pub mod invalidation;
 pub mod lock;
 pub mod node;

@@ -104,7 +104,7 @@ fn invalid(bytes: &[u8]) -> ! {
     Error::InvalidText(bytes.iter().take(4).copied().collect()).raise()
 }
 
-/// A `text`, `varchar` or `json` of the server's, or a value for one.
+/// A `text` or `varchar` of the server's, or a value for one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text(String);
 
@@ -158,7 +158,7 @@ impl IntoDatum for Text {
     }
 
     fn is_compatible_with(other: Oid) -> bool {
-        [pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::JSONOID].contains(&other)
+        [pg_sys::TEXTOID, pg_sys::VARCHAROID].contains(&other)
     }
 }
 
