@@ -4,6 +4,7 @@
 
 use crate::call::{add_option, options_object};
 use crate::error::{Error, Result, SqlResult};
+use crate::pg::server::cancel::Cancels;
 use crate::pg::server::report::{Report, notice};
 use crate::pg::server::settings::{self, Settings};
 use crate::pg::server::snapshot::Snapshot;
@@ -19,9 +20,15 @@ use pgrx::Array;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 
 /// The largest batch: one transaction should not run for hours.
 const MAX_BATCH_ROWS: i32 = 100_000_000;
+
+thread_local! {
+    /// The cancels before the call that this session makes, or made last.
+    static CALL: Cell<Option<Cancels>> = const { Cell::new(None) };
+}
 
 /// Refuses a statement that commits where it could not, before it has done anything.
 #[pg_extern(sql = false)]
@@ -33,7 +40,15 @@ fn check_may_commit(statement: Text) -> SqlResult<()> {
     if !process::may_commit() {
         return Err(Error::Atomic(statement.into_string()).into());
     }
+    CALL.set(Some(Cancels::count()));
     Ok(())
+}
+
+/// Raises a cancel that came since a call checked that it may commit, and that the server forgot.
+#[pg_extern(sql = false)]
+fn check_cancelled() -> SqlResult<()> {
+    process::check_for_interrupts();
+    if CALL.get().is_some_and(Cancels::came) { Err(Error::Cancelled.into()) } else { Ok(()) }
 }
 
 /// The parameters of a call, checked but for the target.
