@@ -331,6 +331,10 @@ impl Session {
         let rows = self.crew.as_ref().map_or(0, |crew| crew.shared().rows());
         let was_stopped = self.crew.as_ref().is_some_and(|crew| crew.shared().is_stopped());
         let run = self.hand.run();
+        if !run.synchronous_commit {
+            // This transaction's commit stands for all before it, which workers may have made alone.
+            ledger::touch(run)?;
+        }
         let done = if was_stopped { self.hand.loader.count_committed()? } else { run.batches };
         if done < run.batches {
             return tell_stopped(run, done);
