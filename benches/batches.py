@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What a batch costs beyond its rows, and what waiting for its commit costs.
 
-First batches of one row whose commits do not wait, beside a loop of INSERT and COMMIT in PL/pgSQL, BATCHES of them. Then, with
-fsync on, batches of 1 to 100,000 rows: each commit waiting for the disk, only the last of the call (option synchronous_commit),
+First batches of one row whose commits do not wait, beside a loop of INSERT and COMMIT in PL/pgSQL, BATCHES of them. Then a run
+of LONG_RUN such batches, of which the last thousand should take what the first took. Then, with fsync on, batches of 1 to 100,000 rows: each commit waiting for the disk, only the last of the call (option synchronous_commit),
 and a client that sends the same rows as INSERTs, one for each batch. Contenders take turns; prints, and writes to its section of
 benches/RESULTS.md, medians of RUNS.
 """
@@ -13,6 +13,7 @@ import statistics
 from side_by_side import RUNS, Cluster, compare, machine, table, write_section
 
 BATCHES = int(os.environ.get("BATCHES", "20000"))
+LONG_RUN = int(os.environ.get("LONG_RUN", "1000000"))
 # Rows of a batch, and how many batches.
 SIZES = {1: 1000, 100: 500, 1000: 100, 100_000: 5}
 
@@ -31,6 +32,21 @@ def cost(cluster):
         "INSERT and COMMIT in PL/pgSQL": lambda: cluster.sql(off, loop),
         "millrace": lambda: cluster.sql(off, ingest(BATCHES, 1)),
     }
+
+
+def long_run(cluster, empty):
+    """How long thousands of batches of one long run took, by the ledger: what grows with the run would show in the last."""
+    thousands = {"1 to 1,000": 1, f"{LONG_RUN // 2 + 1:,} to {LONG_RUN // 2 + 1000:,}": LONG_RUN // 2 + 1,
+                 f"{LONG_RUN - 999:,} to {LONG_RUN:,}": LONG_RUN - 999}
+    times = {name: [] for name in thousands}
+    for _ in range(RUNS):
+        empty()
+        cluster.sql(ingest(LONG_RUN, 1, '{"synchronous_commit": false}'))
+        for name, first in thousands.items():
+            times[name].append(float(cluster.sql(
+                f"""SELECT extract(epoch FROM max(finished) - min(finished)) FROM millrace.batch
+                    WHERE batch BETWEEN {first} AND {first + 999}""")))
+    return table(f"A thousand batches of one run of {LONG_RUN:,}, commits not waiting", times, 1000)
 
 
 def waiting(cluster, batch_rows, batches):
@@ -54,12 +70,13 @@ def main():
     cluster.sql("CREATE EXTENSION millrace", "CREATE TABLE t (LIKE iot_readings)")
 
     def empty():
-        cluster.sql("SELECT stream_drop(run) FROM stream_progress", "TRUNCATE t", "CHECKPOINT")
+        cluster.sql("SELECT stream_drop(run) FROM stream_progress", "TRUNCATE t", "VACUUM millrace.batch", "CHECKPOINT")
 
     times = compare(cost(cluster), empty)
     each = {name: 1000 * statistics.median(seconds) / BATCHES for name, seconds in times.items()}
     parts = [table(f"{BATCHES:,} batches of one row, commits not waiting", times, BATCHES),
-             ", ".join(f"{name}: {ms:.3f} ms a batch" for name, ms in each.items()) + ".\n"]
+             ", ".join(f"{name}: {ms:.3f} ms a batch" for name, ms in each.items()) + ".\n",
+             long_run(cluster, empty)]
     for batch_rows, batches in SIZES.items():
         times = compare(waiting(cluster, batch_rows, batches), empty)
         lines = [f"### {batches:,} batches of {batch_rows:,} rows, fsync on", "", "| | median s | min | max | rows/s | commits/s |",

@@ -3,7 +3,8 @@
  *
  * - Tables whose rows lie elsewhere: what is asked of table T with a table T_elsewhere beside it is asked of that one, in
  *   every statement that is planned. As distributed tables and hypertables do it, the table itself stays empty. Where
- *   hooks.wrap is on, an INSERT into it is also wrapped in a custom scan.
+ *   hooks.wrap is on, an INSERT into it is also wrapped in a custom scan. Where T_elsewhere inherits from T, as a chunk from
+ *   its hypertable, ONLY T is T.
  * - An auditor that writes each INSERT's tables to the server's log when permissions are checked, and refuses those
  *   called "forbidden".
  * - A reader of foreign plans, which takes the first element of any custom_private for a node.
@@ -11,6 +12,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_inherits.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "nodes/extensible.h"
@@ -56,8 +58,9 @@ redirect(Node *node, void *redirected)
 		if (entry->rtekind == RTE_RELATION)
 		{
 			Oid			other = elsewhere(entry->relid);
+			bool		only = !entry->inh && entry->rellockmode == AccessShareLock;
 
-			if (OidIsValid(other))
+			if (OidIsValid(other) && !(only && has_superclass(other)))
 			{
 				entry->relid = other;
 				*(bool *) redirected = true;

@@ -6,18 +6,23 @@ use postgres::NoTls;
 /// Cancels a call once while its commit waits for a standby that does not exist. Returns the call's error, or `Err` if
 /// it waits for another commit next.
 fn cancel(arguments: &str) -> (Result<Option<(String, String)>, String>, Cluster) {
+    cancel_call(
+        "CREATE TABLE nation (LIKE tpch_nation); CREATE TABLE twin (LIKE nation); SELECT count(*) FROM tpch_nation()",
+        format!("CALL stream_ingest('nation', batch_rows => 1{arguments})"),
+    )
+}
+
+/// As [`cancel`], any call.
+fn cancel_call(prepare: &str, call: String) -> (Result<Option<(String, String)>, String>, Cluster) {
     let cluster = Cluster::new();
     let mut watcher = cluster.connect();
-    watcher
-        .script("CREATE TABLE nation (LIKE tpch_nation); CREATE TABLE twin (LIKE nation); SELECT count(*) FROM tpch_nation()")
-        .unwrap();
+    watcher.script(prepare).unwrap();
     watcher.script("ALTER SYSTEM SET synchronous_standby_names = 'nowhere'").unwrap();
     watcher.script("SELECT pg_reload_conf()").unwrap();
     let mut session = cluster.connect();
     let pid: i32 = one(&mut session, "SELECT pg_backend_pid()");
     wait_until("the setting", || one::<String>(&mut session, "SHOW synchronous_standby_names") == "nowhere");
     let token = session.cancel_token();
-    let call = format!("CALL stream_ingest('nation', batch_rows => 1{arguments})");
     let running = std::thread::spawn(move || error_of(&mut session, &call));
     let waits = format!(
         "SELECT coalesce(max(backend_xid::text || ' ' || xact_start), '') FROM pg_stat_activity
@@ -62,6 +67,23 @@ fn a_cancel_during_a_wait_for_a_standby_ends_the_workers_too() {
 fn a_cancel_during_a_wait_for_a_standby_ends_a_run_into_two_tables() {
     let (outcome, cluster) = cancel(", variants => '{twin}'");
     assert_ended(outcome, &cluster);
+}
+
+#[test]
+fn a_cancel_during_a_wait_for_a_standby_ends_other_calls_that_commit() {
+    let loaded = "CALL tpch_load(0.01, keys => false, \"analyze\" => false)";
+    let benched = "CALL stream_bench(rows => 100, variants => '{heap}'); DELETE FROM millrace.bench_query";
+    for (prepare, call) in [
+        ("SELECT", "CALL tpch_load(0.001)"),
+        (loaded, "CALL tpch_load(0.01)"),
+        (loaded, "CALL tpch_refresh(sf => 0.01, batch_orders => 1)"),
+        ("SELECT", "CALL stream_bench(rows => 100, variants => '{heap}')"),
+        (benched, "CALL stream_bench(rows => 100, variants => '{heap}')"),
+    ] {
+        let (outcome, _cluster) = cancel_call(prepare, call.to_owned());
+        let (code, message) = outcome.expect("one cancel ends the call").unwrap_or_default();
+        assert_eq!(code, "57014", "{prepare}; {call}: {message}");
+    }
 }
 
 /// One cancel was enough, what was committed is there, and the rest is loaded when it can be.

@@ -1,6 +1,6 @@
 //! Killed backends, crashed servers and standbys: whatever happens, each batch is there once or not at all.
 
-use millrace_tests::{Cluster, Dice, content, error_of, kill, one, wait_until};
+use millrace_tests::{Cluster, Dice, content, error_of, kill, one, rows_of, wait_until};
 use postgres::Client;
 
 const SF: f64 = 0.2;
@@ -114,6 +114,14 @@ fn an_unlogged_target_emptied_by_a_crash_is_filled_again() {
     assert_complete(&mut client);
 }
 
+/// Waits until a standby has all that its primary has written.
+fn catch_up(primary: &mut Client, standby: &mut Client) {
+    let lsn: String = one(primary, "SELECT pg_current_wal_lsn()::text");
+    wait_until("the standby to catch up", || {
+        one(standby, &format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'"))
+    });
+}
+
 #[test]
 fn a_standby_ends_with_the_same_content() {
     let cluster = Cluster::new();
@@ -123,11 +131,14 @@ fn a_standby_ends_with_the_same_content() {
     client.batch_execute("CREATE UNLOGGED TABLE nation AS SELECT * FROM tpch_nation() WITH NO DATA").unwrap();
     client.batch_execute(CALL).unwrap();
     client.batch_execute("CALL stream_ingest('nation')").unwrap();
-    let lsn: String = one(&mut client, "SELECT pg_current_wal_lsn()::text");
+    client
+        .batch_execute(
+            "CREATE TABLE region (LIKE tpch_region); CREATE TABLE child () INHERITS (region); INSERT INTO child DEFAULT VALUES",
+        )
+        .unwrap();
+    client.batch_execute("CALL stream_ingest('region')").unwrap();
     let mut replica = standby.connect();
-    wait_until("the standby to catch up", || {
-        one(&mut replica, &format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'"))
-    });
+    catch_up(&mut client, &mut replica);
     assert_eq!(content(&mut replica, "lineitem"), content(&mut client, "lineitem"));
     let progress =
         "SELECT run, state, batches_done, rows_done FROM stream_progress WHERE run = 'public.lineitem'";
@@ -137,5 +148,88 @@ fn a_standby_ends_with_the_same_content() {
     };
     assert_eq!(on(&mut replica), on(&mut client));
     assert!(one::<bool>(&mut replica, "SELECT matches FROM stream_verify('public.lineitem')"));
+    assert!(one::<bool>(&mut replica, "SELECT matches FROM stream_verify('public.region')"));
     assert_eq!(error_of(&mut replica, CALL).unwrap().0, "25006", "a standby is read-only");
+}
+
+/// What a standby shows wherever it stands in the WAL: whole batches, each with its ledger row.
+fn assert_whole_batches(client: &mut Client, context: &str) {
+    let alike =
+        "SELECT (SELECT coalesce(sum(rows), 0) FROM stream_batches) = (SELECT count(*) FROM lineitem)";
+    assert!(one::<bool>(client, alike), "{context}");
+    assert!(
+        one::<bool>(client, &format!("SELECT matches FROM stream_verify('{RUN}')")),
+        "{context}: {} batches",
+        batches_done(client)
+    );
+}
+
+/// A primary with a table to load, and its standby, which has it too.
+fn with_standby() -> (Cluster, Cluster) {
+    let cluster = Cluster::new();
+    let standby = cluster.standby();
+    create(&mut cluster.connect(), "");
+    catch_up(&mut cluster.connect(), &mut standby.connect());
+    (cluster, standby)
+}
+
+#[test]
+fn a_standby_promoted_within_a_run_goes_on_where_it_stood() {
+    let mut dice = Dice::new();
+    for call in [CALL, CALL_WITHOUT_WAITING] {
+        let (cluster, standby) = with_standby();
+        interrupt(&cluster, call, &mut dice, |_| {
+            let mut replica = standby.connect();
+            wait_until("the standby to have a batch", || batches_done(&mut replica) > 0);
+            cluster.stop("immediate");
+        });
+        let mut client = standby.connect();
+        assert!(one::<bool>(&mut client, "SELECT pg_promote()"));
+        assert_whole_batches(&mut client, call);
+        assert_eq!(one::<String>(&mut client, "SELECT state FROM stream_progress"), "interrupted");
+        client.batch_execute(call).unwrap();
+        assert_complete(&mut client);
+    }
+}
+
+#[test]
+fn a_standby_that_crashes_within_a_run_has_whole_batches() {
+    for call in [CALL, CALL_WITHOUT_WAITING] {
+        let (cluster, standby) = with_standby();
+        let (mut client, mut replica) = (cluster.connect(), standby.connect());
+        std::thread::scope(|scope| {
+            let loading = scope.spawn(|| client.batch_execute(call));
+            wait_until("the standby to have a batch", || batches_done(&mut replica) > 0);
+            standby.stop("immediate");
+            standby.start();
+            // It lets sessions in where its data is consistent, which may be before the table was made.
+            replica = standby.connect();
+            wait_until("the standby to have a batch again", || {
+                rows_of(&mut replica, "SELECT 'one' FROM stream_batches LIMIT 1")
+                    .is_ok_and(|rows| rows.len() == 1)
+            });
+            assert_whole_batches(&mut replica, call);
+            loading.join().unwrap().unwrap();
+        });
+        catch_up(&mut client, &mut replica);
+        assert_complete(&mut replica);
+    }
+}
+
+#[test]
+fn a_call_that_has_returned_is_on_the_synchronous_standby() {
+    for call in [CALL, CALL_WITHOUT_WAITING] {
+        let (cluster, standby) = with_standby();
+        let mut client = cluster.connect();
+        client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = '*'").unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").unwrap();
+        wait_until("the standby to be waited for", || {
+            one(&mut client, "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
+        });
+        client.batch_execute(call).unwrap();
+        cluster.stop("immediate");
+        let mut client = standby.connect();
+        assert!(one::<bool>(&mut client, "SELECT pg_promote()"));
+        assert_complete(&mut client);
+    }
 }

@@ -826,6 +826,38 @@ fn only_partitions_that_rows_go_to_are_locked() {
 }
 
 #[test]
+fn a_finished_run_says_what_became_of_its_table() {
+    let cluster = Cluster::new();
+    let (notices, seen) = channel();
+    let mut client = cluster
+        .config()
+        .notice_callback(move |notice| notices.send(notice.detail().map(str::to_owned)).unwrap())
+        .connect(NoTls)
+        .unwrap();
+    client.batch_execute("CREATE TABLE nation (LIKE tpch_nation)").unwrap();
+    let call = "CALL stream_ingest('nation', run => 'nation')";
+    client.batch_execute(call).unwrap();
+    for (change, expected) in [
+        ("DELETE FROM nation", None),
+        (
+            "TRUNCATE nation",
+            Some("Its target \"public.nation\" was truncated, rewritten or created again since.".to_owned()),
+        ),
+    ] {
+        client.batch_execute(change).unwrap();
+        for call in [call, "CALL stream_resume('nation')"] {
+            seen.try_iter().for_each(drop);
+            client.batch_execute(call).unwrap();
+            assert_eq!(
+                seen.try_iter().collect::<Vec<_>>(),
+                std::slice::from_ref(&expected),
+                "{change}; {call}"
+            );
+        }
+    }
+}
+
+#[test]
 fn inserts_that_an_extension_plans_go_through_its_plan() {
     let cluster = Cluster::new();
     let module = cluster.folder().join("hypertable.so");

@@ -496,6 +496,78 @@ fn nobody_locks_others_out_of_the_ledger() {
     }
 }
 
+#[test]
+fn nobody_holds_the_lock_of_anothers_run() {
+    let cluster = with_roles();
+    let mut bob = cluster.connect_as("bob");
+    let mut alice = cluster.connect_as("alice");
+    bob.script(
+        "SELECT pg_advisory_lock(millrace.lock_key('half')), pg_advisory_lock_shared(millrace.lock_key('half')),
+                pg_advisory_lock('millrace.run'::regclass::oid::int, millrace.lock_key('half')::bit(64)::bit(32)::int)",
+    )
+    .unwrap();
+    for refused in [
+        "SELECT stream_drop('half')",
+        "CALL stream_resume('half')",
+        "SELECT millrace.begin_ingest('half', 1, NULL)",
+    ] {
+        assert_eq!(error_of(&mut bob, refused).unwrap_or_default().0, "42501", "{refused}");
+    }
+    alice.script("CALL stream_resume('half')").unwrap();
+    assert!(verified(&mut alice, "half"));
+}
+
+#[test]
+fn a_session_that_ends_lets_go_of_its_run() {
+    let cluster = with_roles();
+    let mut alice = cluster.connect_as("alice");
+    // Which nobody is meant to call, and which leaves the session with the run's lock outside of a transaction.
+    alice
+        .script("SELECT millrace.begin_ingest('half', 1, NULL), millrace.tpch_open_refresh('tpch', 1, 10)")
+        .unwrap();
+    let mut watcher = cluster.connect();
+    assert_eq!(one::<i64>(&mut watcher, "SELECT count(*) FROM millrace.running()"), 2);
+    drop(alice);
+    wait_until("the locks to be free", || one(&mut watcher, "SELECT count(*) = 0 FROM millrace.running()"));
+    let mut alice = cluster.connect_as("alice");
+    alice.script("CALL stream_resume('half')").unwrap();
+    assert!(verified(&mut alice, "half"));
+}
+
+#[test]
+fn a_name_that_anothers_run_has_is_told_with_its_owner() {
+    let cluster = with_roles();
+    let mut alice = cluster.connect_as("alice");
+    let mut bob = cluster.connect_as("bob");
+    alice.script("CREATE TABLE theirs (LIKE tpch_nation); GRANT INSERT ON theirs TO bob").unwrap();
+    for call in ["CALL stream_ingest('theirs', 'nation', run => 'half')", "CALL stream_resume('half')"] {
+        let error = bob.batch_execute(call).unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!((error.code().code(), error.message()), ("42501", "must be owner of run \"half\""));
+        assert_eq!(error.detail(), Some("Role \"alice\" began it."), "{call}");
+    }
+}
+
+#[test]
+fn who_does_not_see_all_rows_is_told_so() {
+    let cluster = with_roles();
+    cluster
+        .connect()
+        .script(
+            "CREATE TABLE hidden (LIKE tpch_nation); CALL stream_ingest('hidden', 'nation', run => 'hidden');
+             ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON hidden FOR SELECT USING (n_regionkey = 1);
+             GRANT SELECT ON hidden TO bob",
+        )
+        .unwrap();
+    assert!(verified(&mut cluster.connect(), "hidden"));
+    let verify = "SELECT rows_found, matches, detail FROM stream_verify('hidden')";
+    let found = rows_of(&mut cluster.connect_as("bob"), verify).unwrap();
+    assert_eq!(
+        found,
+        ["5|f|20 rows fewer than the run's committed batches hold; row security may hide rows from you"]
+    );
+}
+
 /// What a hostile role writes into the ledger for a superuser to stumble over. Refused is fine, too.
 const TRAPS: &[&str] = &[
     "INSERT INTO millrace.variant (name, access_method, owner, after_load) VALUES ('bobs', 'heap', 'postgres', 'CREATE ROLE %s_evil')",

@@ -42,6 +42,83 @@ fn rows_of_a_table_that_lies_elsewhere_go_there() {
 }
 
 #[test]
+fn rows_of_a_hypertable_are_those_of_its_chunks() {
+    let cluster = hooked();
+    let mut client = cluster.connect();
+    client
+        .script(
+            "SET hooks.wrap = on; CREATE TABLE moved (LIKE tpch_nation); CREATE TABLE moved_elsewhere () INHERITS (moved);
+             CALL stream_ingest('moved', 'nation', batch_rows => 5, run => 'moved');
+             CREATE TABLE queried (n bigint); CREATE TABLE queried_elsewhere () INHERITS (queried);
+             CALL stream_ingest('queried', 'sql', rows => 25, run => 'queried',
+                                options => '{\"query\": \"SELECT generate_series($1, $2)\"}')",
+        )
+        .unwrap();
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM ONLY moved"), 0);
+    for run in ["moved", "queried"] {
+        assert_whole(&mut client, run, run);
+    }
+    client.script("DELETE FROM moved WHERE n_nationkey = 7").unwrap();
+    assert_eq!(rows_of(&mut client, "SELECT matches FROM stream_verify('moved')"), Ok(vec!["f".to_owned()]));
+}
+
+/// What `synchronous_commit` is when batches of a call that asks for no waiting commit, for tables made as told.
+fn waiting_at_commit(
+    client: &mut Client,
+    make: &str,
+    rows_in: &str,
+    call: &str,
+    options: &str,
+) -> Result<Vec<String>, (String, String)> {
+    client
+        .script(&format!(
+            "DROP TABLE IF EXISTS target, target_elsewhere, noted CASCADE; DROP VIEW IF EXISTS seen;
+             DELETE FROM millrace.run; CREATE TABLE noted (setting text);
+             CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO noted VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+             {make};
+             CREATE CONSTRAINT TRIGGER note AFTER INSERT ON {rows_in} DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION note();
+             CALL stream_ingest({call}, batch_rows => 5, options => '{options}')"
+        ))
+        .unwrap_or_else(|error| panic!("{make}: {error:?}"));
+    rows_of(client, "SELECT DISTINCT setting FROM noted")
+}
+
+#[test]
+fn commits_wait_where_rows_would_outlive_what_the_ledger_says_of_them() {
+    let cluster = hooked();
+    let mut client = cluster.connect();
+    let plain = "CREATE TABLE target (LIKE tpch_nation)";
+    let elsewhere =
+        "CREATE TABLE target (LIKE tpch_nation); CREATE TABLE target_elsewhere (LIKE tpch_nation)";
+    for (make, rows_in, call, expected) in [
+        (plain.to_owned(), "target", "'target', 'nation'", "off"),
+        (format!("{plain}; CREATE VIEW seen AS SELECT * FROM target"), "target", "'seen', 'nation'", "off"),
+        (elsewhere.to_owned(), "target_elsewhere", "'target', 'nation'", "on"),
+        (format!("SET hooks.wrap = on; {elsewhere}"), "target_elsewhere", "'target', 'nation'", "on"),
+        (
+            "CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere;
+             CREATE TABLE target (LIKE tpch_nation) PARTITION BY LIST (n_regionkey);
+             CREATE TABLE target_here PARTITION OF target DEFAULT;
+             CREATE FOREIGN TABLE target_there PARTITION OF target FOR VALUES IN (100) SERVER elsewhere"
+                .to_owned(),
+            "target_here",
+            "'target', 'nation'",
+            "on",
+        ),
+        ("CREATE TABLE target (n bigint)".to_owned(), "target", "'target', 'sql', rows => 25", "off"),
+    ] {
+        let options = match call.contains("sql") {
+            true => r#"{"synchronous_commit": false, "query": "SELECT generate_series($1, $2)"}"#,
+            false => r#"{"synchronous_commit": false}"#,
+        };
+        let found = waiting_at_commit(&mut client, &make, rows_in, call, options);
+        assert_eq!(found, Ok(vec![expected.to_owned()]), "{make}; {call}");
+    }
+}
+
+#[test]
 fn a_view_of_a_table_that_lies_elsewhere_fills_it_there() {
     let cluster = hooked();
     let mut client = cluster.connect();

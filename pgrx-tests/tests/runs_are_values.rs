@@ -528,6 +528,95 @@ fn a_column_added_to_an_interrupted_target_is_refused_or_left_alone() {
     }
 }
 
+/// Changes table t while a run into it is within its second batch of five, so that the change comes right after it. Returns the
+/// run's error.
+fn change_within_a_run(cluster: &Cluster, settings: &str, change: &str) -> Option<(String, String)> {
+    let mut gate = cluster.connect();
+    gate.script(
+        "DROP TABLE IF EXISTS t, elsewhere; DELETE FROM millrace.run; DELETE FROM millrace.batch; DELETE FROM millrace.target;
+         CREATE OR REPLACE FUNCTION pass(key bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+             IF key = 7 THEN PERFORM pg_advisory_xact_lock_shared(7); END IF; RETURN true;
+         END $$;
+         CREATE TABLE t (n_nationkey int CHECK (pass(n_nationkey)), n_name text); SELECT pg_advisory_lock(7)",
+    )
+    .unwrap();
+    let mut session = cluster.connect();
+    session.script(settings).unwrap();
+    let running = std::thread::spawn(move || {
+        error_of(&mut session, "CALL stream_ingest('t', 'nation', batch_rows => 5, run => 'r')")
+    });
+    let mut watcher = cluster.connect();
+    let mut wait_for_waiters = |waiters: i64| {
+        let query = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        wait_until("all to wait", || running.is_finished() || one::<i64>(&mut watcher, query) == waiters);
+    };
+    wait_for_waiters(1);
+    let (mut changer, change) = (cluster.connect(), change.to_owned());
+    let changing = std::thread::spawn(move || changer.script(&change).unwrap());
+    wait_for_waiters(2);
+    gate.script("SELECT pg_advisory_unlock(7)").unwrap();
+    changing.join().unwrap();
+    running.join().unwrap()
+}
+
+#[test]
+fn a_column_that_goes_within_a_run_ends_it() {
+    let cluster = Cluster::new();
+    for settings in ["SELECT", "SET millrace.enable_bulk_insert = off"] {
+        for change in ["ALTER TABLE t DROP n_name", "ALTER TABLE t RENAME n_name TO label"] {
+            let (code, message) = change_within_a_run(&cluster, settings, change).unwrap_or_default();
+            assert_eq!(code, "42703", "{settings}; {change}: {message}");
+            let mut client = cluster.connect();
+            assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM t"), 10, "{settings}; {change}");
+        }
+    }
+}
+
+#[test]
+fn a_run_goes_on_in_its_own_table_when_another_takes_the_name() {
+    let cluster = Cluster::new();
+    for settings in ["SELECT", "SET millrace.enable_bulk_insert = off"] {
+        let change = "BEGIN; ALTER TABLE t RENAME TO elsewhere; CREATE TABLE t (LIKE elsewhere); COMMIT";
+        let error = change_within_a_run(&cluster, settings, change);
+        assert_eq!(error, None, "{settings}");
+        let mut client = cluster.connect();
+        assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM t"), 0, "{settings}");
+        assert!(verified(&mut client, "r"), "{settings}");
+    }
+}
+
+#[test]
+fn a_table_dropped_within_a_run_ends_it() {
+    let cluster = Cluster::new();
+    for settings in ["SELECT", "SET millrace.enable_bulk_insert = off"] {
+        let (code, message) = change_within_a_run(&cluster, settings, "DROP TABLE t").unwrap_or_default();
+        assert_eq!(code, "55000", "{settings}: {message}");
+        assert!(message.contains("\"public.t\" of run \"r\" was dropped since"), "{settings}: {message}");
+    }
+}
+
+#[test]
+fn a_column_that_goes_while_a_call_waits_for_the_table_is_no_part_of_the_run() {
+    let cluster = Cluster::new();
+    let mut changer = cluster.connect();
+    changer
+        .script("CREATE TABLE t (n_nationkey int, n_name text); BEGIN; ALTER TABLE t DROP n_name, ADD n_regionkey int")
+        .unwrap();
+    let mut session = cluster.connect();
+    let running =
+        std::thread::spawn(move || error_of(&mut session, "CALL stream_ingest('t', 'nation', run => 'r')"));
+    let mut watcher = cluster.connect();
+    wait_until("the call to wait", || {
+        running.is_finished() || one(&mut watcher, "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted")
+    });
+    changer.script("COMMIT").unwrap();
+    assert_eq!(running.join().unwrap(), None);
+    let columns = rows_of(&mut watcher, "SELECT columns FROM millrace.target");
+    assert_eq!(columns, Ok(vec!["{n_nationkey,n_regionkey}".to_owned()]));
+    assert_eq!(one::<i64>(&mut watcher, "SELECT count(n_regionkey) FROM t"), 25);
+    assert!(verified(&mut watcher, "r"));
+}
+
 #[test]
 fn the_rows_of_a_tables_children_are_not_its_own() {
     let cluster = Cluster::new();

@@ -298,16 +298,18 @@ COMMENT ON FUNCTION millrace.may_act_for(oid) IS
 
 CREATE OR REPLACE FUNCTION millrace.lock_key(run text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT pg_catalog.hashtextextended(run, 7236837112405)
+    SELECT pg_catalog.hashtextextended(run, 7236837112405) OPERATOR(pg_catalog.&) 140737488355327
 $$;
+COMMENT ON FUNCTION millrace.lock_key(text) IS 'Key of the lock that the session ingesting a run holds';
 
 CREATE OR REPLACE FUNCTION millrace.running(OUT key bigint, OUT pid integer) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT (classid::bigint << 32) | objid::bigint, pid
+    SELECT (objsubid::bigint << 32) | objid::bigint, pid
     FROM pg_locks
-    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+    WHERE locktype = 'object' AND classid = 'millrace.run'::regclass AND granted
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 $$;
+COMMENT ON FUNCTION millrace.running() IS 'Locks of runs held in this database, by key, with the process that holds each';
 
 CREATE OR REPLACE FUNCTION millrace.unlogged_batches(run text) RETURNS SETOF millrace.batch
 LANGUAGE plpgsql STABLE ROWS 1000 SET search_path TO pg_catalog, pg_temp AS $$
@@ -588,6 +590,11 @@ $$;
 COMMENT ON FUNCTION stream_report(text) IS
 'Summary of a run, or of all phases of a benchmark, one row per target: rows per second (of one process, if workers help) over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of insert time alone, which the targets of a run do not share, and its ratio to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
 
+CREATE OR REPLACE FUNCTION millrace.check_cancelled() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'check_cancelled_wrapper';
+COMMENT ON FUNCTION millrace.check_cancelled() IS
+'Raises a cancel that came while a commit of this call waited for a standby: the server has forgotten it. To be called after each commit';
+
 CREATE OR REPLACE FUNCTION millrace.open_run(
     target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
     run text, variants regclass[], options jsonb
@@ -671,6 +678,8 @@ AS 'MODULE_PATHNAME', 'stream_stop_wrapper';
 CREATE OR REPLACE FUNCTION stream_drop(run text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
+COMMENT ON FUNCTION stream_verify(text) IS
+'Makes the committed batches of a run again and compares them with the target''s rows that the caller sees, by content';
 COMMENT ON FUNCTION tpch_queries(text, bigint, integer, double precision, boolean) IS
 'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with the seed seed + stream';
 
@@ -980,11 +989,13 @@ BEGIN
     SELECT pg_catalog.array_agg(t.name) INTO tables FROM @extschema@.tpch_tables() t
     WHERE sf OPERATOR(pg_catalog.>) 0;
     COMMIT AND CHAIN;
+    PERFORM millrace.check_cancelled();
     FOREACH name IN ARRAY COALESCE(tables, '{}') LOOP
         run := millrace.qualified_name(schema, name);
         CONTINUE WHEN millrace.is_finished(run);
         CALL @extschema@.stream_ingest(
             run::pg_catalog.regclass, source => name, sf => sf, workers => workers, run => run);
+        PERFORM millrace.check_cancelled();
         IF NOT millrace.is_finished(run) THEN
             -- It was asked to stop, and has said so.
             RETURN;
@@ -997,6 +1008,7 @@ BEGIN
         EXIT WHEN NOT FOUND;
         PERFORM millrace.tpch_run_step(step.name, step.statement, workers);
         COMMIT AND CHAIN;
+        PERFORM millrace.check_cancelled();
         done := step."position";
     END LOOP;
     PERFORM millrace.tpch_note_loaded(schema);
@@ -1176,6 +1188,7 @@ BEGIN
                 SELECT * INTO batch FROM millrace.tpch_refresh_delete(schema, options, first_order, end_order);
             END IF;
             COMMIT;
+            PERFORM millrace.check_cancelled();
             orders_done[rf] := orders_done[rf] OPERATOR(pg_catalog.+) batch.orders;
             lines_done[rf] := lines_done[rf] OPERATOR(pg_catalog.+) batch.lines;
             IF pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) shown)
@@ -1780,16 +1793,20 @@ BEGIN
     FOREACH phase IN ARRAY phases LOOP
         opened := millrace.bench_open_phase(run, phase, workers, options);
         CALL millrace.ingest(opened, workers, analyze_every);
+        PERFORM millrace.check_cancelled();
         SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
         -- Stopped, as somebody asked: the same call resumes.
         EXIT WHEN millrace.is_finished(opened) IS NOT TRUE;
         WHILE millrace.bench_run_next_after_load(opened) LOOP
             COMMIT AND CHAIN;
+            PERFORM millrace.check_cancelled();
         END LOOP;
         PERFORM millrace.bench_analyze_targets(opened, batches);
         COMMIT AND CHAIN;
+        PERFORM millrace.check_cancelled();
         WHILE millrace.bench_run_next_query(opened) LOOP
             COMMIT AND CHAIN;
+            PERFORM millrace.check_cancelled();
         END LOOP;
     END LOOP;
 END

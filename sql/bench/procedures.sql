@@ -217,16 +217,20 @@ BEGIN
     FOREACH phase IN ARRAY phases LOOP
         opened := millrace.bench_open_phase(run, phase, workers, options);
         CALL millrace.ingest(opened, workers, analyze_every);
+        PERFORM millrace.check_cancelled();
         SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
         -- Stopped, as somebody asked: the same call resumes.
         EXIT WHEN millrace.is_finished(opened) IS NOT TRUE;
         WHILE millrace.bench_run_next_after_load(opened) LOOP
             COMMIT AND CHAIN;
+            PERFORM millrace.check_cancelled();
         END LOOP;
         PERFORM millrace.bench_analyze_targets(opened, batches);
         COMMIT AND CHAIN;
+        PERFORM millrace.check_cancelled();
         WHILE millrace.bench_run_next_query(opened) LOOP
             COMMIT AND CHAIN;
+            PERFORM millrace.check_cancelled();
         END LOOP;
     END LOOP;
 END

@@ -154,22 +154,22 @@ LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'may_act_for_wrapper';
 COMMENT ON FUNCTION millrace.may_act_for(oid) IS
 'Whether the caller may SET ROLE to a role; for null, a role that is gone, whether the caller is a superuser';
 
--- Which session ingests a run: the one that holds the run's advisory lock. Nothing to clean up after a
--- crash, because nothing is stored.
+-- Which session ingests a run: the one that holds the run's lock. Nothing to clean up after a crash, because nothing is
+-- stored. It is the lock of an object of table millrace.run, of which pg_locks shows 32 bits and 15: no SQL takes such a lock.
 CREATE FUNCTION millrace.lock_key(run text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT pg_catalog.hashtextextended(run, 7236837112405)
+    SELECT pg_catalog.hashtextextended(run, 7236837112405) OPERATOR(pg_catalog.&) 140737488355327
 $$;
-COMMENT ON FUNCTION millrace.lock_key(text) IS 'Key of the advisory lock that the session ingesting a run holds';
+COMMENT ON FUNCTION millrace.lock_key(text) IS 'Key of the lock that the session ingesting a run holds';
 
 CREATE FUNCTION millrace.running(OUT key bigint, OUT pid integer) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT (classid::bigint << 32) | objid::bigint, pid
+    SELECT (objsubid::bigint << 32) | objid::bigint, pid
     FROM pg_locks
-    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+    WHERE locktype = 'object' AND classid = 'millrace.run'::regclass AND granted
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 $$;
-COMMENT ON FUNCTION millrace.running() IS 'Advisory locks held in this database, by key, with the process that holds each';
+COMMENT ON FUNCTION millrace.running() IS 'Locks of runs held in this database, by key, with the process that holds each';
 
 -- Unlogged tables cannot be read on a standby, which has no use for their rows either.
 CREATE FUNCTION millrace.unlogged_batches(run text) RETURNS SETOF millrace.batch

@@ -6,6 +6,11 @@ LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'check_may_commit_wrapper';
 COMMENT ON FUNCTION millrace.check_may_commit(text) IS
 'Refuses a statement that commits inside a transaction block or where nothing can be written';
 
+CREATE FUNCTION millrace.check_cancelled() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'check_cancelled_wrapper';
+COMMENT ON FUNCTION millrace.check_cancelled() IS
+'Raises a cancel that came while a commit of this call waited for a standby: the server has forgotten it. To be called after each commit';
+
 CREATE FUNCTION millrace.open_run(
     target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
     run text, variants regclass[], options jsonb
@@ -118,4 +123,4 @@ CREATE FUNCTION stream_verify(
 LANGUAGE c VOLATILE ROWS 1
 AS 'MODULE_PATHNAME', 'stream_verify_wrapper';
 COMMENT ON FUNCTION stream_verify(text) IS
-'Makes the committed batches of a run again and compares them with the target''s rows, by content';
+'Makes the committed batches of a run again and compares them with the target''s rows that the caller sees, by content';

@@ -291,11 +291,13 @@ BEGIN
     SELECT pg_catalog.array_agg(t.name) INTO tables FROM @extschema@.tpch_tables() t
     WHERE sf OPERATOR(pg_catalog.>) 0;
     COMMIT AND CHAIN;
+    PERFORM millrace.check_cancelled();
     FOREACH name IN ARRAY COALESCE(tables, '{}') LOOP
         run := millrace.qualified_name(schema, name);
         CONTINUE WHEN millrace.is_finished(run);
         CALL @extschema@.stream_ingest(
             run::pg_catalog.regclass, source => name, sf => sf, workers => workers, run => run);
+        PERFORM millrace.check_cancelled();
         IF NOT millrace.is_finished(run) THEN
             -- It was asked to stop, and has said so.
             RETURN;
@@ -308,6 +310,7 @@ BEGIN
         EXIT WHEN NOT FOUND;
         PERFORM millrace.tpch_run_step(step.name, step.statement, workers);
         COMMIT AND CHAIN;
+        PERFORM millrace.check_cancelled();
         done := step."position";
     END LOOP;
     PERFORM millrace.tpch_note_loaded(schema);

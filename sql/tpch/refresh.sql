@@ -150,6 +150,7 @@ BEGIN
                 SELECT * INTO batch FROM millrace.tpch_refresh_delete(schema, options, first_order, end_order);
             END IF;
             COMMIT;
+            PERFORM millrace.check_cancelled();
             orders_done[rf] := orders_done[rf] OPERATOR(pg_catalog.+) batch.orders;
             lines_done[rf] := lines_done[rf] OPERATOR(pg_catalog.+) batch.lines;
             IF pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) shown)

@@ -119,8 +119,8 @@ pub enum Error {
     UnknownTarget(String),
     #[error("permission denied for table {0}")]
     NoInsertRight(String),
-    #[error("must be owner of run \"{0}\"")]
-    NotOwner(String),
+    #[error("must be owner of run \"{run}\"")]
+    NotOwner { run: String, owner: String },
     /// The run's query would run with the rights of another role than the one it belongs to.
     #[error("must be owner of run \"{run}\" to resume its query")]
     OthersQuery { run: String, owner: String },
@@ -265,7 +265,7 @@ impl Error {
             Error::UnknownTarget(_) => Code::ERRCODE_UNDEFINED_TABLE,
             Error::UnknownColumn { .. } => Code::ERRCODE_UNDEFINED_COLUMN,
             Error::NoInsertRight(_)
-            | Error::NotOwner(_)
+            | Error::NotOwner { .. }
             | Error::NotOwnerOfBench(_)
             | Error::NotOwnerOfVariant(_)
             | Error::OthersQuery { .. }
@@ -294,6 +294,7 @@ impl Error {
             Error::RowTypeChanged { position, found, expected } => Some(format!(
                 "Returned type {found} at ordinal position {position}, but query expects {expected}."
             )),
+            Error::NotOwner { owner, .. } => Some(format!("Role \"{owner}\" began it.")),
             Error::RunDiffers { differences, .. } => Some(differences.join("\n")),
             _ => None,
         }
@@ -357,6 +358,7 @@ impl Error {
                 "A target is a table, a partitioned table, a foreign table or a view one can insert into."
             }
             Error::NoInsertRight(_) => "The caller needs the INSERT privilege on the target.",
+            Error::NotOwner { .. } => "Give a run of your own another name.",
             Error::UnknownRun(_) => "View stream_progress lists the runs.",
             Error::RunBusy { .. } => "Wait for it, or ask it to stop with stream_stop().",
             Error::RunDiffers { .. } => {

@@ -11,11 +11,12 @@ use crate::guc;
 #[cfg(not(feature = "cbdb"))]
 use crate::pg::load::insert::{Outcome, bulk_insert};
 #[cfg(not(feature = "cbdb"))]
-use crate::pg::load::plain::{LockedInsert, PlainInsert};
+use crate::pg::load::plain::{LockedInsert, PlainInsert, is_servers_own};
 use crate::pg::server::invalidation::Watch;
 #[cfg(not(feature = "cbdb"))]
 use crate::pg::server::process;
 use crate::pg::server::progress::{BatchReport, Measured};
+use crate::pg::server::snapshot::Snapshot;
 use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{lock, settings};
 use millrace_sources::BatchPlan;
@@ -46,6 +47,9 @@ struct Known {
     relation: Relation,
     /// `None` for a query, which fills columns as it says.
     columns: Option<Columns>,
+    /// Whether each commit waits: as the run says, or because rows lie elsewhere, where they would outlive a crash that takes
+    /// back what the ledger says of them.
+    waits: bool,
     /// The insert that the server has planned; `None` where only the executor can do it.
     #[cfg(not(feature = "cbdb"))]
     plain: Option<PlainInsert>,
@@ -85,6 +89,11 @@ impl Loader {
         self.tables.iter().map(missing).min().unwrap_or(1)
     }
 
+    /// Whether commits of rows of a table wait.
+    pub fn waits(&self, table: usize) -> bool {
+        self.tables[table].known.as_ref().is_none_or(|known| known.waits)
+    }
+
     /// How many batches all tables have by now.
     pub fn count_committed(&self) -> Result<i64> {
         let mut least = self.run.batches;
@@ -122,6 +131,7 @@ impl Loader {
         if table.known.as_ref().is_some_and(Known::is_current) && !table.watch.take_changed() {
             return Ok(());
         }
+        let _locked = Snapshot::take();
         let relation = current_relation(&self.run, target)?;
         let columns = match (&self.origin, &target.columns) {
             (Origin::Query(_), _) => None,
@@ -136,12 +146,17 @@ impl Loader {
             _ => None,
         };
         check_storage(&self.run, target)?;
+        let waits = self.run.synchronous_commit || relation.is_foreign()?;
+        #[cfg(not(feature = "cbdb"))]
+        let waits =
+            waits || plain.is_none() && !is_planned_by_server(&self.origin, &relation, columns.as_ref())?;
         let watched = target.storage.leaves.iter().copied().chain([target.relation]).collect();
         table.watch = Watch::new(watched);
         table.watch.take_changed();
         table.known = Some(Known {
             relation,
             columns,
+            waits,
             #[cfg(not(feature = "cbdb"))]
             plain,
         });
@@ -153,6 +168,7 @@ impl Loader {
         let table = &mut self.tables[number];
         if table.watch.take_changed() {
             table.known = None;
+            let _locked = Snapshot::take();
             check_storage(&self.run, &self.run.targets[number])?;
         }
         Ok(())
@@ -172,7 +188,7 @@ impl Loader {
     fn insert_by_executor(&self, known: &Known, units: &Range<u64>) -> Result<Inserted> {
         match &self.origin {
             Origin::Query(query) => insert_query(known, query, units),
-            Origin::Source(_) => self.insert_select(known, units),
+            Origin::Source(_) => self.insert_source(known, units),
         }
     }
 
@@ -236,21 +252,26 @@ impl Loader {
     }
 
     /// Inserts `units` of the source by the executor.
-    fn insert_select(&self, known: &Known, units: &Range<u64>) -> Result<Inserted> {
-        let columns = known.columns.as_ref().map(Columns::list).unwrap_or_default();
-        let statement = format!(
-            "INSERT INTO {target} ({columns})
-             SELECT {columns} FROM millrace.source_rows($1, $2, $3, $4, NULL::{target})",
-            target = known.relation.name,
-        );
+    fn insert_source(&self, known: &Known, units: &Range<u64>) -> Result<Inserted> {
+        let columns = known.columns.as_ref().ok_or(Error::NoSession)?;
         let arguments = [
             Text::from(self.run.source.as_str()).into(),
             Json(self.run.options.clone()).into(),
             (units.start as i64).into(),
             (units.end as i64).into(),
         ];
-        execute(&statement, &arguments)
+        execute(&insert_select(&known.relation, columns), &arguments)
     }
+}
+
+/// The statement that inserts rows of a source; its arguments are source, options, first unit and the one after the last.
+fn insert_select(relation: &Relation, columns: &Columns) -> String {
+    format!(
+        "INSERT INTO {target} ({columns})
+         SELECT {columns} FROM millrace.source_rows($1, $2, $3, $4, NULL::{target})",
+        target = relation.name,
+        columns = columns.list(),
+    )
 }
 
 impl Known {
@@ -267,6 +288,23 @@ impl Known {
 impl Table {
     fn lacks(&self, batch: i64) -> bool {
         !self.committed.iter().any(|stretch| stretch.contains(&batch))
+    }
+}
+
+/// Whether the executor's insert is planned by the server itself.
+#[cfg(not(feature = "cbdb"))]
+fn is_planned_by_server(origin: &Origin, relation: &Relation, columns: Option<&Columns>) -> Result<bool> {
+    use pgrx::pg_sys::{INT8OID, JSONBOID, TEXTOID};
+    let oid = relation.oid();
+    match (origin, columns) {
+        (Origin::Query(query), _) => {
+            is_servers_own(oid, &query.insert_into(&relation.name), &mut [INT8OID, INT8OID])
+        }
+        (Origin::Source(_), Some(columns)) => {
+            let types = &mut [TEXTOID, JSONBOID, INT8OID, INT8OID];
+            is_servers_own(oid, &insert_select(relation, columns), types)
+        }
+        (Origin::Source(_), None) => Ok(false),
     }
 }
 

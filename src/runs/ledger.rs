@@ -5,6 +5,7 @@
 //! elsewhere, and functions that insert rows leave it alone for the sake of triggers.
 
 use crate::error::{Error, Result};
+use crate::pg::server::lock::Key;
 use crate::pg::server::role;
 use crate::pg::server::settings::Settings;
 use crate::pg::server::text::{Json, Text, to_c_string};
@@ -191,7 +192,7 @@ pub fn check_owner(run: &Run) -> Result<()> {
     if role::may_act_for_owner(run.owner) || owns_targets(run)? {
         Ok(())
     } else {
-        Err(Error::NotOwner(run.name.clone()))
+        Err(Error::NotOwner { run: run.name.clone(), owner: owner_name(&run.name)? })
     }
 }
 
@@ -351,6 +352,12 @@ pub fn finish(run: &Run) -> Result<()> {
     Ok(())
 }
 
+/// Writes to a run's row without changing it: a commit waits only if its transaction has written something.
+pub fn touch(run: &Run) -> Result<()> {
+    let touch = "UPDATE millrace.run SET finished = finished WHERE name OPERATOR(pg_catalog.=) $1";
+    write(touch, &[Text::from(run.name.as_str()).into()]).map(|_| ())
+}
+
 /// Whether a run has all its batches. That is noted where the rows survive a crash; those of an unlogged table are
 /// counted.
 pub fn is_finished(run: &Run) -> Result<bool> {
@@ -426,8 +433,9 @@ pub fn rows_of_load(load: &str, but: &str) -> Result<(i64, i64)> {
 }
 
 /// The key of a run's lock.
-pub fn lock_key(run: &str) -> Result<i64> {
-    one("SELECT millrace.lock_key($1)", &[Text::from(run).into()])?.ok_or(Error::BrokenLedger)
+pub fn lock_key(run: &str) -> Result<Key> {
+    let number = one("SELECT millrace.lock_key($1)", &[Text::from(run).into()])?;
+    Ok(Key { table: run_table()?, number: number.ok_or(Error::BrokenLedger)? })
 }
 
 /// The process that holds a run's lock.

@@ -4,8 +4,10 @@
 
 use crate::call::{add_option, options_object};
 use crate::error::{Error, Result, SqlResult};
-use crate::pg::server::report::notice;
+use crate::pg::server::cancel::Cancels;
+use crate::pg::server::report::{Report, notice};
 use crate::pg::server::settings::{self, Settings};
+use crate::pg::server::snapshot::Snapshot;
 use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{cluster, lock, process, role};
 use crate::pg::workers::shared::MAX_WORKERS;
@@ -18,9 +20,15 @@ use pgrx::Array;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 
 /// The largest batch: one transaction should not run for hours.
 const MAX_BATCH_ROWS: i32 = 100_000_000;
+
+thread_local! {
+    /// The cancels before the call that this session makes, or made last.
+    static CALL: Cell<Option<Cancels>> = const { Cell::new(None) };
+}
 
 /// Refuses a statement that commits where it could not, before it has done anything.
 #[pg_extern(sql = false)]
@@ -32,7 +40,15 @@ fn check_may_commit(statement: Text) -> SqlResult<()> {
     if !process::may_commit() {
         return Err(Error::Atomic(statement.into_string()).into());
     }
+    CALL.set(Some(Cancels::count()));
     Ok(())
+}
+
+/// Raises a cancel that came since a call checked that it may commit, and that the server forgot.
+#[pg_extern(sql = false)]
+fn check_cancelled() -> SqlResult<()> {
+    process::check_for_interrupts();
+    if CALL.get().is_some_and(Cancels::came) { Err(Error::Cancelled.into()) } else { Ok(()) }
 }
 
 /// The parameters of a call, checked but for the target.
@@ -129,7 +145,10 @@ fn open_run(
         let hint = "Leave it out to have the run named after its target.";
         return Err(Error::Argument { name: "run", value: "\"\"".to_owned(), hint }.into());
     }
-    let relations = find_targets(target, variants)?;
+    let targets_asked = target_list(target, variants)?;
+    find_targets(&targets_asked)?.iter().for_each(|relation| lock::lock_to_look(relation.oid()));
+    let _locked = Snapshot::take();
+    let relations = find_targets(&targets_asked)?;
     let first = &relations[0];
     let source = source.as_deref().unwrap_or(&first.short_name);
     let options = options.map_or_else(|| json!({}), |options| options.0);
@@ -201,8 +220,8 @@ fn check_query(
     Ok(())
 }
 
-/// The relations to load, each once: the target first.
-fn find_targets(target: Oid, variants: Option<Array<Oid>>) -> Result<Vec<Relation>> {
+/// The tables to load, each once: the target first.
+fn target_list(target: Oid, variants: Option<Array<Oid>>) -> Result<Vec<Oid>> {
     let mut targets = vec![target];
     for variant in variants.iter().flat_map(Array::iter) {
         let variant = variant.ok_or(Error::Null("variants"))?;
@@ -212,7 +231,11 @@ fn find_targets(target: Oid, variants: Option<Array<Oid>>) -> Result<Vec<Relatio
         }
         targets.push(variant);
     }
-    targets.into_iter().map(Relation::find).collect()
+    Ok(targets)
+}
+
+fn find_targets(targets: &[Oid]) -> Result<Vec<Relation>> {
+    targets.iter().copied().map(Relation::find).collect()
 }
 
 pub fn check_batch_rows(batch_rows: Option<i32>) -> Result<i32> {
@@ -244,7 +267,7 @@ fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
     let finished = if wanted.named { Vec::new() } else { ledger::finished_numbers(&wanted.name)? };
     for number in (1..).filter(|number| !finished.contains(number)) {
         let name = if number == 1 { wanted.name.clone() } else { format!("{}#{number}", wanted.name) };
-        lock_run(&name)?;
+        let _locked = lock_run(&name)?;
         let Some(existing) = ledger::find(&name)? else {
             ledger::insert(&Run { name: name.clone(), ..wanted }, pace.rate)?;
             return Ok(name);
@@ -256,7 +279,7 @@ fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
         ledger::check_owner(&existing)?;
         check_same(&existing, &wanted)?;
         if is_finished {
-            notice(format!("run \"{name}\" is finished, there is nothing to do"));
+            tell_finished(&existing)?;
         } else {
             check_all_storage(&existing)?;
             ledger::reopen(&name, pace.rate, pace.synchronous_commit)?;
@@ -266,9 +289,10 @@ fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
     unreachable!("there is always another number")
 }
 
-/// Takes a run's lock until the transaction ends.
-fn lock_run(run: &str) -> Result<()> {
-    if lock::try_acquire_to_commit(ledger::lock_key(run)?) { Ok(()) } else { Err(busy(run)?) }
+/// Takes a run's lock until the transaction ends. What was committed before is seen as long as the snapshot lives.
+fn lock_run(run: &str) -> Result<Snapshot> {
+    let is_locked = lock::try_acquire_to_commit(ledger::lock_key(run)?);
+    if is_locked { Ok(Snapshot::take()) } else { Err(busy(run)?) }
 }
 
 /// The error for a run that another session holds.
@@ -328,6 +352,20 @@ pub fn check_storage(run: &Run, target: &Target) -> Result<()> {
     Ok(())
 }
 
+/// Says that there is nothing to do for a run, and if a table may have lost its rows since, what to do about it.
+fn tell_finished(run: &Run) -> Result<()> {
+    let message = format!("run \"{}\" is finished, there is nothing to do", run.name);
+    let mut message = Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message);
+    if let Err(error) = check_all_storage(run) {
+        let Error::TargetChanged { target, how, .. } = error else { return Err(error) };
+        message = message
+            .detail(format!("Its target \"{target}\" was {how} since."))
+            .hint("If rows are gone, forget the run with stream_drop() and load them again.");
+    }
+    message.report(PgLogLevel::NOTICE);
+    Ok(())
+}
+
 fn check_all_storage(run: &Run) -> Result<()> {
     run.targets.iter().try_for_each(|target| check_storage(run, target))
 }
@@ -338,7 +376,7 @@ fn reopen_run(run: Option<Text>, adopt: Option<bool>, workers: Option<i32>) -> S
     let name = &*name;
     let workers = check_workers(workers)?;
     // Before it is read, so that nobody changes it in between.
-    lock_run(name)?;
+    let _locked = lock_run(name)?;
     let run = ledger::get(name)?;
     ledger::check_owner(&run)?;
     ledger::check_query_owner(&run)?;
@@ -354,7 +392,7 @@ fn reopen_run(run: Option<Text>, adopt: Option<bool>, workers: Option<i32>) -> S
             ledger::adopt(name, target, &relation.into_target(target.number, target.columns.clone())?)?;
         }
     } else if ledger::is_finished(&run)? {
-        notice(format!("run \"{name}\" is finished, there is nothing to do"));
+        tell_finished(&run)?;
         return Ok(());
     } else {
         check_all_storage(&run)?;
@@ -398,7 +436,7 @@ fn stream_drop(run: Option<Text>) -> SqlResult<()> {
     process::check_writable("stream_drop()");
     let name = run.ok_or(Error::Null("run"))?;
     let name = &*name;
-    lock_run(name)?;
+    let _locked = lock_run(name)?;
     ledger::check_owner(&ledger::get(name)?)?;
     Ok(ledger::delete(name)?)
 }

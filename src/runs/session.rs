@@ -11,6 +11,7 @@ use crate::pg::server::cancel::Cancels;
 use crate::pg::server::invalidation::Watch;
 use crate::pg::server::lock::SessionLock;
 use crate::pg::server::report::{Report as Message, notice};
+use crate::pg::server::snapshot::Snapshot;
 use crate::pg::server::text::Text;
 use crate::pg::server::{process, settings};
 use crate::pg::workers::crew::{self, Crew};
@@ -141,11 +142,11 @@ impl Hand {
     /// Ingests the batch that was taken and notes it, in the transaction that commits both.
     fn ingest(&mut self, batch: i64, shared: &Shared) -> Result<()> {
         let begun = Instant::now();
-        if !self.run().synchronous_commit {
+        let inserted = self.loader.insert(batch)?;
+        if !inserted.iter().any(|(table, _)| self.loader.waits(*table)) {
             // The last transaction of a call waits for all before it.
             settings::set_local("synchronous_commit", "off");
         }
-        let inserted = self.loader.insert(batch)?;
         let commit_before = self.last.as_ref().and_then(|last| last.commit);
         let timing = Timing { busy: shared.account(), commit_before };
         let mut rows = 0;
@@ -227,6 +228,7 @@ struct Analysis {
 impl Session {
     fn begin(name: &str, workers: usize, analyze_every: Option<i64>) -> Result<Self> {
         let Some(lock) = SessionLock::try_acquire(ledger::lock_key(name)?) else { return Err(busy(name)?) };
+        let _locked = Snapshot::take();
         let run = ledger::get(name)?;
         ledger::check_owner(&run)?;
         ledger::check_query_owner(&run)?;
@@ -329,6 +331,10 @@ impl Session {
         let rows = self.crew.as_ref().map_or(0, |crew| crew.shared().rows());
         let was_stopped = self.crew.as_ref().is_some_and(|crew| crew.shared().is_stopped());
         let run = self.hand.run();
+        if !run.synchronous_commit {
+            // This transaction's commit stands for all before it, which workers may have made alone.
+            ledger::touch(run)?;
+        }
         let done = if was_stopped { self.hand.loader.count_committed()? } else { run.batches };
         if done < run.batches {
             return tell_stopped(run, done);
@@ -377,6 +383,8 @@ impl Stop {
 
     fn is_requested(&mut self, run: &str) -> Result<bool> {
         if !self.requested && self.watch.take_changed() {
+            // The message may have come after this step's statement began.
+            let _now = Snapshot::take();
             self.requested = ledger::stop_requested(run)?;
         }
         Ok(self.requested)

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pg::server::cluster;
+use crate::pg::server::explain::explain;
 use crate::pg::values::reader::check_columns;
 use crate::pg::values::row_type::RowType;
 use crate::runs::ledger::{Storage, Target, one, text, value};
@@ -9,6 +10,7 @@ use millrace_sources::Source;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
+use serde_json::Value;
 
 /// A relation one might ingest into.
 pub struct Relation {
@@ -17,6 +19,7 @@ pub struct Relation {
     pub name: String,
     /// As it is, which may be the name of a source.
     pub short_name: String,
+    schema: String,
     kind: String,
     is_temporary: bool,
     may_insert: bool,
@@ -30,10 +33,13 @@ impl Relation {
                 "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relname::pg_catalog.text,
                         c.relkind::pg_catalog.text, c.relpersistence OPERATOR(pg_catalog.=) 't',
                         pg_catalog.has_table_privilege(c.oid, 'INSERT')
-                        OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT')
+                        OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT'),
+                        n.nspname::pg_catalog.text
                  FROM pg_catalog.pg_class c
                  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-                 WHERE c.oid OPERATOR(pg_catalog.=) $1",
+                 WHERE c.oid OPERATOR(pg_catalog.=) $1
+                       -- Null where it was dropped since the query began.
+                       AND pg_catalog.has_table_privilege(c.oid, 'INSERT') IS NOT NULL",
                 Some(1),
                 &[oid.into()],
             )?;
@@ -45,6 +51,7 @@ impl Relation {
                 kind: text(&row, 3)?,
                 is_temporary: value(&row, 4)?,
                 may_insert: value(&row, 5)?,
+                schema: text(&row, 6)?,
             }))
         })
     }
@@ -99,6 +106,17 @@ impl Relation {
         Ok(storage)
     }
 
+    /// Whether rows of it go to another server, in partitions or below a view, too.
+    pub fn is_foreign(&self) -> Result<bool> {
+        let query = format!(
+            "{TREE}
+             SELECT pg_catalog.bool_or(c.relkind OPERATOR(pg_catalog.=) 'f')
+             FROM pg_catalog.pg_class c
+             WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.oid FROM tree))"
+        );
+        Ok(one(&query, &[self.oid.into()])?.unwrap_or(false))
+    }
+
     /// Whether rows of it are in no log, though they outlive the session.
     pub fn is_unlogged(&self) -> Result<bool> {
         let query = format!(
@@ -136,7 +154,7 @@ impl Relation {
 
     /// The columns that a run fills, as the table has them now: those it began with, whatever was added since.
     pub fn check_again(&self, source_name: &str, source: &dyn Source, then: &[String]) -> Result<Columns> {
-        let now = self.columns()?;
+        let now = self.row_type()?.attributes();
         let lost = then.iter().find(|name| !now.iter().any(|column| column.name == **name));
         if let Some(column) = lost {
             return Err(Error::UnknownColumn { table: self.name.clone(), column: column.clone() });
@@ -169,9 +187,43 @@ impl Relation {
         self.kind == "v"
     }
 
-    /// What to select its own rows from, without those of tables that inherit from it.
-    pub fn own_rows(&self) -> String {
-        if self.kind == "r" { format!("ONLY {}", self.name) } else { self.name.clone() }
+    /// What to select its own rows from, without those of tables that inherit from it. Where the server does not even look
+    /// into the table itself, its children have its rows, as those of a hypertable do.
+    pub fn own_rows(&self) -> Result<String> {
+        let has_others = self.kind == "r" && self.has_children()? && self.is_scanned()?;
+        Ok(if has_others { format!("ONLY {}", self.name) } else { self.name.clone() })
+    }
+
+    fn has_children(&self) -> Result<bool> {
+        let has_children =
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent OPERATOR(pg_catalog.=) $1)";
+        Ok(one(has_children, &[self.oid.into()])?.unwrap_or(false))
+    }
+
+    /// Whether a query of the table and its children scans the table itself.
+    fn is_scanned(&self) -> Result<bool> {
+        let plan = explain(&format!("SELECT FROM {}", self.name))?;
+        Ok(plan.is_some_and(|plan| self.is_scanned_by(&plan)))
+    }
+
+    /// Whether a plan, as EXPLAIN prints it, or a node below it scans the table.
+    fn is_scanned_by(&self, plan: &Value) -> bool {
+        match plan {
+            Value::Array(nodes) => nodes.iter().any(|node| self.is_scanned_by(node)),
+            Value::Object(node) => {
+                let is = |key, value: &str| node.get(key).and_then(Value::as_str) == Some(value);
+                let is_scan = is("Relation Name", &self.short_name) && is("Schema", &self.schema);
+                // An extension's node may be said to be the table's, of which it scans the children.
+                is_scan && !is("Node Type", "Custom Scan")
+                    || node.values().any(|below| self.is_scanned_by(below))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the caller sees some of its rows only.
+    pub fn has_row_security(&self) -> Result<bool> {
+        Ok(one("SELECT pg_catalog.row_security_active($1)", &[self.oid.into()])?.unwrap_or(false))
     }
 
     /// Its columns, each as an expression that can be hashed, of a row `{row}`. A type that has no hash function, such as

@@ -72,6 +72,10 @@ fn verify_targets(run: &Run) -> Result<Vec<Verified>> {
         };
         let matches = found == expected;
         let detail = match origin {
+            _ if !matches && relation.has_row_security()? => {
+                let hidden = "row security may hide rows from you";
+                Some(format!("{}; {hidden}", describe(&expected, &found)))
+            }
             _ if !matches => Some(describe(&expected, &found)),
             Origin::Query(_) => Some("by count only: a query may give other rows each time".to_owned()),
             Origin::Source(_) => None,
@@ -91,7 +95,7 @@ fn describe(expected: &Content, found: &Content) -> String {
 
 /// What is in the table, without what tables that inherit from it have.
 fn found(relation: &Relation, columns: &[String]) -> Result<Content> {
-    content(&format!("SELECT {} AS hash FROM {} t", row_hash(columns, "t"), relation.own_rows()), &[])
+    content(&format!("SELECT {} AS hash FROM {} t", row_hash(columns, "t"), relation.own_rows()?), &[])
 }
 
 /// What the committed batches hold.
@@ -160,7 +164,7 @@ fn noted(run: &Run, target: &Target) -> Result<Content> {
 
 /// How many rows are in the table.
 fn counted(relation: &Relation) -> Result<Content> {
-    let rows = one(&format!("SELECT pg_catalog.count(*) FROM {}", relation.own_rows()), &[])?;
+    let rows = one(&format!("SELECT pg_catalog.count(*) FROM {}", relation.own_rows()?), &[])?;
     Ok(Content { rows: rows.unwrap_or(0), hash: None })
 }
 

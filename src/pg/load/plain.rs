@@ -12,6 +12,7 @@ use crate::pg::server::lock::lock_for_insert;
 use crate::pg::server::node::{Node, NodeType, nodes};
 use crate::pg::server::prepared::{Plan, Prepared};
 use crate::pg::server::relation::{OpenRelation, look_at};
+use crate::pg::server::text::to_c_string;
 use crate::pg::values::row_type::{Attribute, RowType};
 use pgrx::PgList;
 use pgrx::pg_sys::{self, Oid};
@@ -62,6 +63,17 @@ impl PlainInsert {
         let plan = self.statement.plan().filter(|plan| plan.generation() == self.generation)?;
         Some(LockedInsert { insert: self, plan })
     }
+}
+
+/// Whether an INSERT is the server's own, whatever else it does: its rows go into the table, or into that below a view, and
+/// commit with this transaction. Those of one that another extension plans may commit where this transaction has no say.
+pub fn is_servers_own(table: Oid, statement: &str, parameters: &mut [Oid]) -> Result<bool> {
+    let statement = Prepared::new(&to_c_string(statement), parameters)?;
+    let Some(plan) = statement.plan() else { return Ok(false) };
+    let Some(insert) = modify_table(plan.statement()) else { return Ok(false) };
+    // SAFETY: looks up the catalogs.
+    let is_view = unsafe { pg_sys::get_rel_relkind(table) as u8 == pg_sys::RELKIND_VIEW };
+    Ok(is_view || inserts_into(plan.statement(), insert, table))
 }
 
 impl LockedInsert<'_> {

@@ -13,38 +13,33 @@ unsafe extern "C-unwind" {
     fn StatementCancelHandler(signal: c_int);
 }
 
-/// Counts the cancels that come while it lives.
+/// The cancels that came to this process until something began.
+#[derive(Clone, Copy)]
 pub struct Cancels {
     before: u32,
 }
 
 impl Cancels {
-    /// Begins to count.
+    /// Counts from now on.
     pub fn count() -> Self {
-        let before = CANCELS.load(Ordering::Relaxed);
-        handle_with(note_cancel);
-        Self { before }
+        count_signals();
+        Self { before: CANCELS.load(Ordering::Relaxed) }
     }
 
-    /// Whether a cancel came, though this process is still at work.
-    pub fn came(&self) -> bool {
+    /// Whether a cancel came since, though this process is still at work.
+    pub fn came(self) -> bool {
         CANCELS.load(Ordering::Relaxed) != self.before
     }
 }
 
-impl Drop for Cancels {
-    fn drop(&mut self) {
-        handle_with(StatementCancelHandler);
-    }
-}
-
-fn handle_with(handler: unsafe extern "C-unwind" fn(c_int)) {
-    // SAFETY: both handlers do what a signal handler may: count, and what the server's own does.
+/// Has the handler of cancels count them, for as long as the process lives: whoever began to count first need not be the last.
+fn count_signals() {
+    // SAFETY: the handler does what a signal handler may: count, and what the server's own does.
     unsafe {
         #[cfg(feature = "pg18")]
-        pg_sys::pqsignal_be(pg_sys::SIGINT as c_int, Some(handler));
+        pg_sys::pqsignal_be(pg_sys::SIGINT as c_int, Some(note_cancel));
         #[cfg(not(feature = "pg18"))]
-        pg_sys::pqsignal(pg_sys::SIGINT as c_int, Some(handler));
+        pg_sys::pqsignal(pg_sys::SIGINT as c_int, Some(note_cancel));
     }
 }
 

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod cancel;
 pub mod cluster;
 pub mod compat;
+pub mod explain;
 pub mod invalidation;
 pub mod lock;
 pub mod node;
@@ -19,6 +20,7 @@ pub mod role;
 pub mod settings;
 #[cfg(not(feature = "cbdb"))]
 pub mod slot;
+pub mod snapshot;
 #[cfg(not(feature = "cbdb"))]
 pub mod subtransaction;
 pub mod text;

@@ -1,0 +1,25 @@
+//! What queries see.
+
+use pgrx::pg_sys;
+
+/// While it lives, queries see all that was committed when it was taken, where the isolation level lets them. What a statement
+/// reads after it has waited for a lock is otherwise as of its beginning: a column that was dropped meanwhile is still there.
+pub struct Snapshot(());
+
+impl Snapshot {
+    pub fn take() -> Self {
+        // SAFETY: within a transaction, whose snapshots the server keeps on a stack.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+        Self(())
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // If an error is passing by, the transaction's end takes it off the stack.
+        if !std::thread::panicking() {
+            // SAFETY: what was pushed since has been popped, so that this one is on top.
+            unsafe { pg_sys::PopActiveSnapshot() };
+        }
+    }
+}
