@@ -51,7 +51,7 @@ END $$
 
 def loads(cluster, rows, indexes, title):
     def fresh():
-        cluster.sql("DROP TABLE IF EXISTS calls", "DELETE FROM millrace.run", "CREATE TABLE calls (LIKE cdr_calls)",
+        cluster.sql("DROP TABLE IF EXISTS calls", "SELECT stream_drop(run) FROM stream_progress", "CREATE TABLE calls (LIKE cdr_calls)",
                     *(f"CREATE INDEX ON calls ({column})" for column in indexes), "CHECKPOINT")
 
     generator = f"""DO $$ BEGIN

@@ -3,7 +3,7 @@
 
 Contenders take turns, so that a machine whose speed drifts treats all alike. Prints, and writes to its section of
 benches/RESULTS.md, the median of each with its spread and the ratio to millrace. RUNS and SF set how often
-and how much. Started by `make bench`, which installs the peers into target/bench. PG_TPCH may name a build of
+and how much, LARGE_RUNS and LARGE_SF the same for a table that is larger than memory for pages. Started by `make bench`, which installs the peers into target/bench. PG_TPCH may name a build of
 pg_tpch's library (github.com/askyx/pg_tpch), which then takes part.
 """
 
@@ -23,6 +23,8 @@ BENCHES = ROOT / "benches"
 PEERS = ROOT / "target" / "bench" / "bin"
 RUNS = int(os.environ.get("RUNS", "5"))
 SF = os.environ.get("SF", "1")
+LARGE_RUNS = int(os.environ.get("LARGE_RUNS", "3"))
+LARGE_SF = os.environ.get("LARGE_SF", "10")
 PG_TPCH = os.environ.get("PG_TPCH")
 SETTINGS = {
     "shared_buffers": "2GB",
@@ -78,10 +80,10 @@ def run(command):
                           stderr=subprocess.DEVNULL, text=True).stdout
 
 
-def compare(contenders, prepare=lambda: None, runs=RUNS):
+def compare(contenders, prepare=lambda: None, runs=RUNS, warm_up=1):
     """Times each contender `runs` times, taking turns, after a round that does not count."""
     times = {name: [] for name in contenders}
-    for turn in range(runs + 1):
+    for turn in range(1 - warm_up, runs + 1):
         for name, contender in contenders.items():
             prepare()
             start = time.perf_counter()
@@ -106,7 +108,11 @@ def table(title, times, rows=None):
 
 
 def write_section(title, runs, machine, parts):
-    """Prints a section and puts it into benches/RESULTS.md, in the place of the one of that title."""
+    """Prints a section and puts it into benches/RESULTS.md, in the place of the one of that title. Those of the server
+    that most figures are of have no version in their titles."""
+    major = re.search(r"PostgreSQL (\d+)", machine)
+    if major and major[1] != "15":
+        title += f", PostgreSQL {major[1]}"
     section = "\n".join([f"## {title}", "", f"Medians of {runs} runs that took turns, after one that did not count. {machine}.",
                          "", *parts])
     print(section)
@@ -147,7 +153,7 @@ def version(package):
 
 def loads(cluster):
     def fresh():
-        cluster.sql("DROP TABLE IF EXISTS lineitem", "DELETE FROM millrace.run",
+        cluster.sql("DROP TABLE IF EXISTS lineitem", "SELECT stream_drop(run) FROM stream_progress",
                     "CREATE TABLE lineitem (LIKE tpch_lineitem)", "CHECKPOINT")
 
     binary = cluster.server / "lineitem.bin"
@@ -192,10 +198,26 @@ def loads(cluster):
             table("The same with primary key and two indexes", keyed)]
 
 
+def large_loads(cluster):
+    """The size where disks count; each contender's file or table is gone before the next begins."""
+    def fresh():
+        cluster.sql("DROP TABLE IF EXISTS lineitem", "SELECT stream_drop(run) FROM stream_progress",
+                    "CREATE TABLE lineitem (LIKE tpch_lineitem)", "CHECKPOINT")
+
+    piped = f"{PEERS}/tpcgen-cli tpch csv -s {LARGE_SF} --tables=lineitem --stdout -q"
+    rows = 5_998_605.2 * float(LARGE_SF)
+    times = compare({
+        "stream_ingest": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {LARGE_SF})"),
+        "stream_ingest, workers => 2": lambda: cluster.sql(f"CALL stream_ingest('lineitem', sf => {LARGE_SF}, workers => 2)"),
+        "tpcgen-cli csv \\| COPY": lambda: cluster.sql(f"\\copy lineitem FROM PROGRAM '{piped}' (FORMAT csv, HEADER)"),
+    }, fresh, LARGE_RUNS, warm_up=0)
+    return [table(f"Loading lineitem at scale factor {LARGE_SF}, {LARGE_RUNS} runs, none before", times, rows)]
+
+
 def workers(cluster):
     """One run by two processes, and two runs of half its size by a session each: the same number of rows in both."""
     def fresh():
-        cluster.sql("DROP TABLE IF EXISTS lineitem, l1, l2", "DELETE FROM millrace.run", "CHECKPOINT")
+        cluster.sql("DROP TABLE IF EXISTS lineitem, l1, l2", "SELECT stream_drop(run) FROM stream_progress", "CHECKPOINT")
         for name in ["lineitem", "l1", "l2"]:
             cluster.sql(f"CREATE TABLE {name} (LIKE tpch_lineitem)")
 
@@ -279,7 +301,7 @@ def growth(cluster):
              "| scale factor | rows | µs per row | peak memory of the backend, without buffers, MiB |",
              "|---|---|---|---|"]
     for sf in ["0.1", "1", "5"]:
-        cluster.sql("DROP TABLE IF EXISTS lineitem", "DELETE FROM millrace.run",
+        cluster.sql("DROP TABLE IF EXISTS lineitem", "SELECT stream_drop(run) FROM stream_progress",
                     "CREATE TABLE lineitem (LIKE tpch_lineitem)", "CHECKPOINT")
         memory = peak_memory(cluster, f"CALL stream_ingest('lineitem', sf => {sf})")
         rows, micros = cluster.sql(
@@ -292,7 +314,7 @@ def main():
     cluster = Cluster()
     try:
         cluster.sql("CREATE EXTENSION millrace")
-        parts = (scans(cluster) + loads(cluster) + workers(cluster) + first_texts(cluster)
+        parts = (scans(cluster) + loads(cluster) + large_loads(cluster) + workers(cluster) + first_texts(cluster)
                  + growth(cluster))
         write_section("TPC-H beside its peers", RUNS, machine(cluster, "tpcgen-cli", "duckdb"), parts)
     finally:

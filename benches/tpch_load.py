@@ -54,7 +54,7 @@ def load_by_pg_tpch(cluster):
 
 def loads(cluster, file):
     def fresh():
-        cluster.sql("DELETE FROM millrace.run", "DROP SCHEMA IF EXISTS tpch, peer CASCADE", "CHECKPOINT")
+        cluster.sql("SELECT stream_drop(run) FROM stream_progress", "DROP SCHEMA IF EXISTS tpch, peer CASCADE", "CHECKPOINT")
 
     def with_primary_keys():
         cluster.sql(f"CALL tpch_load({SF}, keys => false, \"analyze\" => false)")
