@@ -1,7 +1,7 @@
 //! The SQL in the documents runs.
 
 use millrace_tests::Cluster;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The blocks of a document that are marked as SQL. Those marked `sql no-run` only show syntax.
 fn sql_blocks(document: &str) -> Vec<String> {
@@ -25,12 +25,13 @@ fn sql_blocks(document: &str) -> Vec<String> {
     blocks
 }
 
-fn run_document(name: &str, at_least: usize) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+/// Runs the blocks of a document, each of which has at least one, on a server with the extension, or as for the first time.
+fn run_document(path: &Path, has_extension: bool) {
     let blocks = sql_blocks(&std::fs::read_to_string(path).unwrap());
-    assert!(blocks.len() >= at_least, "{name} has {} blocks", blocks.len());
     let cluster = Cluster::new();
-    cluster.connect().batch_execute("DROP EXTENSION millrace").unwrap();
+    if !has_extension {
+        cluster.connect().batch_execute("DROP EXTENSION millrace").unwrap();
+    }
     for sql in blocks {
         // From a file, because `-c` makes one transaction of it all, in which a procedure cannot commit.
         let file = cluster.folder().join("block.sql");
@@ -39,12 +40,48 @@ fn run_document(name: &str, at_least: usize) {
     }
 }
 
-#[test]
-fn cloudberry() {
-    run_document("docs/cloudberry.md", 2);
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 #[test]
-fn readme() {
-    run_document("README.md", 4);
+fn the_readme_runs_from_its_beginning() {
+    run_document(&root().join("README.md"), false);
+}
+
+#[test]
+fn each_page_of_the_guide_runs_by_itself() {
+    // It creates the extension itself, and is the only one of those that show SQL to do so.
+    let creates = |path: &Path| path.ends_with("cloudberry.md");
+    let pages = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages: Vec<PathBuf> =
+        pages.filter(|path| path.extension().is_some_and(|name| name == "md")).collect();
+    assert!(pages.len() >= 9, "{pages:?}");
+    for page in pages {
+        println!("{}", page.display());
+        run_document(&page, !creates(&page));
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let folders = ["", "docs", "docs/internals"].map(|folder| root().join(folder));
+    let mut links = 0;
+    for folder in folders {
+        for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.extension().is_none_or(|name| name != "md") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                if link.contains("://") || link.starts_with('#') {
+                    continue;
+                }
+                links += 1;
+                let target = folder.join(link.split('#').next().unwrap());
+                assert!(target.exists(), "{}: {link}", path.display());
+            }
+        }
+    }
+    assert!(links > 30, "{links}");
 }
