@@ -196,6 +196,9 @@ opposite_order(List *clauses)
 		{
 			clause->sortop = opposite;
 			clause->nulls_first = !clause->nulls_first;
+#if PG_VERSION_NUM >= 180000
+			clause->reverse_sort = !clause->reverse_sort;
+#endif
 		}
 	}
 	return opposites;
