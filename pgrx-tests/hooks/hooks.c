@@ -18,6 +18,7 @@
 #include "nodes/extensible.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/planner.h"
+#include "parser/parse_relation.h"
 #include "storage/lmgr.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -46,6 +47,16 @@ elsewhere(Oid table)
 	return other;
 }
 
+/* Where the rows of an entry of a range table lie, if elsewhere. */
+static Oid
+destination(RangeTblEntry *entry)
+{
+	bool		only = !entry->inh && entry->rellockmode == AccessShareLock;
+	Oid			other = entry->rtekind == RTE_RELATION ? elsewhere(entry->relid) : InvalidOid;
+
+	return OidIsValid(other) && only && has_superclass(other) ? InvalidOid : other;
+}
+
 static bool
 redirect(Node *node, void *redirected)
 {
@@ -53,18 +64,12 @@ redirect(Node *node, void *redirected)
 		return false;
 	if (IsA(node, RangeTblEntry))
 	{
-		RangeTblEntry *entry = (RangeTblEntry *) node;
+		Oid			other = destination((RangeTblEntry *) node);
 
-		if (entry->rtekind == RTE_RELATION)
+		if (OidIsValid(other))
 		{
-			Oid			other = elsewhere(entry->relid);
-			bool		only = !entry->inh && entry->rellockmode == AccessShareLock;
-
-			if (OidIsValid(other) && !(only && has_superclass(other)))
-			{
-				entry->relid = other;
-				*(bool *) redirected = true;
-			}
+			((RangeTblEntry *) node)->relid = other;
+			*(bool *) redirected = true;
 		}
 		return false;
 	}
@@ -73,13 +78,13 @@ redirect(Node *node, void *redirected)
 #if PG_VERSION_NUM >= 160000
 		ListCell   *cell;
 
-		foreach(cell, ((Query *) node)->rteperminfos)
+		foreach(cell, ((Query *) node)->rtable)
 		{
-			RTEPermissionInfo *info = lfirst_node(RTEPermissionInfo, cell);
-			Oid			other = elsewhere(info->relid);
+			RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+			Oid			other = destination(entry);
 
-			if (OidIsValid(other))
-				info->relid = other;
+			if (OidIsValid(other) && entry->perminfoindex > 0)
+				getRTEPermissionInfo(((Query *) node)->rteperminfos, entry)->relid = other;
 		}
 #endif
 		return query_tree_walker((Query *) node, redirect, redirected, QTW_EXAMINE_RTES_BEFORE);
