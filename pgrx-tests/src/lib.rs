@@ -62,10 +62,15 @@ impl Cluster {
             let script = format!("umask 077; cat > {}/{name} <<'END'\n{text}\nEND", cluster.data());
             run(&["sh", "-c", &script]);
         }
-        cluster.configure(settings);
-        cluster.start();
-        cluster.connect().batch_execute("CREATE EXTENSION millrace").unwrap();
-        cluster
+        cluster.launched(settings)
+    }
+
+    /// With its server started, and the extension created in database `postgres`.
+    fn launched(self, settings: &[&str]) -> Self {
+        self.configure(settings);
+        self.start();
+        self.connect().batch_execute("CREATE EXTENSION millrace").unwrap();
+        self
     }
 
     /// The port that it listens on, if it does.
@@ -77,10 +82,7 @@ impl Cluster {
     pub fn with_checksums() -> Self {
         let cluster = Self::empty(path_of("MILLRACE_BIN"));
         cluster.init(&["-k"]);
-        cluster.configure(&[]);
-        cluster.start();
-        cluster.connect().batch_execute("CREATE EXTENSION millrace").unwrap();
-        cluster
+        cluster.launched(&[])
     }
 
     /// As [`Cluster::new`], of each older version that `scripts/older-server` has made a server of.
@@ -89,10 +91,7 @@ impl Cluster {
         let start = |programs: &str| {
             let cluster = Self::empty(programs.to_owned());
             cluster.init(&[]);
-            cluster.configure(&[]);
-            cluster.start();
-            cluster.connect().batch_execute("CREATE EXTENSION millrace").unwrap();
-            cluster
+            cluster.launched(&[])
         };
         servers.split(':').map(start).collect()
     }

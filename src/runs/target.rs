@@ -108,25 +108,23 @@ impl Relation {
 
     /// Whether rows of it go to another server, in partitions or below a view, too.
     pub fn is_foreign(&self) -> Result<bool> {
-        let query = format!(
-            "{TREE}
-             SELECT pg_catalog.bool_or(c.relkind OPERATOR(pg_catalog.=) 'f')
-             FROM pg_catalog.pg_class c
-             WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.oid FROM tree))"
-        );
-        Ok(one(&query, &[self.oid.into()])?.unwrap_or(false))
+        self.has_below("c.relkind OPERATOR(pg_catalog.=) 'f'")
     }
 
     /// Whether rows of it are in no log, though they outlive the session.
     pub fn is_unlogged(&self) -> Result<bool> {
+        self.has_below("c.relpersistence OPERATOR(pg_catalog.=) 'u'")
+    }
+
+    /// Whether the relation, or one that its rows go into, meets a condition on its row of `pg_class`.
+    fn has_below(&self, condition: &str) -> Result<bool> {
         let query = format!(
             "{TREE}
-             SELECT pg_catalog.bool_or(c.relpersistence OPERATOR(pg_catalog.=) 'u')
+             SELECT pg_catalog.bool_or({condition})
              FROM pg_catalog.pg_class c
              WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT tree.oid FROM tree))"
         );
-        let unlogged = one(&query, &[self.oid.into()])?;
-        Ok(unlogged.unwrap_or(false))
+        Ok(one(&query, &[self.oid.into()])?.unwrap_or(false))
     }
 
     /// The columns to insert: those the source has, except those that the table makes itself. A column for which neither

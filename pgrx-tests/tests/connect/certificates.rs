@@ -98,7 +98,7 @@ fn subject(name: &str) -> X509Name {
     subject.build()
 }
 
-/// So many days from now.
+/// This many days from now.
 fn at(day: i64) -> Asn1Time {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
     Asn1Time::from_unix(now + day * DAY).unwrap()

@@ -76,8 +76,9 @@ impl<'t> Indexes<'t> {
         if !self.are_sorted && slots.len() >= ROWS_TO_SORT {
             self.begin_sorting(sorts);
         }
-        for index in self.indexes.iter().filter(|index| index.table == rows.target.relation()) {
-            // SAFETY: the slots hold rows of the index's table. Values of expressions live until the memory is reset. The
+        for index in &self.indexes {
+            debug_assert!(index.table == rows.target.relation());
+            // SAFETY: the slots hold rows of the index's table: a leaf has made both of one target. Values of expressions live until the memory is reset. The
             // closure owns nothing.
             unsafe { guarded(|| slots.iter().for_each(|slot| index.add(slot))) };
         }

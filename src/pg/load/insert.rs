@@ -87,8 +87,10 @@ fn load(
         Ok(()) => Ok(load.finish()),
     };
     tables.into_iter().for_each(OpenTable::close);
-    // SAFETY: within a transaction, the rest of which is to see the rows.
-    unsafe { pg_sys::CommandCounterIncrement() };
+    if done.is_ok() {
+        // SAFETY: within a transaction, the rest of which is to see the rows.
+        unsafe { pg_sys::CommandCounterIncrement() };
+    }
     done
 }
 

@@ -182,7 +182,7 @@ impl Comparison {
         Verdict { text, kind: if slower > 0 { Kind::Fail } else { Kind::Remark } }
     }
 
-    /// Fails if something that has changed takes longer by more than so many percent.
+    /// Fails if something that has changed takes longer by more than this percentage.
     pub fn require(&self, percent: f64) -> Result<()> {
         if self.figures.iter().all(|figure| figure.spread.is_none()) {
             let message = "there is too little to tell whether something is slower";
