@@ -94,7 +94,7 @@ bench-export: bootstrap target/bench/installed ## exports, alone and beside a pe
 target/bench/installed: Makefile
 	scripts/bootstrap python3-venv
 	python3 -m venv target/bench
-	target/bench/bin/python -m pip install -q tpcgen-cli==4.0.0 duckdb==1.5.5 duckdb-extension-tpch==1.5.5 pyarrow
+	target/bench/bin/python -m pip install -q tpcgen-cli==4.0.0 duckdb==1.5.5 duckdb-extension-tpch==1.5.5 duckdb-extension-tpcds==1.5.5 pyarrow
 	@touch $@
 
 lint: bootstrap            ## formatting and clippy

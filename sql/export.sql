@@ -7,7 +7,7 @@ CREATE FUNCTION tpch_export(
     OUT path text, OUT rows bigint, OUT bytes bigint, OUT row_groups bigint, OUT sha256 text, OUT seconds double precision
 ) RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
-AS 'MODULE_PATHNAME', 'tpch_export_wrapper';
+AS 'MODULE_PATHNAME', 'kit_export_wrapper';
 COMMENT ON FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb, smallint) IS
 'Writes a TPC-H table, or all eight, at scale factor sf to files in folder path on the server: parquet, csv, tbl (as dbgen), arrow or arrow_stream; one part, or a file for each of parts. A row for each file; rows, row_groups, sha256 and seconds (in s) are null for one that was there and passed over. On Cloudberry each segment writes its share to the folder of this path on its host, its content id in the name: lineitem.seg0.parquet';
 

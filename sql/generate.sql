@@ -138,7 +138,7 @@ CREATE FUNCTION tpch_tables(
     OUT name text, OUT rows bigint, OUT columns text[]
 ) RETURNS SETOF record
 LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 8
-AS 'MODULE_PATHNAME', 'tpch_tables_wrapper';
+AS 'MODULE_PATHNAME', 'kit_tables_wrapper';
 COMMENT ON FUNCTION tpch_tables(double precision, boolean) IS
 'The TPC-H tables with their number of rows at scale factor sf; lineitem''s is within 0.1% unless exact';
 

@@ -6,8 +6,7 @@
 
 use crate::error::{Error, Result};
 use millrace_sources::registry::{self, Definition};
-use millrace_sources::tpch::{self, Scale};
-use millrace_sources::{Error as SourceError, Part, Source};
+use millrace_sources::{Error as SourceError, Part, Source, kit, scale};
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 
@@ -23,6 +22,7 @@ pub struct Arguments {
 
 /// The value of an argument. Values of other types are not read.
 pub enum Argument {
+    Boolean(bool),
     Integer(i64),
     Float(f64),
     Text(String),
@@ -38,6 +38,10 @@ impl Arguments {
     /// Whether the function has an argument of that name.
     pub fn has(&self, name: &str) -> bool {
         self.values.iter().any(|(known, _)| known == name)
+    }
+
+    pub fn boolean(&self, name: &str) -> Option<bool> {
+        if let Some(Argument::Boolean(value)) = self.value(name) { Some(*value) } else { None }
     }
 
     pub fn integer(&self, name: &str) -> Option<i64> {
@@ -61,9 +65,14 @@ impl Arguments {
         self.integer("segments").and_then(|segments| segments.try_into().ok())
     }
 
+    /// The family of sources that the function is for.
+    pub fn family(&self) -> &str {
+        self.function.split('_').next().unwrap_or_default()
+    }
+
     /// The source asked for: the one named, or else the one whose rows the row type holds.
     fn source(&self) -> Result<&'static Definition> {
-        let family = self.function.split('_').next().unwrap_or_default();
+        let family = self.family();
         if self.has("table_name") {
             return find_table(family, self.text("table_name").ok_or(Error::Null("table_name"))?);
         }
@@ -82,14 +91,6 @@ pub fn find_table(family: &str, name: &str) -> Result<&'static Definition> {
         .ok_or_else(|| Error::UnknownTable { family: family.to_owned(), name: name.to_owned() })
 }
 
-/// A whole table of TPC-H's.
-pub fn open_tpch_table(name: &str, sf: f64) -> Result<Box<dyn Source>> {
-    let table = find_table(tpch::FAMILY, name)?;
-    // Checked first, because JSON has no NaN to refuse.
-    Scale::new(sf)?;
-    Ok(table.open(json!({ "sf": sf }))?)
-}
-
 /// A part of a source, with the options that were given; all checked.
 pub struct Call {
     pub source: &'static Definition,
@@ -106,7 +107,7 @@ impl Call {
         for (name, value) in &arguments.values {
             let Some(option) = source.options.iter().find(|option| option.name == name) else { continue };
             let value = value.as_ref().ok_or(Error::Null(option.name))?;
-            add_option(&mut options, option.name, Some(option_value(value)?))?;
+            add_option(&mut options, option.name, Some(option_value(source, value)?))?;
         }
         let options = Value::Object(options);
         source.normalize(options.clone())?;
@@ -131,14 +132,21 @@ impl Call {
 
 /// An option that was given as an argument. JSON has no NaN and no infinity, and scale factors are the only numbers
 /// that could be either.
-fn option_value(value: &Argument) -> Result<Value> {
+fn option_value(source: &Definition, value: &Argument) -> Result<Value> {
     Ok(match value {
+        Argument::Boolean(value) => json!(value),
         Argument::Integer(value) => json!(value),
-        Argument::Float(value) if !value.is_finite() => return Err(SourceError::ScaleFactor(*value).into()),
+        Argument::Float(value) if !value.is_finite() => return Err(out_of_range(source, *value)),
         Argument::Float(value) => json!(value),
         Argument::Text(value) => json!(value),
         Argument::Json(value) => value.clone(),
     })
+}
+
+/// A scale factor that JSON cannot hold.
+pub fn out_of_range(source: &Definition, sf: f64) -> Error {
+    let least = kit::find(source.family).map_or(scale::LARGEST, |kit| *kit.scales.start());
+    SourceError::ScaleFactor { sf, least }.into()
 }
 
 /// How many parts there are unless it is said: of TPC's tables one for each scale factor begun, as dbgen's users have

@@ -3,7 +3,7 @@
 //! All work is done by threads that know nothing of the server; the backend's main thread checks the request,
 //! then waits, open to interrupts, and tells how far they are.
 
-use crate::call::{Arguments, find_table, open_tpch_table};
+use crate::call::{Arguments, find_table};
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::arguments::of_call;
 use crate::pg::server::progress::ExportReport;
@@ -14,7 +14,8 @@ use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
 };
 use millrace_progress::{Speed, Ticker};
-use millrace_sources::{registry, tpch};
+use millrace_sources::kit;
+use millrace_sources::registry::{self, Definition};
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
@@ -35,24 +36,29 @@ type Files = TableIterator<
     ),
 >;
 
-/// `tpch_export(table_name, sf, path, format, part, parts, threads, options, segments)`; `all` is all eight tables.
+/// `tpch_export(table_name, sf, path, format, part, parts, threads, options, segments)`; `all` is all tables.
 #[pg_extern(sql = false)]
-fn tpch_export(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Files> {
+fn kit_export(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Files> {
     let arguments = of_call(fcinfo, "")?;
+    let kit = kit::find(arguments.family()).ok_or(Error::Null("table_name"))?;
     let name = arguments.text("table_name").ok_or(Error::Null("table_name"))?;
     let sf = arguments.float("sf").ok_or(Error::Null("sf"))?;
-    let names = if name == "all" { tpch::tables().collect() } else { vec![name] };
+    let definitions: Vec<_> = match name {
+        "all" => kit.tables.iter().map(|table| kit.source(table)).collect(),
+        name => vec![find_table(kit.family, name)?],
+    };
     let parts = match (arguments.integer("part"), arguments.integer("parts")) {
         // As tpch_gen has it: one part for each scale factor begun.
         (Some(part), None) => Parts::One { part, parts: sf.ceil() as i64 },
         given => parts_of(given)?,
     };
     let segment = cluster::segment(arguments.segments())?;
-    let table = |name: &str| {
-        let definition = find_table(tpch::FAMILY, name)?;
-        Ok(Table { name: definition.unique_name(), source: open_tpch_table(name, sf)?, parts, segment })
+    let table = |definition: &'static Definition| {
+        kit.check_scale(sf)?;
+        let source = definition.open(json!({ "sf": sf }))?;
+        Ok::<_, Error>(Table { name: definition.name.to_owned(), source, parts, segment })
     };
-    let tables = names.into_iter().map(table).collect::<Result<_>>()?;
+    let tables = definitions.into_iter().map(table).collect::<Result<_>>()?;
     Ok(files(request(tables, &arguments, options(&arguments)?)?)?)
 }
 

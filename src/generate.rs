@@ -3,19 +3,17 @@
 //! PostgreSQL fixes the columns of a call before it runs, so the row type is an argument, and the
 //! columns of the source are matched to those of the type by name.
 
-use crate::call::{Call, open_tpch_table};
-use crate::error::{Error, Result, SqlResult};
+use crate::call::Call;
+use crate::error::{Error, SqlResult};
 use crate::pg::server::arguments::of_call;
 use crate::pg::server::cluster;
-use crate::pg::server::process;
 use crate::pg::server::text::Text;
 use crate::pg::values::reader::Unmatched;
 use crate::pg::values::row_type::RowType;
 use crate::pg::values::store::Answer;
 use crate::runs::origin;
-use millrace_sources::{Source, registry, tpch};
+use millrace_sources::registry;
 use pgrx::prelude::*;
-use std::ops::Range;
 
 /// Every generating function: `tpch_gen(…)`, `tpch_orders(…)`, `cdr_gen(…)` and so on. [`Call`] says what their arguments
 /// mean.
@@ -47,37 +45,6 @@ fn source_rows(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Answer> {
     };
     let units = cluster::share_of_segment(unit("first_unit")?..unit("end_unit")?, arguments.segments())?;
     Ok(Answer::new(fcinfo, row_type, name, source, units, Unmatched::Null)?)
-}
-
-/// `tpch_tables(sf, exact)`.
-#[pg_extern(sql = false)]
-fn tpch_tables(
-    sf: Option<f64>,
-    exact: Option<bool>,
-) -> SqlResult<TableIterator<'static, (name!(name, Text), name!(rows, i64), name!(columns, Vec<Text>))>> {
-    let sf = sf.ok_or(Error::Null("sf"))?;
-    let exact = exact.unwrap_or_default();
-    let table = |name: &str| {
-        let source = open_tpch_table(name, sf)?;
-        let units = 0..source.units();
-        let rows = if exact { count(source.as_ref(), units) } else { source.estimated_rows(units) };
-        Ok((name.into(), rows as i64, column_names(&source.schema())))
-    };
-    Ok(TableIterator::new(tpch::tables().map(table).collect::<Result<Vec<_>>>()?))
-}
-
-/// Counting this many units takes a few milliseconds.
-const UNITS_PER_COUNT: u64 = 1_000_000;
-
-/// The exact number of rows, open to interrupts.
-fn count(source: &dyn Source, units: Range<u64>) -> u64 {
-    let starts = units.clone().step_by(UNITS_PER_COUNT as usize);
-    starts
-        .map(|start| {
-            process::check_for_interrupts();
-            source.rows(start..(start + UNITS_PER_COUNT).min(units.end))
-        })
-        .sum()
 }
 
 /// `stream_sources()`.

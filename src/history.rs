@@ -19,11 +19,20 @@ macro_rules! retired {
 
 retired! {
     add_rows
+    check_load
+    check_loadable
     close_run
     ingest_batch
     next_batch
+    scale_of
     start_workers
     stop_workers
+    tpch_answers
+    tpch_export
+    tpch_queries
+    tpch_query
+    tpch_tables
+    tpch_validate
     wait_for_workers
 }
 

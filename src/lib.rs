@@ -1,7 +1,8 @@
 //! Benchmark data made inside the server and streamed into tables, committing batch by batch.
 //!
 //! The data comes from [`millrace_sources`]; here is what gives it a SQL surface: [`generate`] returns
-//! rows to a query, [`runs`] load them into tables, [`export`] writes them to files, [`tpch`] is the TPC-H kit on top of them. All that touches the server's C API is in [`pg`].
+//! rows to a query, [`runs`] load them into tables, [`export`] writes them to files, [`kit`] makes
+//! benchmarks of the TPC's of them. All that touches the server's C API is in [`pg`].
 
 #![deny(unsafe_code)]
 
@@ -12,6 +13,7 @@ mod export;
 mod generate;
 mod guc;
 mod history;
+mod kit;
 mod pg;
 mod runs;
 mod tpch;
@@ -44,11 +46,15 @@ extension_sql_file!("../sql/bench/sources.sql", name = "bench_sources", requires
 extension_sql_file!("../sql/bench/ledger.sql", name = "bench_ledger", requires = ["bench_sources"]);
 extension_sql_file!("../sql/runs/views.sql", name = "runs_views", requires = ["bench_ledger"]);
 extension_sql_file!("../sql/runs/procedures.sql", name = "runs_procedures", requires = ["runs_views"]);
-extension_sql_file!("../sql/tpch/queries.sql", name = "tpch_queries", requires = ["runs_procedures"]);
-extension_sql_file!("../sql/tpch/load.sql", name = "tpch_load", requires = ["tpch_queries"]);
-extension_sql_file!("../sql/tpch/refresh.sql", name = "tpch_refresh", requires = ["tpch_load"]);
-extension_sql_file!("../sql/tpch/virtual.sql", name = "tpch_virtual", requires = ["tpch_refresh"]);
-extension_sql_file!("../sql/bench/variants.sql", name = "bench_variants", requires = ["tpch_virtual"]);
+extension_sql_file!("../sql/kit/queries.sql", name = "kit_queries", requires = ["runs_procedures"]);
+extension_sql_file!("../sql/kit/load.sql", name = "kit_load", requires = ["kit_queries"]);
+extension_sql_file!("../sql/tpch/kit.sql", name = "tpch_kit", requires = ["kit_load"]);
+extension_sql_file!("../sql/tpch/refresh.sql", name = "tpch_refresh", requires = ["tpch_kit"]);
+extension_sql_file!("../sql/tpcds/types.sql", name = "tpcds_types", requires = ["tpch_refresh"]);
+extension_sql_file!("../sql/tpcds/generate.sql", name = "tpcds_generate", requires = ["tpcds_types"]);
+extension_sql_file!("../sql/tpcds/export.sql", name = "tpcds_export", requires = ["tpcds_generate"]);
+extension_sql_file!("../sql/tpcds/kit.sql", name = "tpcds_kit", requires = ["tpcds_export"]);
+extension_sql_file!("../sql/bench/variants.sql", name = "bench_variants", requires = ["tpcds_kit"]);
 extension_sql_file!("../sql/bench/tables.sql", name = "bench_tables", requires = ["bench_variants"]);
 extension_sql_file!("../sql/bench/queries.sql", name = "bench_queries", requires = ["bench_tables"]);
 extension_sql_file!("../sql/bench/procedures.sql", name = "bench_procedures", requires = ["bench_queries"]);

@@ -113,6 +113,16 @@ $$;
 COMMENT ON FUNCTION millrace.distribution(text) IS
 'The end of CREATE TABLE that keeps each row on the segment that makes it, or distributes rows by the column key; empty on PostgreSQL';
 
+CREATE OR REPLACE FUNCTION millrace.distribution_by(columns text[]) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN millrace.engine() = 'postgresql' THEN ''
+                WHEN columns = '{}' THEN ' DISTRIBUTED REPLICATED'
+                ELSE format(' DISTRIBUTED BY (%s)', (SELECT string_agg(quote_ident(name), ', ') FROM unnest(columns) name))
+           END
+$$;
+COMMENT ON FUNCTION millrace.distribution_by(text[]) IS
+'The end of CREATE TABLE that distributes rows by columns, or keeps all on each segment if there are none; empty on PostgreSQL';
+
 CREATE OR REPLACE FUNCTION millrace.qualified_name(schema text, name text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT format('%I.%I', schema, name)
@@ -216,6 +226,13 @@ AS 'MODULE_PATHNAME', 'generate_wrapper';
 CREATE OR REPLACE FUNCTION cdr_termination_reasons(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_termination_reasons
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_tables(
+    sf double precision DEFAULT 1, exact boolean DEFAULT false,
+    OUT name text, OUT rows bigint, OUT columns text[]
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 8
+AS 'MODULE_PATHNAME', 'kit_tables_wrapper';
 COMMENT ON FUNCTION stream_columns(text, double precision, bigint, jsonb) IS
 'What is known of a source''s columns without making rows: the number of distinct values (null: not known), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
 
@@ -226,7 +243,7 @@ CREATE OR REPLACE FUNCTION tpch_export(
     OUT path text, OUT rows bigint, OUT bytes bigint, OUT row_groups bigint, OUT sha256 text, OUT seconds double precision
 ) RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
-AS 'MODULE_PATHNAME', 'tpch_export_wrapper';
+AS 'MODULE_PATHNAME', 'kit_export_wrapper';
 COMMENT ON FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb, smallint) IS
 'Writes a TPC-H table, or all eight, at scale factor sf to files in folder path on the server: parquet, csv, tbl (as dbgen), arrow or arrow_stream; one part, or a file for each of parts. A row for each file; rows, row_groups, sha256 and seconds (in s) are null for one that was there and passed over. On Cloudberry each segment writes its share to the folder of this path on its host, its content id in the name: lineitem.seg0.parquet';
 
@@ -680,223 +697,224 @@ LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
 AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
 COMMENT ON FUNCTION stream_verify(text) IS
 'Makes the committed batches of a run again and compares them with the target''s rows that the caller sees, by content';
-COMMENT ON FUNCTION tpch_queries(text, bigint, integer, double precision, boolean) IS
-'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with the seed seed + stream';
 
-CREATE OR REPLACE FUNCTION tpch_run(
-    query integer, schema text DEFAULT 'tpch', seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
-    decorrelated boolean DEFAULT false
-) RETURNS SETOF json
+CREATE OR REPLACE FUNCTION millrace.kit_title(benchmark text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_title_wrapper';
+COMMENT ON FUNCTION millrace.kit_title(text) IS 'The name of a benchmark as the TPC writes it';
+
+CREATE OR REPLACE FUNCTION millrace.kit_rows(query text) RETURNS SETOF json
 LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    statement text;
 BEGIN
-    -- Cloudberry drops the order of a subquery whose rows nobody numbers.
-    RETURN QUERY EXECUTE pg_catalog.format(
-        'SELECT pg_catalog.row_to_json(result) FROM (%s) result ORDER BY pg_catalog.row_number() OVER ()',
-        @extschema@.tpch_query(query, schema, seed, sf, decorrelated));
+    FOREACH statement IN ARRAY pg_catalog.string_to_array(query, E'\n;\n') LOOP
+        -- Cloudberry drops the order of a subquery whose rows nobody numbers.
+        RETURN QUERY EXECUTE pg_catalog.format(
+            'SELECT pg_catalog.row_to_json(result) FROM (%s) result ORDER BY pg_catalog.row_number() OVER ()', statement);
+    END LOOP;
 END
 $$;
+COMMENT ON FUNCTION millrace.kit_rows(text) IS
+'The rows of a query''s statements, one JSON object per row, with the columns in order';
 
-CREATE OR REPLACE FUNCTION tpch_validate(
-    schema text DEFAULT 'tpch', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
-    OUT query integer, OUT pass boolean, OUT rows bigint, OUT milliseconds double precision,
-    OUT difference text
+CREATE OR REPLACE FUNCTION millrace.kit_designs(
+    benchmark text, sf double precision DEFAULT 0,
+    OUT "position" integer, OUT name text, OUT row_type text, OUT source text, OUT required text[], OUT primary_key text,
+    OUT indexes text[], OUT foreign_keys text[], OUT referenced text[],
+    OUT partition_column text, OUT range_names text[], OUT range_starts text[], OUT range_ends text[], OUT has_rest boolean,
+    OUT distribution text[]
 ) RETURNS SETOF record
-LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
-AS 'MODULE_PATHNAME', 'tpch_validate_wrapper';
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 24
+AS 'MODULE_PATHNAME', 'kit_designs_wrapper';
+COMMENT ON FUNCTION millrace.kit_designs(text, double precision) IS
+'How the tables of a benchmark are made, each after those it refers to: columns that must have a value; primary key, null if the generator repeats it at scale factor sf; indexes and foreign keys as lists of columns, with the tables these refer to; the column that partitioned tables are divided by, with the names and bounds of its ranges and whether there are other values; columns that a cluster distributes by, none for a table that each segment has';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_check_schema(schema text) RETURNS void
+CREATE OR REPLACE FUNCTION millrace.kit_check_schema(schema text) RETURNS void
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'check_schema_exists_wrapper';
-COMMENT ON FUNCTION millrace.tpch_check_schema(text) IS 'Refuses a schema that does not exist';
+COMMENT ON FUNCTION millrace.kit_check_schema(text) IS 'Refuses a schema that does not exist';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_scale_of(schema text) RETURNS double precision
+CREATE OR REPLACE FUNCTION millrace.kit_scale_of(benchmark text, schema text) RETURNS double precision
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
-AS 'MODULE_PATHNAME', 'scale_of_wrapper';
-COMMENT ON FUNCTION millrace.tpch_scale_of(text) IS
-'Scale factor of the TPC-H tables or views in a schema, by the number of suppliers';
+AS 'MODULE_PATHNAME', 'kit_scale_of_wrapper';
+COMMENT ON FUNCTION millrace.kit_scale_of(text, text) IS
+'Scale factor of the tables or views of a benchmark in a schema, by the rows of a small one';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_check_load(sf double precision, schema text, storage text) RETURNS void
+CREATE OR REPLACE FUNCTION millrace.kit_check_load(benchmark text, sf double precision, schema text, storage text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
-AS 'MODULE_PATHNAME', 'check_load_wrapper';
-COMMENT ON FUNCTION millrace.tpch_check_load(double precision, text, text) IS
-'Refuses arguments of tpch_load that no table could be made with';
+AS 'MODULE_PATHNAME', 'kit_check_load_wrapper';
+COMMENT ON FUNCTION millrace.kit_check_load(text, double precision, text, text) IS
+'Refuses arguments of a load that no table could be made with';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_has_table(schema text, "table" text, row_type regtype, storage text, partitioned boolean)
+CREATE OR REPLACE FUNCTION millrace.kit_check_virtual(benchmark text, sf double precision, schema text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
+AS 'MODULE_PATHNAME', 'kit_check_virtual_wrapper';
+COMMENT ON FUNCTION millrace.kit_check_virtual(text, double precision, text) IS
+'Refuses arguments of views that no rows could be made for';
+
+CREATE OR REPLACE FUNCTION millrace.kit_has_table(schema text, "table" text, row_type regtype, storage text, partitioned boolean)
 RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'has_table_wrapper';
-COMMENT ON FUNCTION millrace.tpch_has_table(text, text, regtype, text, boolean) IS
-'Whether a table is there as tpch_load would make it; another one of its name is an error';
+COMMENT ON FUNCTION millrace.kit_has_table(text, text, regtype, text, boolean) IS
+'Whether a table is there as a load would make it; another one of its name is an error';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_check_loadable(schema text, "table" text, sf double precision) RETURNS void
+CREATE OR REPLACE FUNCTION millrace.kit_check_loadable(schema text, "table" text, source text, sf double precision) RETURNS void
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
-AS 'MODULE_PATHNAME', 'check_loadable_wrapper';
-COMMENT ON FUNCTION millrace.tpch_check_loadable(text, text, double precision) IS
+AS 'MODULE_PATHNAME', 'kit_check_loadable_wrapper';
+COMMENT ON FUNCTION millrace.kit_check_loadable(text, text, text, double precision) IS
 'Refuses a table loaded at another scale factor, or with rows that no load put there';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_table_statements(schema text, "table" text, storage text, partitioned boolean) RETURNS SETOF text
+CREATE OR REPLACE FUNCTION millrace.kit_table_statements(
+    benchmark text, schema text, "table" text, storage text, partitioned boolean
+) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     whole text := format('%I.%I', schema, "table");
-    row_type text := '@extschema@.' || quote_ident('tpch_' || "table");
     create_table text := CASE storage WHEN 'unlogged' THEN 'CREATE UNLOGGED TABLE' ELSE 'CREATE TABLE' END;
     access_method text := CASE storage WHEN 'unlogged' THEN '' ELSE format(' USING %I', storage) END;
-    date_column text := CASE "table" WHEN 'orders' THEN 'o_orderdate' ELSE 'l_shipdate' END;
-    columns name[] := ARRAY(
-        SELECT attname FROM pg_attribute WHERE attrelid = row_type::regclass AND attnum > 0 ORDER BY attnum);
-    -- The first column begins every key, and by it lines lie with their orders and partsupp with its parts.
-    distribution text := millrace.distribution(columns[1]);
+    design record;
+    row_type text;
+    distribution text;
 BEGIN
+    SELECT d.* INTO STRICT design FROM millrace.kit_designs(benchmark) d WHERE d.name = "table";
+    row_type := '@extschema@.' || quote_ident(design.row_type);
+    distribution := millrace.distribution_by(design.distribution);
     IF partitioned THEN
-        RETURN NEXT format('CREATE TABLE %s (LIKE %s) PARTITION BY RANGE (%I)%s', whole, row_type, date_column, distribution);
-        -- Orders are from 1992-01-01 to 1998-08-02, and shipped up to 121 days later.
-        FOR year IN 1992 .. 1998 LOOP
-            RETURN NEXT format(
-                '%s %I.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)%s', create_table,
-                schema, "table" || '_' || year, whole,
-                make_date(year, 1, 1), make_date(year + 1, 1, 1), access_method);
+        RETURN NEXT format('CREATE TABLE %s (LIKE %s) PARTITION BY RANGE (%I)%s',
+            whole, row_type, design.partition_column, distribution);
+        FOR range IN 1 .. cardinality(design.range_names) LOOP
+            RETURN NEXT format('%s %I.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)%s', create_table,
+                schema, "table" || '_' || design.range_names[range], whole,
+                design.range_starts[range], design.range_ends[range], access_method);
         END LOOP;
+        IF design.has_rest THEN
+            RETURN NEXT format('%s %I.%I PARTITION OF %s DEFAULT%s', create_table,
+                schema, "table" || '_rest', whole, access_method);
+        END IF;
     ELSE
         RETURN NEXT format('%s %s (LIKE %s)%s%s', create_table, whole, row_type, access_method, distribution);
     END IF;
     RETURN NEXT format('ALTER TABLE %s ', whole) || (
-        SELECT string_agg(format('ALTER %I SET NOT NULL', name), ', ') FROM unnest(columns) name
-        WHERE name NOT IN ('r_comment', 'n_comment'));
-    RETURN NEXT format('COMMENT ON TABLE %s IS %L', whole, 'TPC-H table ' || "table");
+        SELECT string_agg(format('ALTER %I SET NOT NULL', name), ', ') FROM unnest(design.required) name);
+    RETURN NEXT format('COMMENT ON TABLE %s IS %L', whole,
+        format('%s table %s', millrace.kit_title(benchmark), "table"));
 END
 $$;
-COMMENT ON FUNCTION millrace.tpch_table_statements(text, text, text, boolean) IS
-'The statements that make a TPC-H table; partitioned: by year of the order or of the shipment';
+COMMENT ON FUNCTION millrace.kit_table_statements(text, text, text, text, boolean) IS
+'The statements that make a table of a benchmark; partitioned: by year';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_create_table(schema text, "table" text, storage text, partitioned boolean) RETURNS void
+CREATE OR REPLACE FUNCTION millrace.kit_create_table(benchmark text, schema text, "table" text, storage text, partitioned boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     statement text;
 BEGIN
-    FOR statement IN SELECT s FROM millrace.tpch_table_statements(schema, "table", storage, partitioned) s LOOP
+    FOR statement IN SELECT s FROM millrace.kit_table_statements(benchmark, schema, "table", storage, partitioned) s LOOP
         EXECUTE statement;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION millrace.tpch_create_table(text, text, text, boolean) IS
-'Makes a TPC-H table; partitioned: by year of the order or of the shipment';
+COMMENT ON FUNCTION millrace.kit_create_table(text, text, text, text, boolean) IS
+'Makes a table of a benchmark; partitioned: by year';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_note_load(run text, load text, overwriting jsonb) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'tpch_note_load_wrapper';
-COMMENT ON FUNCTION millrace.tpch_note_load(text, text, jsonb) IS
+CREATE OR REPLACE FUNCTION millrace.kit_note_load(run text, load text, overwriting jsonb) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'kit_note_load_wrapper';
+COMMENT ON FUNCTION millrace.kit_note_load(text, text, jsonb) IS
 'Notes that a run of the caller''s belongs to the load of a schema, and the arguments of one that overwrites, if not null';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_note_loaded(load text) RETURNS void
-LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'tpch_note_loaded_wrapper';
-COMMENT ON FUNCTION millrace.tpch_note_loaded(text) IS 'Notes that a load of the caller''s is complete';
+CREATE OR REPLACE FUNCTION millrace.kit_note_loaded(benchmark text, load text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'kit_note_loaded_wrapper';
+COMMENT ON FUNCTION millrace.kit_note_loaded(text, text) IS 'Notes that a load of the caller''s is complete';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_is_overwriting(schema text, overwriting jsonb) RETURNS boolean
+CREATE OR REPLACE FUNCTION millrace.kit_is_overwriting(benchmark text, schema text, overwriting jsonb) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT count(*) = (SELECT count(*) FROM @extschema@.tpch_tables())
+    SELECT count(*) = (SELECT count(*) FROM millrace.kit_designs(benchmark))
     FROM millrace.run r JOIN millrace.target t ON t.run = r.name
-    WHERE r.load = schema AND r.overwriting = tpch_is_overwriting.overwriting AND t.relation = to_regclass(t.name)
+    WHERE r.load = schema AND r.overwriting = kit_is_overwriting.overwriting AND t.relation = to_regclass(t.name)
 $$;
-COMMENT ON FUNCTION millrace.tpch_is_overwriting(text, jsonb) IS
-'Whether the tables in a schema are those of an incomplete tpch_load with overwrite and these arguments';
+COMMENT ON FUNCTION millrace.kit_is_overwriting(text, text, jsonb) IS
+'Whether the tables in a schema are those of an incomplete load with overwrite and these arguments';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_prepare_load(
-    sf double precision, schema text, storage text, workers integer, partitioned boolean, overwrite boolean
+CREATE OR REPLACE FUNCTION millrace.kit_prepare_load(
+    benchmark text, sf double precision, schema text, storage text, workers integer, partitioned boolean, overwrite boolean
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on SET client_min_messages TO error AS $$
 DECLARE
-    name text;
-    by_year boolean;
+    design record;
+    by_range boolean;
+    run text;
     opened text;
     replacing jsonb;
 BEGIN
-    PERFORM millrace.tpch_check_load(sf, schema, storage);
+    PERFORM millrace.kit_check_load(benchmark, sf, schema, storage);
     IF to_regnamespace(quote_ident(schema)) IS NULL THEN
         EXECUTE format('CREATE SCHEMA %I', schema);
     END IF;
     IF overwrite THEN
         replacing := jsonb_build_object('sf', sf, 'storage', storage, 'partitioned', partitioned);
-        IF NOT millrace.tpch_is_overwriting(schema, replacing) THEN
-            PERFORM @extschema@.tpch_drop(schema);
+        IF NOT millrace.kit_is_overwriting(benchmark, schema, replacing) THEN
+            PERFORM millrace.kit_drop(benchmark, schema);
         END IF;
     END IF;
-    FOR name IN SELECT t.name FROM @extschema@.tpch_tables() t LOOP
-        by_year := partitioned AND name IN ('orders', 'lineitem');
-        IF NOT millrace.tpch_has_table(
-            schema, name, ('@extschema@.' || quote_ident('tpch_' || name))::regtype, storage, by_year)
+    FOR design IN SELECT d.* FROM millrace.kit_designs(benchmark) d ORDER BY d."position" LOOP
+        by_range := partitioned AND design.partition_column IS NOT NULL;
+        IF NOT millrace.kit_has_table(
+            schema, design.name, ('@extschema@.' || quote_ident(design.row_type))::regtype, storage, by_range)
         THEN
-            PERFORM millrace.tpch_create_table(schema, name, storage, by_year);
+            PERFORM millrace.kit_create_table(benchmark, schema, design.name, storage, by_range);
         END IF;
         IF sf > 0 THEN
-            PERFORM millrace.tpch_check_loadable(schema, name, sf);
-            opened := millrace.open_run(
-                format('%I.%I', schema, name)::regclass, name, sf, NULL, 100000, workers,
-                format('%I.%I', schema, name), NULL, '{}');
-            PERFORM millrace.tpch_note_load(opened, schema, replacing);
+            run := format('%I.%I', schema, design.name);
+            PERFORM millrace.kit_check_loadable(schema, design.name, design.source, sf);
+            opened := millrace.open_run(run::regclass, design.source, sf, NULL, 100000, workers, run, NULL, '{}');
+            PERFORM millrace.kit_note_load(opened, schema, replacing);
         END IF;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION millrace.tpch_prepare_load(double precision, text, text, integer, boolean, boolean) IS
-'Makes the tables of tpch_load that are not there, and begins a run for each';
+COMMENT ON FUNCTION millrace.kit_prepare_load(text, double precision, text, text, integer, boolean, boolean) IS
+'Makes the tables of a load that are not there, and begins a run for each';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_has_partsupp_key(sf double precision) RETURNS boolean
-LANGUAGE sql STABLE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT sf >= 0.03 OR (SELECT count(*) = count(DISTINCT (ps_partkey, ps_suppkey)) FROM @extschema@.tpch_partsupp(sf))
-$$;
-COMMENT ON FUNCTION millrace.tpch_has_partsupp_key(double precision) IS
-'Whether no two rows of partsupp have the same part and supplier, as dbgen makes them at a scale factor';
-
-CREATE OR REPLACE FUNCTION millrace.tpch_load_steps(
-    schema text, keys boolean, indexes boolean, "analyze" boolean, partitioned boolean,
+CREATE OR REPLACE FUNCTION millrace.kit_load_steps(
+    benchmark text, sf double precision, schema text, keys boolean, indexes boolean, "analyze" boolean, partitioned boolean,
     OUT "position" bigint, OUT name text, OUT statement text
 ) RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    WITH partsupp_key (is_there) AS (
-        -- Without rows nothing is there twice. A subquery of its own, because a cluster does not make rows in the middle
-        -- of a statement that reads the ledger.
-        SELECT (SELECT coalesce(millrace.tpch_has_partsupp_key((
-            SELECT (r.options ->> 'sf')::double precision
-            FROM millrace.run r WHERE r.name = format('%I.%I', schema, 'partsupp'))), true))
-    ), primary_key ("table", columns) AS (VALUES
-        ('region', 'r_regionkey'), ('nation', 'n_nationkey'), ('part', 'p_partkey'),
-        ('supplier', 's_suppkey'), ('partsupp', 'ps_partkey, ps_suppkey'), ('customer', 'c_custkey'),
-        -- A key of a partitioned table has the column it is partitioned by.
-        ('orders', 'o_orderkey' || CASE WHEN partitioned THEN ', o_orderdate' ELSE '' END),
-        ('lineitem', 'l_orderkey, l_linenumber' || CASE WHEN partitioned THEN ', l_shipdate' ELSE '' END)
-    ), foreign_key ("table", columns, other) AS (VALUES
-        ('nation', 'n_regionkey', 'region'), ('supplier', 's_nationkey', 'nation'),
-        ('partsupp', 'ps_partkey', 'part'), ('partsupp', 'ps_suppkey', 'supplier'),
-        ('customer', 'c_nationkey', 'nation'), ('orders', 'o_custkey', 'customer'),
-        ('lineitem', 'l_orderkey', 'orders'), ('lineitem', 'l_partkey, l_suppkey', 'partsupp')
-    ), index ("table", columns) AS (VALUES
-        ('nation', 'n_regionkey'), ('supplier', 's_nationkey'), ('partsupp', 'ps_suppkey'),
-        ('customer', 'c_nationkey'), ('orders', 'o_custkey'), ('orders', 'o_orderdate'),
-        ('lineitem', 'l_partkey, l_suppkey'), ('lineitem', 'l_shipdate'), ('lineitem', 'l_receiptdate')
-    ), step (kind, "table", object, definition) AS (
-        SELECT 'primary key', k."table", k."table" || '_pkey', format('PRIMARY KEY (%s)', k.columns)
-        FROM primary_key k, partsupp_key p WHERE keys AND (k."table" <> 'partsupp' OR p.is_there)
+    WITH design AS (
+        SELECT d."position" AS ordinal, d.name AS "table", d.indexes, d.foreign_keys, d.referenced,
+               CASE WHEN NOT (partitioned AND d.partition_column IS NOT NULL) THEN d.primary_key
+                    -- A key of a partitioned table has the column it is partitioned by, which must then have values.
+                    WHEN d.has_rest THEN NULL
+                    WHEN d.partition_column = ANY (string_to_array(d.primary_key, ', ')) THEN d.primary_key
+                    ELSE d.primary_key || ', ' || d.partition_column
+               END AS primary_key,
+               -- A partitioned table's primary key is not the one to refer to.
+               d.primary_key IS NOT NULL AND NOT (partitioned AND d.partition_column IS NOT NULL) AS can_be_referenced
+        FROM millrace.kit_designs(benchmark, sf) d
+    ), step (kind, "table", ordinal, object, definition) AS (
+        SELECT 'primary key', d."table", d.ordinal, d."table" || '_pkey', format('PRIMARY KEY (%s)', d.primary_key)
+        FROM design d WHERE keys AND d.primary_key IS NOT NULL
         UNION ALL
-        SELECT 'foreign key', k."table", format('%s_%s_fkey', k."table", replace(k.columns, ', ', '_')),
+        SELECT 'foreign key', d."table", d.ordinal, format('%s_%s_fkey', d."table", replace(k.columns, ', ', '_')),
                format('FOREIGN KEY (%s) REFERENCES %I.%I', k.columns, schema, k.other)
-        FROM foreign_key k, partsupp_key p
-        WHERE keys AND (k.other <> 'partsupp' OR p.is_there)
-          -- A partitioned table's primary key is not the one to refer to.
-          AND NOT (partitioned AND k.other = 'orders')
+        FROM design d CROSS JOIN LATERAL unnest(d.foreign_keys, d.referenced) k (columns, other)
+        JOIN design o ON o."table" = k.other
+        WHERE keys AND o.can_be_referenced
           -- Partitioned tables themselves are logged, and may not refer to what is not.
           AND 1 = (SELECT count(DISTINCT relpersistence) FROM pg_class
-                   WHERE oid IN (to_regclass(format('%I.%I', schema, k."table")),
+                   WHERE oid IN (to_regclass(format('%I.%I', schema, d."table")),
                                  to_regclass(format('%I.%I', schema, k.other))))
         UNION ALL
-        SELECT 'index', i."table", format('%s_%s_idx', i."table", replace(i.columns, ', ', '_')),
+        SELECT 'index', d."table", d.ordinal, format('%s_%s_idx', d."table", replace(i.columns, ', ', '_')),
                format('(%s)', i.columns)
-        FROM index i WHERE indexes
+        FROM design d CROSS JOIN LATERAL unnest(d.indexes) i (columns) WHERE kit_load_steps.indexes
         UNION ALL
-        SELECT 'statistics', t.name, NULL, NULL FROM @extschema@.tpch_tables() t WHERE "analyze"
+        SELECT 'statistics', d."table", d.ordinal, NULL, NULL FROM design d WHERE "analyze"
     ), numbered AS (
         SELECT row_number() OVER (
-                   ORDER BY array_position('{primary key,index,foreign key,statistics}', s.kind), t.ordinality,
+                   ORDER BY array_position('{primary key,index,foreign key,statistics}', s.kind), s.ordinal,
                    s.object) AS "position", s.*
-        FROM step s JOIN @extschema@.tpch_tables() WITH ORDINALITY t ON t.name = s."table"
+        FROM step s
     )
     SELECT s."position",
            format('%s of %s', concat_ws(' ', s.kind, s.object), s."table"),
@@ -922,10 +940,10 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
         ELSE EXISTS (SELECT FROM pg_constraint WHERE conrelid = relation.oid AND conname = s.object)
     END
 $$;
-COMMENT ON FUNCTION millrace.tpch_load_steps(text, boolean, boolean, boolean, boolean) IS
-'The statements that tpch_load runs after the load: keys, indexes and statistics that are not there';
+COMMENT ON FUNCTION millrace.kit_load_steps(text, double precision, text, boolean, boolean, boolean, boolean) IS
+'The statements that a load runs after the rows: keys, indexes and statistics that are not there';
 
-CREATE OR REPLACE FUNCTION millrace.tpch_run_step(name text, statement text, workers integer) RETURNS void
+CREATE OR REPLACE FUNCTION millrace.kit_run_step(benchmark text, name text, statement text, workers integer) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     started timestamptz := pg_catalog.clock_timestamp();
@@ -952,7 +970,8 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     problem := pg_catalog.format('step "%s" failed: %s', name, problem);
-    hint := pg_catalog.concat_ws(' ', NULLIF(hint, ''), 'Run the same CALL tpch_load again to resume with this step.');
+    hint := pg_catalog.concat_ws(' ', NULLIF(hint, ''),
+        pg_catalog.format('Run the same CALL %s_load again to resume with this step.', benchmark));
     IF detail OPERATOR(pg_catalog.=) '' THEN
         RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = problem, HINT = hint;
     ELSE
@@ -960,78 +979,73 @@ EXCEPTION WHEN OTHERS THEN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION millrace.tpch_run_step(text, text, integer) IS
-'Runs a statement of tpch_load, with at least this many processes for an index, and reports it if it took a second or more; an error says which step it was';
+COMMENT ON FUNCTION millrace.kit_run_step(text, text, text, integer) IS
+'Runs a statement of a load, with at least this many processes for an index, and reports it if it took a second or more; an error says which step it was';
 
-CREATE OR REPLACE PROCEDURE tpch_load(
-    sf double precision,
-    schema text DEFAULT 'tpch',
-    storage text DEFAULT 'heap',
-    workers integer DEFAULT 1,
-    keys boolean DEFAULT true,
-    indexes boolean DEFAULT false,
-    "analyze" boolean DEFAULT true,
-    partitioned boolean DEFAULT false,
-    overwrite boolean DEFAULT false
+CREATE OR REPLACE PROCEDURE millrace.kit_load(
+    benchmark text, sf double precision, schema text, storage text, workers integer, keys boolean, indexes boolean,
+    "analyze" boolean, partitioned boolean, overwrite boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
     started timestamptz := pg_catalog.clock_timestamp();
-    tables text[];
-    name text;
+    sources text[];
+    names text[];
     run text;
-    step record;
-    done bigint := 0;
+    steps text[];
+    statements text[];
+    without_key text[];
 BEGIN
-    PERFORM millrace.check_may_commit('CALL tpch_load');
+    PERFORM millrace.check_may_commit(pg_catalog.format('CALL %s_load', benchmark));
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    PERFORM millrace.tpch_prepare_load(sf, schema, storage, workers, partitioned, overwrite);
-    SELECT pg_catalog.array_agg(t.name) INTO tables FROM @extschema@.tpch_tables() t
-    WHERE sf OPERATOR(pg_catalog.>) 0;
+    PERFORM millrace.kit_prepare_load(benchmark, sf, schema, storage, workers, partitioned, overwrite);
+    SELECT pg_catalog.array_agg(d.name ORDER BY d."position"), pg_catalog.array_agg(d.source ORDER BY d."position")
+    INTO names, sources FROM millrace.kit_designs(benchmark) d WHERE sf OPERATOR(pg_catalog.>) 0;
     COMMIT AND CHAIN;
     PERFORM millrace.check_cancelled();
-    FOREACH name IN ARRAY COALESCE(tables, '{}') LOOP
-        run := millrace.qualified_name(schema, name);
+    FOR number IN 1 .. COALESCE(pg_catalog.cardinality(names), 0) LOOP
+        run := millrace.qualified_name(schema, names[number]);
         CONTINUE WHEN millrace.is_finished(run);
         CALL @extschema@.stream_ingest(
-            run::pg_catalog.regclass, source => name, sf => sf, workers => workers, run => run);
+            run::pg_catalog.regclass, source => sources[number], sf => sf, workers => workers, run => run);
         PERFORM millrace.check_cancelled();
         IF NOT millrace.is_finished(run) THEN
             -- It was asked to stop, and has said so.
             RETURN;
         END IF;
     END LOOP;
-    LOOP
-        SELECT s.* INTO step
-        FROM millrace.tpch_load_steps(schema, keys, indexes, "analyze", partitioned) s
-        WHERE s."position" OPERATOR(pg_catalog.>) done ORDER BY s."position" LIMIT 1;
-        EXIT WHEN NOT FOUND;
-        PERFORM millrace.tpch_run_step(step.name, step.statement, workers);
+    SELECT pg_catalog.array_agg(s.name ORDER BY s."position"), pg_catalog.array_agg(s.statement ORDER BY s."position")
+    INTO steps, statements
+    FROM millrace.kit_load_steps(benchmark, sf, schema, keys, indexes, "analyze", partitioned) s;
+    FOR number IN 1 .. COALESCE(pg_catalog.cardinality(steps), 0) LOOP
+        PERFORM millrace.kit_run_step(benchmark, steps[number], statements[number], workers);
         COMMIT AND CHAIN;
         PERFORM millrace.check_cancelled();
-        done := step."position";
     END LOOP;
-    PERFORM millrace.tpch_note_loaded(schema);
+    PERFORM millrace.kit_note_loaded(benchmark, schema);
     COMMIT AND CHAIN;
-    IF keys AND sf OPERATOR(pg_catalog.>) 0 AND NOT millrace.tpch_has_partsupp_key(sf) THEN
-        RAISE NOTICE 'partsupp has no primary key, nor lineitem a foreign key to it'
-            USING DETAIL = pg_catalog.format('At scale factor %s dbgen makes some of its keys twice.', sf);
+    SELECT pg_catalog.array_agg(d.name) INTO without_key
+    FROM millrace.kit_designs(benchmark, sf) d WHERE keys AND d.primary_key IS NULL;
+    IF without_key IS NOT NULL THEN
+        RAISE NOTICE '% has no primary key, and no foreign key refers to it',
+            pg_catalog.array_to_string(without_key, ', ')
+            USING DETAIL = pg_catalog.format('At scale factor %s some of its keys are made twice.', sf);
     END IF;
     RAISE NOTICE 'schema "%" is ready after % s', schema,
         pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
 END
 $$;
-COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
-'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+COMMENT ON PROCEDURE millrace.kit_load(text, double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
+'What tpch_load and tpcds_load do';
 
-CREATE OR REPLACE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
+CREATE OR REPLACE FUNCTION millrace.kit_drop(benchmark text, schema text) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
-    names text[] := ARRAY(SELECT format('%I.%I', schema, t.name) FROM @extschema@.tpch_tables() t);
+    names text[] := ARRAY(SELECT format('%I.%I', schema, d.name) FROM millrace.kit_designs(benchmark) d);
     run text;
     kind record;
 BEGIN
-    PERFORM millrace.tpch_check_schema(schema);
+    PERFORM millrace.kit_check_schema(schema);
     FOR run IN SELECT DISTINCT t.run FROM millrace.target t WHERE t.name = ANY (names) LOOP
         PERFORM @extschema@.stream_drop(run);
     END LOOP;
@@ -1045,6 +1059,99 @@ BEGIN
         EXECUTE format('DROP %s %s', kind.name, kind.relations);
     END LOOP;
 END
+$$;
+COMMENT ON FUNCTION millrace.kit_drop(text, text) IS
+'Drops the tables or views of a benchmark in a schema and forgets the runs that loaded them; the schema stays';
+
+CREATE OR REPLACE FUNCTION millrace.kit_virtual(benchmark text, schema text, sf double precision) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+DECLARE
+    design record;
+    title text := millrace.kit_title(benchmark);
+BEGIN
+    PERFORM millrace.kit_check_virtual(benchmark, sf, schema);
+    IF to_regnamespace(quote_ident(schema)) IS NULL THEN
+        EXECUTE format('CREATE SCHEMA %I', schema);
+    END IF;
+    FOR design IN SELECT d.* FROM millrace.kit_designs(benchmark) d ORDER BY d."position" LOOP
+        EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT * FROM @extschema@.%I(%L::float8)',
+            schema, design.name, design.row_type, sf);
+        EXECUTE format('COMMENT ON VIEW %I.%I IS %L', schema, design.name,
+            format('%s table %s at scale factor %s, made when it is read', title, design.name, sf));
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION millrace.kit_virtual(text, text, double precision) IS
+'Makes views in a schema over rows of a benchmark made when they are read';
+
+CREATE OR REPLACE FUNCTION tpch_query(
+    query integer, schema text DEFAULT NULL, seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
+    decorrelated boolean DEFAULT false
+) RETURNS text
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_query_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_queries(
+    schema text DEFAULT NULL, seed bigint DEFAULT NULL, stream integer DEFAULT NULL,
+    sf double precision DEFAULT 1, decorrelated boolean DEFAULT false,
+    OUT "position" integer, OUT query integer, OUT sql text
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 22 AS 'MODULE_PATHNAME', 'kit_queries_wrapper';
+COMMENT ON FUNCTION tpch_queries(text, bigint, integer, double precision, boolean) IS
+'The 22 TPC-H queries as tpch_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with the seed seed + stream';
+
+CREATE OR REPLACE FUNCTION tpch_run(
+    query integer, schema text DEFAULT 'tpch', seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
+    decorrelated boolean DEFAULT false
+) RETURNS SETOF json
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM millrace.kit_rows(@extschema@.tpch_query(query, schema, seed, sf, decorrelated));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION tpch_answers(
+    query integer DEFAULT NULL, sf double precision DEFAULT 1,
+    OUT query integer, OUT "row" integer, OUT columns text[], OUT answer text[]
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_answers_wrapper';
+
+CREATE OR REPLACE FUNCTION tpch_validate(
+    schema text DEFAULT 'tpch', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
+    OUT query integer, OUT pass boolean, OUT rows bigint, OUT milliseconds double precision,
+    OUT difference text
+) RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
+AS 'MODULE_PATHNAME', 'kit_validate_wrapper';
+COMMENT ON FUNCTION tpch_validate(text, double precision, boolean) IS
+'Runs the 22 TPC-H queries on the tables or views of a schema and compares with the published answers by the specification''s rules; sf is taken from the rows of supplier if null; decorrelated if null where lineitem has no index on l_partkey';
+
+CREATE OR REPLACE PROCEDURE tpch_load(
+    sf double precision,
+    schema text DEFAULT 'tpch',
+    storage text DEFAULT 'heap',
+    workers integer DEFAULT 1,
+    keys boolean DEFAULT true,
+    indexes boolean DEFAULT false,
+    "analyze" boolean DEFAULT true,
+    partitioned boolean DEFAULT false,
+    overwrite boolean DEFAULT false
+) LANGUAGE plpgsql AS $$
+BEGIN
+    CALL millrace.kit_load(
+        'tpch', sf, schema, storage, workers, keys, indexes, "analyze", partitioned, overwrite);
+END
+$$;
+COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
+'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+
+CREATE OR REPLACE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
+LANGUAGE sql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT millrace.kit_drop('tpch', schema)
+$$;
+
+CREATE OR REPLACE FUNCTION tpch_virtual(schema text, sf double precision DEFAULT 1) RETURNS void
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT millrace.kit_virtual('tpch', schema, sf)
 $$;
 
 CREATE OR REPLACE FUNCTION millrace.tpch_refresh_orders(sf double precision, stream integer) RETURNS bigint
@@ -1138,9 +1245,9 @@ COMMENT ON FUNCTION millrace.tpch_refresh_delete(text, jsonb, bigint, bigint) IS
 CREATE OR REPLACE FUNCTION millrace.tpch_check_refresh(schema text, stream integer, sf double precision) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
-    PERFORM millrace.tpch_check_load(COALESCE(sf, 1), schema, 'heap');
-    PERFORM millrace.tpch_check_schema(schema);
-    sf := COALESCE(sf, millrace.tpch_scale_of(schema));
+    PERFORM millrace.kit_check_load('tpch', COALESCE(sf, 1), schema, 'heap');
+    PERFORM millrace.kit_check_schema(schema);
+    sf := COALESCE(sf, millrace.kit_scale_of('tpch', schema));
     PERFORM millrace.tpch_refresh_orders(sf, stream);
     RETURN sf;
 END
@@ -1208,24 +1315,878 @@ $$;
 COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, boolean, integer) IS
 'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes the same number of old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone: run an interrupted call again to resume';
 
-CREATE OR REPLACE FUNCTION tpch_virtual(schema text, sf double precision DEFAULT 1) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-DECLARE
-    name text;
+CREATE TYPE tpcds_dbgen_version AS (
+    dv_version varchar(16),
+    dv_create_date date,
+    dv_create_time time,
+    dv_cmdline_args varchar(200)
+);
+COMMENT ON TYPE tpcds_dbgen_version IS 'A row of TPC-DS table dbgen_version';
+
+CREATE TYPE tpcds_income_band AS (
+    ib_income_band_sk integer,
+    ib_lower_bound integer,
+    ib_upper_bound integer
+);
+COMMENT ON TYPE tpcds_income_band IS 'A row of TPC-DS table income_band';
+
+CREATE TYPE tpcds_date_dim AS (
+    d_date_sk integer,
+    d_date_id char(16),
+    d_date date,
+    d_month_seq integer,
+    d_week_seq integer,
+    d_quarter_seq integer,
+    d_year integer,
+    d_dow integer,
+    d_moy integer,
+    d_dom integer,
+    d_qoy integer,
+    d_fy_year integer,
+    d_fy_quarter_seq integer,
+    d_fy_week_seq integer,
+    d_day_name char(9),
+    d_quarter_name char(6),
+    d_holiday char(1),
+    d_weekend char(1),
+    d_following_holiday char(1),
+    d_first_dom integer,
+    d_last_dom integer,
+    d_same_day_ly integer,
+    d_same_day_lq integer,
+    d_current_day char(1),
+    d_current_week char(1),
+    d_current_month char(1),
+    d_current_quarter char(1),
+    d_current_year char(1)
+);
+COMMENT ON TYPE tpcds_date_dim IS 'A row of TPC-DS table date_dim';
+
+CREATE TYPE tpcds_time_dim AS (
+    t_time_sk integer,
+    t_time_id char(16),
+    t_time integer,
+    t_hour integer,
+    t_minute integer,
+    t_second integer,
+    t_am_pm char(2),
+    t_shift char(20),
+    t_sub_shift char(20),
+    t_meal_time char(20)
+);
+COMMENT ON TYPE tpcds_time_dim IS 'A row of TPC-DS table time_dim';
+
+CREATE TYPE tpcds_reason AS (
+    r_reason_sk integer,
+    r_reason_id char(16),
+    r_reason_desc char(100)
+);
+COMMENT ON TYPE tpcds_reason IS 'A row of TPC-DS table reason';
+
+CREATE TYPE tpcds_ship_mode AS (
+    sm_ship_mode_sk integer,
+    sm_ship_mode_id char(16),
+    sm_type char(30),
+    sm_code char(10),
+    sm_carrier char(20),
+    sm_contract char(20)
+);
+COMMENT ON TYPE tpcds_ship_mode IS 'A row of TPC-DS table ship_mode';
+
+CREATE TYPE tpcds_warehouse AS (
+    w_warehouse_sk integer,
+    w_warehouse_id char(16),
+    w_warehouse_name varchar(20),
+    w_warehouse_sq_ft integer,
+    w_street_number char(10),
+    w_street_name varchar(60),
+    w_street_type char(15),
+    w_suite_number char(10),
+    w_city varchar(60),
+    w_county varchar(30),
+    w_state char(2),
+    w_zip char(10),
+    w_country varchar(20),
+    w_gmt_offset numeric(5,2)
+);
+COMMENT ON TYPE tpcds_warehouse IS 'A row of TPC-DS table warehouse';
+
+CREATE TYPE tpcds_customer_address AS (
+    ca_address_sk integer,
+    ca_address_id char(16),
+    ca_street_number char(10),
+    ca_street_name varchar(60),
+    ca_street_type char(15),
+    ca_suite_number char(10),
+    ca_city varchar(60),
+    ca_county varchar(30),
+    ca_state char(2),
+    ca_zip char(10),
+    ca_country varchar(20),
+    ca_gmt_offset numeric(5,2),
+    ca_location_type char(20)
+);
+COMMENT ON TYPE tpcds_customer_address IS 'A row of TPC-DS table customer_address';
+
+CREATE TYPE tpcds_customer_demographics AS (
+    cd_demo_sk integer,
+    cd_gender char(1),
+    cd_marital_status char(1),
+    cd_education_status char(20),
+    cd_purchase_estimate integer,
+    cd_credit_rating char(10),
+    cd_dep_count integer,
+    cd_dep_employed_count integer,
+    cd_dep_college_count integer
+);
+COMMENT ON TYPE tpcds_customer_demographics IS 'A row of TPC-DS table customer_demographics';
+
+CREATE TYPE tpcds_household_demographics AS (
+    hd_demo_sk integer,
+    hd_income_band_sk integer,
+    hd_buy_potential char(15),
+    hd_dep_count integer,
+    hd_vehicle_count integer
+);
+COMMENT ON TYPE tpcds_household_demographics IS 'A row of TPC-DS table household_demographics';
+
+CREATE TYPE tpcds_item AS (
+    i_item_sk integer,
+    i_item_id char(16),
+    i_rec_start_date date,
+    i_rec_end_date date,
+    i_item_desc varchar(200),
+    i_current_price numeric(7,2),
+    i_wholesale_cost numeric(7,2),
+    i_brand_id integer,
+    i_brand char(50),
+    i_class_id integer,
+    i_class char(50),
+    i_category_id integer,
+    i_category char(50),
+    i_manufact_id integer,
+    i_manufact char(50),
+    i_size char(20),
+    i_formulation char(20),
+    i_color char(20),
+    i_units char(10),
+    i_container char(10),
+    i_manager_id integer,
+    i_product_name char(50)
+);
+COMMENT ON TYPE tpcds_item IS 'A row of TPC-DS table item';
+
+CREATE TYPE tpcds_promotion AS (
+    p_promo_sk integer,
+    p_promo_id char(16),
+    p_start_date_sk integer,
+    p_end_date_sk integer,
+    p_item_sk integer,
+    p_cost numeric(15,2),
+    p_response_target integer,
+    p_promo_name char(50),
+    p_channel_dmail char(1),
+    p_channel_email char(1),
+    p_channel_catalog char(1),
+    p_channel_tv char(1),
+    p_channel_radio char(1),
+    p_channel_press char(1),
+    p_channel_event char(1),
+    p_channel_demo char(1),
+    p_channel_details varchar(100),
+    p_purpose char(15),
+    p_discount_active char(1)
+);
+COMMENT ON TYPE tpcds_promotion IS 'A row of TPC-DS table promotion';
+
+CREATE TYPE tpcds_store AS (
+    s_store_sk integer,
+    s_store_id char(16),
+    s_rec_start_date date,
+    s_rec_end_date date,
+    s_closed_date_sk integer,
+    s_store_name varchar(50),
+    s_number_employees integer,
+    s_floor_space integer,
+    s_hours char(20),
+    s_manager varchar(40),
+    s_market_id integer,
+    s_geography_class varchar(100),
+    s_market_desc varchar(100),
+    s_market_manager varchar(40),
+    s_division_id integer,
+    s_division_name varchar(50),
+    s_company_id integer,
+    s_company_name varchar(50),
+    s_street_number varchar(10),
+    s_street_name varchar(60),
+    s_street_type char(15),
+    s_suite_number char(10),
+    s_city varchar(60),
+    s_county varchar(30),
+    s_state char(2),
+    s_zip char(10),
+    s_country varchar(20),
+    s_gmt_offset numeric(5,2),
+    s_tax_precentage numeric(5,2)
+);
+COMMENT ON TYPE tpcds_store IS 'A row of TPC-DS table store';
+
+CREATE TYPE tpcds_call_center AS (
+    cc_call_center_sk integer,
+    cc_call_center_id char(16),
+    cc_rec_start_date date,
+    cc_rec_end_date date,
+    cc_closed_date_sk integer,
+    cc_open_date_sk integer,
+    cc_name varchar(50),
+    cc_class varchar(50),
+    cc_employees integer,
+    cc_sq_ft integer,
+    cc_hours char(20),
+    cc_manager varchar(40),
+    cc_mkt_id integer,
+    cc_mkt_class char(50),
+    cc_mkt_desc varchar(100),
+    cc_market_manager varchar(40),
+    cc_division integer,
+    cc_division_name varchar(50),
+    cc_company integer,
+    cc_company_name char(50),
+    cc_street_number char(10),
+    cc_street_name varchar(60),
+    cc_street_type char(15),
+    cc_suite_number char(10),
+    cc_city varchar(60),
+    cc_county varchar(30),
+    cc_state char(2),
+    cc_zip char(10),
+    cc_country varchar(20),
+    cc_gmt_offset numeric(5,2),
+    cc_tax_percentage numeric(5,2)
+);
+COMMENT ON TYPE tpcds_call_center IS 'A row of TPC-DS table call_center';
+
+CREATE TYPE tpcds_catalog_page AS (
+    cp_catalog_page_sk integer,
+    cp_catalog_page_id char(16),
+    cp_start_date_sk integer,
+    cp_end_date_sk integer,
+    cp_department varchar(50),
+    cp_catalog_number integer,
+    cp_catalog_page_number integer,
+    cp_description varchar(100),
+    cp_type varchar(100)
+);
+COMMENT ON TYPE tpcds_catalog_page IS 'A row of TPC-DS table catalog_page';
+
+CREATE TYPE tpcds_customer AS (
+    c_customer_sk integer,
+    c_customer_id char(16),
+    c_current_cdemo_sk integer,
+    c_current_hdemo_sk integer,
+    c_current_addr_sk integer,
+    c_first_shipto_date_sk integer,
+    c_first_sales_date_sk integer,
+    c_salutation char(10),
+    c_first_name char(20),
+    c_last_name char(30),
+    c_preferred_cust_flag char(1),
+    c_birth_day integer,
+    c_birth_month integer,
+    c_birth_year integer,
+    c_birth_country varchar(20),
+    c_login char(13),
+    c_email_address char(50),
+    c_last_review_date_sk integer
+);
+COMMENT ON TYPE tpcds_customer IS 'A row of TPC-DS table customer';
+
+CREATE TYPE tpcds_web_site AS (
+    web_site_sk integer,
+    web_site_id char(16),
+    web_rec_start_date date,
+    web_rec_end_date date,
+    web_name varchar(50),
+    web_open_date_sk integer,
+    web_close_date_sk integer,
+    web_class varchar(50),
+    web_manager varchar(40),
+    web_mkt_id integer,
+    web_mkt_class varchar(50),
+    web_mkt_desc varchar(100),
+    web_market_manager varchar(40),
+    web_company_id integer,
+    web_company_name char(50),
+    web_street_number char(10),
+    web_street_name varchar(60),
+    web_street_type char(15),
+    web_suite_number char(10),
+    web_city varchar(60),
+    web_county varchar(30),
+    web_state char(2),
+    web_zip char(10),
+    web_country varchar(20),
+    web_gmt_offset numeric(5,2),
+    web_tax_percentage numeric(5,2)
+);
+COMMENT ON TYPE tpcds_web_site IS 'A row of TPC-DS table web_site';
+
+CREATE TYPE tpcds_web_page AS (
+    wp_web_page_sk integer,
+    wp_web_page_id char(16),
+    wp_rec_start_date date,
+    wp_rec_end_date date,
+    wp_creation_date_sk integer,
+    wp_access_date_sk integer,
+    wp_autogen_flag char(1),
+    wp_customer_sk integer,
+    wp_url varchar(100),
+    wp_type char(50),
+    wp_char_count integer,
+    wp_link_count integer,
+    wp_image_count integer,
+    wp_max_ad_count integer
+);
+COMMENT ON TYPE tpcds_web_page IS 'A row of TPC-DS table web_page';
+
+CREATE TYPE tpcds_inventory AS (
+    inv_date_sk integer,
+    inv_item_sk integer,
+    inv_warehouse_sk integer,
+    inv_quantity_on_hand integer
+);
+COMMENT ON TYPE tpcds_inventory IS 'A row of TPC-DS table inventory';
+
+CREATE TYPE tpcds_store_sales AS (
+    ss_sold_date_sk integer,
+    ss_sold_time_sk integer,
+    ss_item_sk integer,
+    ss_customer_sk integer,
+    ss_cdemo_sk integer,
+    ss_hdemo_sk integer,
+    ss_addr_sk integer,
+    ss_store_sk integer,
+    ss_promo_sk integer,
+    ss_ticket_number bigint,
+    ss_quantity integer,
+    ss_wholesale_cost numeric(7,2),
+    ss_list_price numeric(7,2),
+    ss_sales_price numeric(7,2),
+    ss_ext_discount_amt numeric(7,2),
+    ss_ext_sales_price numeric(7,2),
+    ss_ext_wholesale_cost numeric(7,2),
+    ss_ext_list_price numeric(7,2),
+    ss_ext_tax numeric(7,2),
+    ss_coupon_amt numeric(7,2),
+    ss_net_paid numeric(7,2),
+    ss_net_paid_inc_tax numeric(7,2),
+    ss_net_profit numeric(7,2)
+);
+COMMENT ON TYPE tpcds_store_sales IS 'A row of TPC-DS table store_sales';
+
+CREATE TYPE tpcds_store_returns AS (
+    sr_returned_date_sk integer,
+    sr_return_time_sk integer,
+    sr_item_sk integer,
+    sr_customer_sk integer,
+    sr_cdemo_sk integer,
+    sr_hdemo_sk integer,
+    sr_addr_sk integer,
+    sr_store_sk integer,
+    sr_reason_sk integer,
+    sr_ticket_number bigint,
+    sr_return_quantity integer,
+    sr_return_amt numeric(7,2),
+    sr_return_tax numeric(7,2),
+    sr_return_amt_inc_tax numeric(7,2),
+    sr_fee numeric(7,2),
+    sr_return_ship_cost numeric(7,2),
+    sr_refunded_cash numeric(7,2),
+    sr_reversed_charge numeric(7,2),
+    sr_store_credit numeric(7,2),
+    sr_net_loss numeric(7,2)
+);
+COMMENT ON TYPE tpcds_store_returns IS 'A row of TPC-DS table store_returns';
+
+CREATE TYPE tpcds_catalog_sales AS (
+    cs_sold_date_sk integer,
+    cs_sold_time_sk integer,
+    cs_ship_date_sk integer,
+    cs_bill_customer_sk integer,
+    cs_bill_cdemo_sk integer,
+    cs_bill_hdemo_sk integer,
+    cs_bill_addr_sk integer,
+    cs_ship_customer_sk integer,
+    cs_ship_cdemo_sk integer,
+    cs_ship_hdemo_sk integer,
+    cs_ship_addr_sk integer,
+    cs_call_center_sk integer,
+    cs_catalog_page_sk integer,
+    cs_ship_mode_sk integer,
+    cs_warehouse_sk integer,
+    cs_item_sk integer,
+    cs_promo_sk integer,
+    cs_order_number bigint,
+    cs_quantity integer,
+    cs_wholesale_cost numeric(7,2),
+    cs_list_price numeric(7,2),
+    cs_sales_price numeric(7,2),
+    cs_ext_discount_amt numeric(7,2),
+    cs_ext_sales_price numeric(7,2),
+    cs_ext_wholesale_cost numeric(7,2),
+    cs_ext_list_price numeric(7,2),
+    cs_ext_tax numeric(7,2),
+    cs_coupon_amt numeric(7,2),
+    cs_ext_ship_cost numeric(7,2),
+    cs_net_paid numeric(7,2),
+    cs_net_paid_inc_tax numeric(7,2),
+    cs_net_paid_inc_ship numeric(7,2),
+    cs_net_paid_inc_ship_tax numeric(7,2),
+    cs_net_profit numeric(7,2)
+);
+COMMENT ON TYPE tpcds_catalog_sales IS 'A row of TPC-DS table catalog_sales';
+
+CREATE TYPE tpcds_catalog_returns AS (
+    cr_returned_date_sk integer,
+    cr_returned_time_sk integer,
+    cr_item_sk integer,
+    cr_refunded_customer_sk integer,
+    cr_refunded_cdemo_sk integer,
+    cr_refunded_hdemo_sk integer,
+    cr_refunded_addr_sk integer,
+    cr_returning_customer_sk integer,
+    cr_returning_cdemo_sk integer,
+    cr_returning_hdemo_sk integer,
+    cr_returning_addr_sk integer,
+    cr_call_center_sk integer,
+    cr_catalog_page_sk integer,
+    cr_ship_mode_sk integer,
+    cr_warehouse_sk integer,
+    cr_reason_sk integer,
+    cr_order_number bigint,
+    cr_return_quantity integer,
+    cr_return_amount numeric(7,2),
+    cr_return_tax numeric(7,2),
+    cr_return_amt_inc_tax numeric(7,2),
+    cr_fee numeric(7,2),
+    cr_return_ship_cost numeric(7,2),
+    cr_refunded_cash numeric(7,2),
+    cr_reversed_charge numeric(7,2),
+    cr_store_credit numeric(7,2),
+    cr_net_loss numeric(7,2)
+);
+COMMENT ON TYPE tpcds_catalog_returns IS 'A row of TPC-DS table catalog_returns';
+
+CREATE TYPE tpcds_web_sales AS (
+    ws_sold_date_sk integer,
+    ws_sold_time_sk integer,
+    ws_ship_date_sk integer,
+    ws_item_sk integer,
+    ws_bill_customer_sk integer,
+    ws_bill_cdemo_sk integer,
+    ws_bill_hdemo_sk integer,
+    ws_bill_addr_sk integer,
+    ws_ship_customer_sk integer,
+    ws_ship_cdemo_sk integer,
+    ws_ship_hdemo_sk integer,
+    ws_ship_addr_sk integer,
+    ws_web_page_sk integer,
+    ws_web_site_sk integer,
+    ws_ship_mode_sk integer,
+    ws_warehouse_sk integer,
+    ws_promo_sk integer,
+    ws_order_number bigint,
+    ws_quantity integer,
+    ws_wholesale_cost numeric(7,2),
+    ws_list_price numeric(7,2),
+    ws_sales_price numeric(7,2),
+    ws_ext_discount_amt numeric(7,2),
+    ws_ext_sales_price numeric(7,2),
+    ws_ext_wholesale_cost numeric(7,2),
+    ws_ext_list_price numeric(7,2),
+    ws_ext_tax numeric(7,2),
+    ws_coupon_amt numeric(7,2),
+    ws_ext_ship_cost numeric(7,2),
+    ws_net_paid numeric(7,2),
+    ws_net_paid_inc_tax numeric(7,2),
+    ws_net_paid_inc_ship numeric(7,2),
+    ws_net_paid_inc_ship_tax numeric(7,2),
+    ws_net_profit numeric(7,2)
+);
+COMMENT ON TYPE tpcds_web_sales IS 'A row of TPC-DS table web_sales';
+
+CREATE TYPE tpcds_web_returns AS (
+    wr_returned_date_sk integer,
+    wr_returned_time_sk integer,
+    wr_item_sk integer,
+    wr_refunded_customer_sk integer,
+    wr_refunded_cdemo_sk integer,
+    wr_refunded_hdemo_sk integer,
+    wr_refunded_addr_sk integer,
+    wr_returning_customer_sk integer,
+    wr_returning_cdemo_sk integer,
+    wr_returning_hdemo_sk integer,
+    wr_returning_addr_sk integer,
+    wr_web_page_sk integer,
+    wr_reason_sk integer,
+    wr_order_number bigint,
+    wr_return_quantity integer,
+    wr_return_amt numeric(7,2),
+    wr_return_tax numeric(7,2),
+    wr_return_amt_inc_tax numeric(7,2),
+    wr_fee numeric(7,2),
+    wr_return_ship_cost numeric(7,2),
+    wr_refunded_cash numeric(7,2),
+    wr_reversed_charge numeric(7,2),
+    wr_account_credit numeric(7,2),
+    wr_net_loss numeric(7,2)
+);
+COMMENT ON TYPE tpcds_web_returns IS 'A row of TPC-DS table web_returns';
+
+CREATE OR REPLACE FUNCTION tpcds_dbgen_version(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_dbgen_version
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_dbgen_version(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table dbgen_version at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_income_band(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_income_band
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_income_band(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table income_band at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_date_dim(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_date_dim
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_date_dim(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table date_dim at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_time_dim(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_time_dim
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_time_dim(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table time_dim at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_reason(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_reason
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_reason(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table reason at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_ship_mode(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_ship_mode
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_ship_mode(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table ship_mode at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_warehouse(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_warehouse
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_warehouse(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table warehouse at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_customer_address(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_customer_address
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_customer_address(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table customer_address at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_customer_demographics(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_customer_demographics
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_customer_demographics(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table customer_demographics at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_household_demographics(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_household_demographics
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_household_demographics(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table household_demographics at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_item(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_item
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_item(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table item at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_promotion(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_promotion
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_promotion(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table promotion at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_store(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_store
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_store(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table store at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_call_center(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_call_center
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_call_center(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table call_center at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_catalog_page(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_catalog_page
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_catalog_page(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table catalog_page at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_customer(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_customer
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_customer(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table customer at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_web_site(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_web_site
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_web_site(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table web_site at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_web_page(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_web_page
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_web_page(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table web_page at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_inventory(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_inventory
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_inventory(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table inventory at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_store_sales(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_store_sales
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_store_sales(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table store_sales at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_store_returns(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_store_returns
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_store_returns(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table store_returns at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_catalog_sales(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_catalog_sales
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_catalog_sales(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table catalog_sales at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_catalog_returns(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_catalog_returns
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_catalog_returns(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table catalog_returns at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_web_sales(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_web_sales
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_web_sales(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table web_sales at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_web_returns(
+    sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF tpcds_web_returns
+LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_web_returns(double precision, integer, integer, smallint) IS
+'Rows of TPC-DS table web_returns at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_gen(
+    table_name text, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    row_type anyelement DEFAULT NULL::tpcds_store_sales,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF anyelement
+LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_gen(text, double precision, integer, integer, anyelement, smallint) IS
+'Rows of a TPC-DS table at scale factor sf, as dsdgen makes them, in the row type given (its value is ignored); part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_gen(
+    row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
+    segments smallint DEFAULT millrace.segments()
+) RETURNS SETOF anyelement
+LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
+AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpcds_gen(anyelement, double precision, integer, integer, smallint) IS
+'Rows of the TPC-DS table named as the row type is (tpcds_item, or any table called item), columns matched by name; part of parts, counted from 1, or all';
+
+CREATE OR REPLACE FUNCTION tpcds_tables(
+    sf double precision DEFAULT 1, exact boolean DEFAULT false,
+    OUT name text, OUT rows bigint, OUT columns text[]
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 24
+AS 'MODULE_PATHNAME', 'kit_tables_wrapper';
+COMMENT ON FUNCTION tpcds_tables(double precision, boolean) IS
+'The 24 TPC-DS tables, each after those it refers to, with their number of rows at scale factor sf; of sales and returns within 0.2% unless exact';
+
+CREATE OR REPLACE FUNCTION tpcds_export(
+    table_name text, sf double precision, path text, format text DEFAULT 'parquet',
+    part integer DEFAULT NULL, parts integer DEFAULT NULL, threads integer DEFAULT 2, options jsonb DEFAULT '{}',
+    segments smallint DEFAULT millrace.segments(),
+    OUT path text, OUT rows bigint, OUT bytes bigint, OUT row_groups bigint, OUT sha256 text, OUT seconds double precision
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 24
+AS 'MODULE_PATHNAME', 'kit_export_wrapper';
+COMMENT ON FUNCTION tpcds_export(text, double precision, text, text, integer, integer, integer, jsonb, smallint) IS
+'Writes a TPC-DS table, or all 24, at scale factor sf to files in folder path on the server, as tpch_export does; tbl is dsdgen''s form';
+
+CREATE OR REPLACE FUNCTION tpcds_query(
+    query integer, schema text DEFAULT NULL, seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
+    decorrelated boolean DEFAULT false
+) RETURNS text
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_query_wrapper';
+COMMENT ON FUNCTION tpcds_query(integer, text, bigint, double precision, boolean) IS
+'Text of a TPC-DS query, 1 to 99, over the tables of a schema (or of the search_path), with validation parameters or those drawn as the specification defines them from the seed at scale factor sf; decorrelated: without subqueries that run once per row. Queries 14, 23, 24 and 39 are two statements, with a semicolon on a line of its own between them';
+
+CREATE OR REPLACE FUNCTION tpcds_queries(
+    schema text DEFAULT NULL, seed bigint DEFAULT NULL, stream integer DEFAULT NULL,
+    sf double precision DEFAULT 1, decorrelated boolean DEFAULT false,
+    OUT "position" integer, OUT query integer, OUT sql text
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 99 AS 'MODULE_PATHNAME', 'kit_queries_wrapper';
+COMMENT ON FUNCTION tpcds_queries(text, bigint, integer, double precision, boolean) IS
+'The 99 TPC-DS queries as tpcds_query() gives them, by number or, with a stream (0 is the power run), in that stream''s order and with the seed seed + stream';
+
+CREATE OR REPLACE FUNCTION tpcds_run(
+    query integer, schema text DEFAULT 'tpcds', seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
+    decorrelated boolean DEFAULT false
+) RETURNS SETOF json
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    PERFORM millrace.tpch_check_load(sf, schema, 'heap');
-    IF to_regnamespace(quote_ident(schema)) IS NULL THEN
-        EXECUTE format('CREATE SCHEMA %I', schema);
-    END IF;
-    -- Refuses scale factor 0, too.
-    FOR name IN SELECT t.name FROM @extschema@.tpch_tables(sf) t LOOP
-        EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT * FROM %s(%L::float8)',
-            schema, name, '@extschema@.' || quote_ident('tpch_' || name), sf);
-        EXECUTE format('COMMENT ON VIEW %I.%I IS %L', schema, name,
-            format('TPC-H table %s at scale factor %s, made when it is read', name, sf));
-    END LOOP;
+    RETURN QUERY SELECT * FROM millrace.kit_rows(@extschema@.tpcds_query(query, schema, seed, sf, decorrelated));
 END
 $$;
+COMMENT ON FUNCTION tpcds_run(integer, text, bigint, double precision, boolean) IS
+'Runs a TPC-DS query as tpcds_query() gives it; one JSON object per row, with the query''s columns in order';
+
+CREATE OR REPLACE FUNCTION tpcds_answers(
+    query integer DEFAULT NULL, sf double precision DEFAULT 1,
+    OUT query integer, OUT "row" integer, OUT columns text[], OUT answer text[]
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_answers_wrapper';
+COMMENT ON FUNCTION tpcds_answers(integer, double precision) IS
+'DuckDB''s answers to a TPC-DS query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1: one row per row, an empty value for null';
+
+CREATE OR REPLACE FUNCTION tpcds_validate(
+    schema text DEFAULT 'tpcds', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
+    OUT query integer, OUT pass boolean, OUT rows bigint, OUT milliseconds double precision,
+    OUT difference text
+) RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 99 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
+AS 'MODULE_PATHNAME', 'kit_validate_wrapper';
+COMMENT ON FUNCTION tpcds_validate(text, double precision, boolean) IS
+'Runs the 99 TPC-DS queries on the tables or views of a schema and compares with the answers of DuckDB; sf is taken from the rows of customer if null; decorrelated unless false';
+
+CREATE OR REPLACE PROCEDURE tpcds_load(
+    sf double precision,
+    schema text DEFAULT 'tpcds',
+    storage text DEFAULT 'heap',
+    workers integer DEFAULT 1,
+    keys boolean DEFAULT true,
+    indexes boolean DEFAULT false,
+    "analyze" boolean DEFAULT true,
+    partitioned boolean DEFAULT false,
+    overwrite boolean DEFAULT false
+) LANGUAGE plpgsql AS $$
+BEGIN
+    CALL millrace.kit_load(
+        'tpcds', sf, schema, storage, workers, keys, indexes, "analyze", partitioned, overwrite);
+END
+$$;
+COMMENT ON PROCEDURE tpcds_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
+'Makes the TPC-DS tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+
+CREATE OR REPLACE FUNCTION tpcds_drop(schema text DEFAULT 'tpcds') RETURNS void
+LANGUAGE sql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT millrace.kit_drop('tpcds', schema)
+$$;
+COMMENT ON FUNCTION tpcds_drop(text) IS
+'Drops the TPC-DS tables or views of a schema and forgets the runs that loaded them; the schema stays';
+
+CREATE OR REPLACE FUNCTION tpcds_virtual(schema text, sf double precision DEFAULT 1) RETURNS void
+LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT millrace.kit_virtual('tpcds', schema, sf)
+$$;
+COMMENT ON FUNCTION tpcds_virtual(text, double precision) IS
+'Makes views income_band to web_returns in a schema over rows made when they are read; nothing is stored';
 
 CREATE OR REPLACE FUNCTION millrace.bench_builtin_variants() RETURNS SETOF millrace.variant
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$

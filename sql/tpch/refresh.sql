@@ -100,9 +100,9 @@ COMMENT ON FUNCTION millrace.tpch_refresh_delete(text, jsonb, bigint, bigint) IS
 CREATE FUNCTION millrace.tpch_check_refresh(schema text, stream integer, sf double precision) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 BEGIN
-    PERFORM millrace.tpch_check_load(COALESCE(sf, 1), schema, 'heap');
-    PERFORM millrace.tpch_check_schema(schema);
-    sf := COALESCE(sf, millrace.tpch_scale_of(schema));
+    PERFORM millrace.kit_check_load('tpch', COALESCE(sf, 1), schema, 'heap');
+    PERFORM millrace.kit_check_schema(schema);
+    sf := COALESCE(sf, millrace.kit_scale_of('tpch', schema));
     PERFORM millrace.tpch_refresh_orders(sf, stream);
     RETURN sf;
 END

@@ -6,7 +6,7 @@ mod source;
 use crate::pg::server::report::Report;
 use crate::runs::origin;
 use millrace_export::Error as ExportError;
-use millrace_sources::{Error as SourceError, registry, tpch};
+use millrace_sources::{Error as SourceError, kit, registry};
 use pgrx::prelude::PgSqlErrorCode as Code;
 use std::convert::Infallible;
 use std::{fmt, io};
@@ -161,8 +161,12 @@ pub enum Error {
     WorkerGone,
 
     // The TPC-H kit and benchmarks.
-    #[error("no answers are published for scale factor {0}")]
-    NoAnswers(f64),
+    #[error("no answers are published for scale factor {sf}")]
+    NoAnswers { sf: f64, known: Vec<f64> },
+    #[error("benchmark \"{0}\" does not exist")]
+    UnknownBenchmark(String),
+    #[error("invalid value for argument \"seed\": {seed}")]
+    Seed { seed: i64, least: i64, largest: i64 },
     #[error("schema \"{0}\" does not exist")]
     UnknownSchema(String),
     /// Neither `unlogged` nor a table access method.
@@ -251,7 +255,9 @@ impl Error {
             | Error::RunDiffers { .. }
             | Error::QueryOptions(_)
             | Error::QueryRows
-            | Error::NoAnswers(_) => Code::ERRCODE_INVALID_PARAMETER_VALUE,
+            | Error::UnknownBenchmark(_)
+            | Error::Seed { .. }
+            | Error::NoAnswers { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
             Error::NotSupported { .. } => Code::ERRCODE_FEATURE_NOT_SUPPORTED,
             Error::NotComposite
             | Error::NoSuchColumns { .. }
@@ -321,9 +327,14 @@ impl Error {
             Error::QueryOptions(_) => {
                 return Some(format!("Its options are {}.", origin::QUERY_OPTIONS.join("; ")));
             }
-            Error::NoAnswers(_) => {
-                let scales = tpch::answers::SCALES.map(|sf| sf.to_string());
+            Error::NoAnswers { known, .. } => {
+                let scales: Vec<_> = known.iter().map(f64::to_string).collect();
                 return Some(format!("There are answers for {}.", scales.join(", ")));
+            }
+            Error::Seed { least, largest, .. } => {
+                return Some(format!(
+                    "A seed is from {least} to {largest}, also with the stream's number added."
+                ));
             }
             Error::Argument { hint, .. } | Error::NotSupported { hint, .. } => hint,
             error => error.plain_hint()?,
@@ -392,7 +403,7 @@ impl Error {
 }
 
 fn family_title(family: &str) -> &str {
-    if family == tpch::FAMILY { "TPC-H" } else { family }
+    kit::find(family).map_or(family, |kit| kit.title)
 }
 
 /// Who holds a session lock, as far as that is known.

@@ -1,14 +1,15 @@
 //! What a source refuses.
 
 use crate::runs::origin;
-use millrace_sources::{Error, registry, tpch};
+use millrace_sources::registry::{self, Definition};
+use millrace_sources::{Error, kit, scale};
 use pgrx::prelude::PgSqlErrorCode as Code;
 
 pub fn code(error: &Error) -> Code {
     match error {
         Error::UnknownSource { .. }
-        | Error::ScaleFactor(_)
-        | Error::Query(_)
+        | Error::ScaleFactor { .. }
+        | Error::Query { .. }
         | Error::Part { .. }
         | Error::Options { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
         Error::Column { .. } | Error::Arrow(_) => Code::ERRCODE_INTERNAL_ERROR,
@@ -20,10 +21,10 @@ pub fn hint(error: &Error) -> Option<String> {
         Error::UnknownSource { known, .. } => {
             format!("The sources are {}, {}.", known.join(", "), origin::QUERY)
         }
-        Error::ScaleFactor(_) => {
-            format!("A scale factor is from {} to {}.", tpch::Scale::MIN, tpch::Scale::MAX)
+        Error::ScaleFactor { least, .. } => {
+            format!("A scale factor is from {least} to {}.", scale::LARGEST)
         }
-        Error::Query(_) => "Queries are numbered from 1 to 22.".to_owned(),
+        Error::Query { count, .. } => format!("Queries are numbered from 1 to {count}."),
         Error::Part { .. } => "Parts are counted from 1 to parts.".to_owned(),
         Error::Options { source_name, .. } => options_hint(source_name),
         Error::Column { .. } | Error::Arrow(_) => return None,
@@ -45,11 +46,17 @@ fn options_hint(source: &str) -> String {
 
 /// For a row type with columns that the source does not have.
 pub fn columns_hint(source: &str, row: &str) -> String {
-    if row.trim_start_matches("tpch_") != source && tpch::tables().any(|table| row == format!("tpch_{table}"))
-    {
-        return format!("Call tpch_{source}(), or give tpch_gen() a row_type => NULL::tpch_{source}.");
+    let is_of_another = |definition: &&'static Definition| {
+        definition.unique_name() == source && definition.row_type.is_some_and(|row_type| row_type != row)
+    };
+    let definition = registry::find(source).ok().filter(is_of_another);
+    let kit = definition.and_then(|definition| kit::find(definition.family));
+    match (definition, kit) {
+        (Some(Definition { family, name, .. }), Some(_)) if registry::of_row_type(family, row).is_some() => {
+            format!("Call {family}_{name}(), or give {family}_gen() a row_type => NULL::{family}_{name}.")
+        }
+        _ => names_hint(source),
     }
-    names_hint(source)
 }
 
 /// Which columns a source has.

@@ -2,7 +2,7 @@
 //!
 //! The procedures in `sql/runs/procedures.sql` call these functions before their loop.
 
-use crate::call::{add_option, options_object};
+use crate::call::{add_option, options_object, out_of_range};
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::cancel::Cancels;
 use crate::pg::server::report::{Report, notice};
@@ -15,7 +15,7 @@ use crate::runs::ledger::{self, Run, Target, one};
 use crate::runs::origin::{self, Origin};
 use crate::runs::target::Relation;
 use crate::runs::{pax, plan};
-use millrace_sources::{Error as SourceError, Profile};
+use millrace_sources::{Profile, registry};
 use pgrx::Array;
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
@@ -77,7 +77,7 @@ impl Request {
             synchronous_commit: take_synchronous_commit(&mut options)?,
         };
         let profile = take_profile(&mut options)?;
-        add_option(&mut options, "sf", sf.map(|sf| finite(sf).map(|sf| json!(sf))).transpose()?)?;
+        add_option(&mut options, "sf", sf.map(|sf| finite(source, sf).map(|sf| json!(sf))).transpose()?)?;
         add_option(&mut options, "rows", rows.map(|rows| json!(rows)))?;
         let options = Origin::normalize(source, Value::Object(options))?;
         let origin = Origin::open(source, &options)?;
@@ -86,8 +86,8 @@ impl Request {
 }
 
 /// JSON has neither NaN nor infinity.
-fn finite(sf: f64) -> Result<f64> {
-    if sf.is_finite() { Ok(sf) } else { Err(Error::from(SourceError::ScaleFactor(sf))) }
+fn finite(source: &str, sf: f64) -> Result<f64> {
+    if sf.is_finite() { Ok(sf) } else { Err(out_of_range(registry::find(source)?, sf)) }
 }
 
 fn take_rate(options: &mut Map<String, Value>) -> Result<Option<f64>> {

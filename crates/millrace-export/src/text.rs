@@ -5,7 +5,7 @@ use crate::plan::Columns;
 use crate::{Batches, Encoding, Error, Options};
 use arrow::array::{
     Array, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
-    RecordBatch, StringArray, TimestampMicrosecondArray,
+    RecordBatch, StringArray, Time32SecondArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
 use chrono::{DateTime, Datelike, Days, NaiveDate, Timelike};
@@ -94,15 +94,17 @@ enum Values<'a> {
     /// With the number of digits after the point, and how many of them are printed.
     Decimal(&'a Decimal128Array, usize, usize),
     Date(&'a Date32Array),
+    Time(&'a Time32SecondArray),
     Timestamp(&'a TimestampMicrosecondArray),
     Utf8(&'a StringArray),
 }
 
 fn can_print(data_type: &DataType) -> bool {
-    use DataType::{Boolean, Date32, Decimal128, Float64, Int32, Int64, Timestamp, Utf8};
+    use DataType::{Boolean, Date32, Decimal128, Float64, Int32, Int64, Time32, Timestamp, Utf8};
     match data_type {
         Int32 | Int64 | Float64 | Boolean | Date32 | Utf8 => true,
         Decimal128(_, scale) => (0..=18).contains(scale),
+        Time32(unit) => *unit == TimeUnit::Second,
         Timestamp(unit, zone) => *unit == TimeUnit::Microsecond && zone.is_none(),
         _ => false,
     }
@@ -122,6 +124,7 @@ impl<'a> Values<'a> {
                 Values::Decimal(array.as_primitive(), scale, if whole { 0 } else { scale })
             }
             DataType::Date32 => Values::Date(array.as_primitive()),
+            DataType::Time32(_) => Values::Time(array.as_primitive()),
             DataType::Timestamp(..) => Values::Timestamp(array.as_primitive()),
             // The last that `can_print` lets through.
             _ => Values::Utf8(array.as_string()),
@@ -139,6 +142,10 @@ impl<'a> Values<'a> {
                 print_decimal(values.value(row), scale, printed, text);
             }
             Values::Date(values) => print_date(values.value(row), text),
+            Values::Time(values) => {
+                let second = values.value(row);
+                drop(write!(text, "{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60));
+            }
             Values::Timestamp(values) => print_timestamp(values.value(row), text),
             Values::Utf8(values) => match dialect {
                 Dialect::Csv(delimiter) => print_quoted(values.value(row), delimiter, text),

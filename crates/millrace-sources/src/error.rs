@@ -13,8 +13,13 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A scale factor that is not finite or out of range.
-    #[error("scale factor {0} is out of range")]
-    ScaleFactor(f64),
+    #[error("scale factor {sf} is out of range")]
+    ScaleFactor {
+        /// The scale factor asked for.
+        sf: f64,
+        /// The smallest there is.
+        least: f64,
+    },
     /// A part outside `1..=parts`, or no parts at all.
     #[error("part {part} of {parts} does not exist")]
     Part {
@@ -31,9 +36,16 @@ pub enum Error {
         /// What is wrong with them.
         message: String,
     },
-    /// A TPC-H query outside `1..=22`.
-    #[error("TPC-H query {0} does not exist")]
-    Query(i64),
+    /// A query that a benchmark does not have.
+    #[error("{title} query {query} does not exist")]
+    Query {
+        /// The benchmark.
+        title: &'static str,
+        /// The number asked for.
+        query: i64,
+        /// How many there are.
+        count: usize,
+    },
     /// A column number the source does not have.
     #[error("source \"{source_name}\" has no column {column}")]
     Column {

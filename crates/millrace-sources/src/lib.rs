@@ -22,12 +22,16 @@
 #![deny(missing_docs, unsafe_code)]
 
 mod error;
+pub mod kit;
+mod lehmer;
 mod part;
 mod plan;
 pub mod registry;
+pub mod scale;
 mod source;
 mod statistics;
 mod synthetic;
+pub mod tpcds;
 pub mod tpch;
 
 pub use error::Error;

@@ -1,6 +1,6 @@
 //! All sources by name.
 
-use crate::{Error, Source, synthetic, tpch};
+use crate::{Error, Reference, Source, synthetic, tpcds, tpch};
 use arrow::datatypes::SchemaRef;
 use serde_json::{Value, json};
 
@@ -18,6 +18,8 @@ pub struct Definition {
     pub schema: fn() -> SchemaRef,
     /// The name of the SQL type of its rows, if they have one.
     pub row_type: Option<&'static str>,
+    /// The foreign keys of its rows.
+    pub references: &'static [Reference],
     /// How a database with its rows is measured, if it is.
     pub benchmark: Option<&'static Benchmark>,
     pub(crate) normalize: fn(Value) -> Result<Value, Error>,
@@ -73,7 +75,7 @@ impl Benchmark {
 
 /// All sources, in the order they are listed. A new source is a module and a line in its family's list.
 pub fn all() -> impl Iterator<Item = &'static Definition> {
-    tpch::sources().chain(synthetic::sources())
+    tpch::sources().chain(synthetic::sources()).chain(tpcds::sources())
 }
 
 /// The source of that name: `customer`, or `tpch.customer` with its family. Without, it is the first that has the
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     fn scale_factors_out_of_range_are_refused() {
         for sf in [0.0, -1.0, 1e9, 0.00001] {
-            assert!(matches!(open("orders", json!({ "sf": sf })), Err(Error::ScaleFactor(_))), "{sf}");
+            assert!(matches!(open("orders", json!({ "sf": sf })), Err(Error::ScaleFactor { .. })), "{sf}");
         }
     }
 }

@@ -48,11 +48,6 @@ pub trait Source: Send + Sync {
         ColumnStatistics::default()
     }
 
-    /// The foreign keys of its rows.
-    fn references(&self) -> &'static [Reference] {
-        &[]
-    }
-
     /// What a process does once before it makes many rows of these columns.
     fn preparation(&self, _columns: &[usize]) -> Option<&'static dyn Preparation> {
         None

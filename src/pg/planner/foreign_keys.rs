@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::pg::planner::call::GeneratingCall;
 use crate::pg::planner::relation::BaseRelation;
 use crate::pg::values::row_type::Attribute;
-use millrace_sources::{Reference, Source};
+use millrace_sources::Reference;
 use pgrx::{PgList, pg_sys};
 
 /// Adds the keys between a call and those before it, either way round.
@@ -25,7 +25,6 @@ pub fn add(relation: &BaseRelation) {
 struct Table {
     relid: pg_sys::Index,
     call: Call,
-    source: Box<dyn Source>,
     is_whole: bool,
     attributes: Vec<Attribute>,
 }
@@ -36,7 +35,7 @@ impl Table {
         let call = planned.planned()?;
         let (source, units) = call.open().ok()?;
         let is_whole = units == (0..source.units());
-        Some(Self { relid, call, source, is_whole, attributes: planned.row_type().attributes() })
+        Some(Self { relid, call, is_whole, attributes: planned.row_type().attributes() })
     }
 
     fn attribute(&self, name: &str) -> Option<&Attribute> {
@@ -47,7 +46,7 @@ impl Table {
     fn keys_to(&self, other: &Table) -> impl Iterator<Item = pg_sys::ForeignKeyOptInfo> {
         let (from, to) = (&self.call, &other.call);
         let related = other.is_whole && from.options == to.options && from.source.family == to.source.family;
-        let references = self.source.references().iter();
+        let references = self.call.source.references.iter();
         let references = references.filter(move |reference| related && reference.source == to.source.name);
         references.filter_map(|reference| self.key(reference, other))
     }

@@ -71,8 +71,8 @@ pub fn of_call(fcinfo: pg_sys::FunctionCallInfo, row_type: &str) -> Result<Argum
 }
 
 fn is_read(oid: Oid) -> bool {
-    use pg_sys::{FLOAT8OID, INT2OID, INT4OID, INT8OID, JSONBOID, TEXTOID};
-    matches!(oid, INT2OID | INT4OID | INT8OID | FLOAT8OID | TEXTOID | JSONBOID)
+    use pg_sys::{BOOLOID, FLOAT8OID, INT2OID, INT4OID, INT8OID, JSONBOID, TEXTOID};
+    matches!(oid, BOOLOID | INT2OID | INT4OID | INT8OID | FLOAT8OID | TEXTOID | JSONBOID)
 }
 
 /// # Safety
@@ -81,6 +81,7 @@ unsafe fn read(oid: Oid, value: Datum) -> Option<Argument> {
     // SAFETY: each arm reads the type that the value is of, as asked for above.
     unsafe {
         match oid {
+            pg_sys::BOOLOID => bool::from_datum(value, false).map(Argument::Boolean),
             pg_sys::INT2OID => i16::from_datum(value, false).map(|value| Argument::Integer(value.into())),
             pg_sys::INT4OID => i32::from_datum(value, false).map(|value| Argument::Integer(value.into())),
             pg_sys::INT8OID => i64::from_datum(value, false).map(Argument::Integer),

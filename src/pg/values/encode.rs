@@ -5,16 +5,17 @@ use crate::pg::server::text::{stores_utf8, to_server};
 use crate::pg::values::arena::Arena;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array,
-    Int64Array, StringArray, TimestampMicrosecondArray,
+    Int64Array, StringArray, Time32SecondArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, Time32SecondType, TimeUnit,
     TimestampMicrosecondType,
 };
 use pgrx::pg_sys::{self, Datum, Oid};
 
 /// Days from 1970-01-01, where Arrow counts from, to 2000-01-01, where PostgreSQL does.
 const POSTGRES_EPOCH: i32 = 10_957;
+const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 /// Digits after the point of a second in a `timestamp`.
 const TIMESTAMP_DIGITS: i32 = 6;
@@ -36,6 +37,8 @@ pub enum Layout {
     Bool,
     /// `date`.
     Date,
+    /// `time`.
+    Time,
     /// `timestamp`, to the microsecond.
     Timestamp,
     /// `text`, or `varchar` of at most this many characters.
@@ -54,6 +57,7 @@ impl Layout {
             DataType::Float64 => (Layout::Float8, pg_sys::FLOAT8OID),
             DataType::Boolean => (Layout::Bool, pg_sys::BOOLOID),
             DataType::Date32 => (Layout::Date, pg_sys::DATEOID),
+            DataType::Time32(TimeUnit::Second) => (Layout::Time, pg_sys::TIMEOID),
             DataType::Timestamp(TimeUnit::Microsecond, None) => (Layout::Timestamp, pg_sys::TIMESTAMPOID),
             DataType::Utf8 => (Layout::Text { limit: None }, pg_sys::TEXTOID),
             _ => return None,
@@ -73,6 +77,7 @@ impl Layout {
             (DataType::Float64, pg_sys::FLOAT8OID) => Some(Layout::Float8),
             (DataType::Boolean, pg_sys::BOOLOID) => Some(Layout::Bool),
             (DataType::Date32, pg_sys::DATEOID) => Some(Layout::Date),
+            (DataType::Time32(TimeUnit::Second), pg_sys::TIMEOID) => Some(Layout::Time),
             // A time without a zone is UTC where the column has one.
             (
                 DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -115,6 +120,7 @@ enum Values {
     Float64(Float64Array),
     Boolean(BooleanArray),
     Date(Date32Array),
+    Time(Time32SecondArray),
     Timestamp(TimestampMicrosecondArray),
     Text(StringArray),
 }
@@ -131,6 +137,9 @@ impl Column {
             DataType::Float64 => Values::Float64(array.as_primitive::<Float64Type>().clone()),
             DataType::Boolean => Values::Boolean(array.as_boolean().clone()),
             DataType::Date32 => Values::Date(array.as_primitive::<Date32Type>().clone()),
+            DataType::Time32(TimeUnit::Second) => {
+                Values::Time(array.as_primitive::<Time32SecondType>().clone())
+            }
             DataType::Timestamp(TimeUnit::Microsecond, None) => {
                 Values::Timestamp(array.as_primitive::<TimestampMicrosecondType>().clone())
             }
@@ -171,6 +180,7 @@ impl Column {
             Values::Float64(array) => array,
             Values::Boolean(array) => array,
             Values::Date(array) => array,
+            Values::Time(array) => array,
             Values::Timestamp(array) => array,
             Values::Text(array) => array,
         }
@@ -191,6 +201,9 @@ impl Column {
             Values::Float64(array) if array.is_valid(row) => Value::Int8(array.value(row).to_bits() as i64),
             Values::Boolean(array) if array.is_valid(row) => Value::Bool(array.value(row)),
             Values::Date(array) if array.is_valid(row) => Value::Int4(array.value(row) - POSTGRES_EPOCH),
+            Values::Time(array) if array.is_valid(row) => {
+                Value::Int8(i64::from(array.value(row)) * MICROSECONDS_PER_SECOND)
+            }
             Values::Timestamp(array) if array.is_valid(row) => {
                 Value::Int8(array.value(row) - i64::from(POSTGRES_EPOCH) * MICROSECONDS_PER_DAY)
             }

@@ -77,6 +77,7 @@ const fn definition<T: Table>() -> Definition {
         options: T::OPTIONS,
         schema: schema::<T>,
         row_type: Some(T::ROW_TYPE),
+        references: &[],
         benchmark: T::BENCHMARK,
         normalize: |options| {
             let options = read::<T>(options)?;

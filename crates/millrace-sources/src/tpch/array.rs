@@ -1,7 +1,7 @@
 //! Arrow arrays of TPC-H's types, from iterators of values.
 
-use super::random::{Draws, Stream};
 use super::text;
+use crate::lehmer::{Draws, Stream};
 use arrow::array::{
     ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringArray, StringBuilder,
 };

@@ -1,7 +1,7 @@
 //! `customer`: 150,000 rows per scale factor.
 
-use super::random::Stream;
 use super::{CUSTOMERS, Scale, Table, array, refers, statistics};
+use crate::lehmer::Stream;
 use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;

@@ -1,9 +1,9 @@
 //! `lineitem`: one to seven lines for each order, so a unit is an order.
 
 use super::lines::{self, COMMIT_DAYS, Lines, MAX_LINES, RECEIPT_DAYS, SHIP_DAYS};
-use super::random::Stream;
 use super::statistics::Ends;
 use super::{PARTS, SUPPLIERS, Scale, Table, array, part, refers, statistics, text};
+use crate::lehmer::Stream;
 use crate::{ColumnStatistics, Distinct, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;

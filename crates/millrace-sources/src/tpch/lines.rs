@@ -1,9 +1,9 @@
 //! The lines of a range of orders: what `lineitem` consists of and what order totals are summed from.
 
-use super::random::{Draws, Stream};
 use super::statistics::{self, Ends};
 use super::{ORDERS, PARTS, Scale, array};
 use crate::ColumnStatistics;
+use crate::lehmer::{Draws, Stream};
 use std::cell::OnceCell;
 use std::ops::Range;
 use tpchgen::dates::MIN_GENERATE_DATE;

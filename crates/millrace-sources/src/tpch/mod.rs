@@ -1,10 +1,10 @@
 //! TPC-H: the eight tables and their refresh sets, row for row as dbgen makes them, and the queries.
 //!
 //! Words, texts, dates and key formulas are `tpchgen`'s. The rows are drawn here, a column at a time
-//! and from any row on ([`random`]), because `tpchgen` makes whole rows of a fixed split only: a column
+//! and from any row on ([`crate::lehmer`]), because `tpchgen` makes whole rows of a fixed split only: a column
 //! that nobody reads costs nothing, and any range of rows can be made at once.
 
-pub mod answers;
+mod answers;
 mod array;
 mod customer;
 mod lineitem;
@@ -13,22 +13,22 @@ mod nation;
 mod orders;
 mod part;
 mod partsupp;
-pub mod queries;
-mod random;
+mod queries;
 mod refresh;
 mod region;
 mod statistics;
 mod supplier;
 mod text;
 
+use crate::kit::{Design, Distribution, Kit, Partitions};
 use crate::registry::{Definition, OptionHelp};
+use crate::scale::{self, Options};
 use crate::source::{Preparation, project};
 use crate::{ColumnStatistics, Error, Reference, Source};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::ops::Range;
+use serde_json::json;
+use std::ops::{Range, RangeInclusive};
 
 /// The name of this family of sources.
 pub const FAMILY: &str = "tpch";
@@ -50,10 +50,8 @@ static TABLES: [Definition; 8] = [
     definition::<lineitem::LineItem>(),
 ];
 
-const SF: OptionHelp = OptionHelp {
-    name: "sf",
-    about: "scale factor, a number from 0.0001 to 100000, default 1; 1 is about 1 GB for all tables",
-};
+const SF: OptionHelp =
+    scale::help("scale factor, a number from 0.0001 to 100000, default 1; 1 is about 1 GB for all tables");
 
 const fn definition<T: Table>() -> Definition {
     Definition {
@@ -63,37 +61,82 @@ const fn definition<T: Table>() -> Definition {
         options: &[SF],
         schema: T::schema,
         row_type: Some(T::ROW_TYPE),
+        references: T::REFERENCES,
         benchmark: None,
-        normalize: |options| {
-            let options = Options::read::<T>(options)?;
-            Scale::new(options.sf)?;
-            Ok(json!(options))
-        },
+        normalize: |options| Ok(json!(Options::read(T::NAME, options, Scale::RANGE)?)),
         open: |options| {
-            let scale = Scale::new(Options::read::<T>(options)?.sf)?;
+            let scale = Scale(Options::read(T::NAME, options, Scale::RANGE)?.sf);
             Ok(Box::new(Tpch { table: T::new(scale), schema: T::schema() }))
         },
     }
 }
 
-/// Options of every TPC-H source.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Options {
-    #[serde(default = "Options::default_sf")]
-    sf: f64,
+/// TPC-H as a kit.
+pub static KIT: Kit = Kit {
+    family: FAMILY,
+    title: "TPC-H",
+    scales: Scale::RANGE,
+    tables: &DESIGNS,
+    is_nullable: |field| ["r_comment", "n_comment"].contains(&field.name().as_str()),
+    scale_table: "supplier",
+    scale_of: |suppliers| suppliers as f64 / f64::from(SUPPLIERS),
+    queries: queries::QUERIES,
+    answers: answers::ANSWERS,
+    correlated: Some(("lineitem", "l_partkey")),
+};
+
+/// By the first column of every key, lines lie with their orders and partsupp with its parts.
+static DESIGNS: [Design; 8] = [
+    design("region", &["r_regionkey"], &["r_regionkey"], &[]),
+    design("nation", &["n_nationkey"], &["n_nationkey"], &[&["n_regionkey"]]),
+    design("part", &["p_partkey"], &["p_partkey"], &[]),
+    design("supplier", &["s_suppkey"], &["s_suppkey"], &[&["s_nationkey"]]),
+    Design {
+        is_key_unique: partsupp::is_key_unique,
+        ..design("partsupp", &["ps_partkey", "ps_suppkey"], &["ps_partkey"], &[&["ps_suppkey"]])
+    },
+    design("customer", &["c_custkey"], &["c_custkey"], &[&["c_nationkey"]]),
+    Design {
+        partitions: Some(&Partitions { column: "o_orderdate", ranges: YEARS, is_nullable: false }),
+        ..design("orders", &["o_orderkey"], &["o_orderkey"], &[&["o_custkey"], &["o_orderdate"]])
+    },
+    Design {
+        partitions: Some(&Partitions { column: "l_shipdate", ranges: YEARS, is_nullable: false }),
+        ..design(
+            "lineitem",
+            &["l_orderkey", "l_linenumber"],
+            &["l_orderkey"],
+            &[&["l_partkey", "l_suppkey"], &["l_shipdate"], &["l_receiptdate"]],
+        )
+    },
+];
+
+const fn design(
+    name: &'static str,
+    primary_key: &'static [&'static str],
+    distribution: &'static [&'static str],
+    indexes: &'static [&'static [&'static str]],
+) -> Design {
+    Design {
+        name,
+        primary_key,
+        indexes,
+        partitions: None,
+        distribution: Distribution::By(distribution),
+        is_key_unique: |_| true,
+    }
 }
 
-impl Options {
-    fn default_sf() -> f64 {
-        1.0
-    }
-
-    fn read<T: Table>(options: Value) -> Result<Self, Error> {
-        serde_json::from_value(options)
-            .map_err(|error| Error::Options { source_name: T::NAME, message: error.to_string() })
-    }
-}
+/// Orders are from 1992-01-01 to 1998-08-02, and shipped up to 121 days later.
+const YEARS: &[(&str, &str, &str)] = &[
+    ("1992", "1992-01-01", "1993-01-01"),
+    ("1993", "1993-01-01", "1994-01-01"),
+    ("1994", "1994-01-01", "1995-01-01"),
+    ("1995", "1995-01-01", "1996-01-01"),
+    ("1996", "1996-01-01", "1997-01-01"),
+    ("1997", "1997-01-01", "1998-01-01"),
+    ("1998", "1998-01-01", "1999-01-01"),
+];
 
 /// The names of the eight tables, each after those it refers to.
 pub fn tables() -> impl Iterator<Item = &'static str> {
@@ -123,14 +166,13 @@ impl Preparation for TextPool {
 pub struct Scale(f64);
 
 impl Scale {
-    /// Below this, supplier has no row and its keys cannot be drawn.
-    pub const MIN: f64 = 0.0001;
-    /// The largest the TPC-H specification names.
-    pub const MAX: f64 = 100_000.0;
+    /// Below the smallest, supplier has no row and its keys cannot be drawn.
+    pub const RANGE: RangeInclusive<f64> = 0.0001..=scale::LARGEST;
 
     /// Checks a scale factor.
     pub fn new(sf: f64) -> Result<Self, Error> {
-        if (Self::MIN..=Self::MAX).contains(&sf) { Ok(Self(sf)) } else { Err(Error::ScaleFactor(sf)) }
+        scale::check(sf, Self::RANGE)?;
+        Ok(Self(sf))
     }
 
     /// The number of rows of a table that has `base` rows at scale factor 1.
@@ -215,10 +257,6 @@ impl<T: Table> Source for Tpch<T> {
 
     fn estimated_rows(&self, units: Range<u64>) -> u64 {
         self.table.estimate(units)
-    }
-
-    fn references(&self) -> &'static [Reference] {
-        T::REFERENCES
     }
 
     fn statistics(&self, column: usize, units: Range<u64>) -> ColumnStatistics {

@@ -1,7 +1,7 @@
 //! `nation`: 25 rows at every scale.
 
-use super::random::Stream;
 use super::{Scale, Table, array, refers, statistics};
+use crate::lehmer::Stream;
 use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;

@@ -1,8 +1,8 @@
 //! `orders`: 1,500,000 rows per scale factor.
 
 use super::lines::{self, Lines, MAX_LINES};
-use super::random::Stream;
 use super::{CUSTOMERS, PARTS, Scale, Table, array, part, refers, statistics};
+use crate::lehmer::Stream;
 use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;

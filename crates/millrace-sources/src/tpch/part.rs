@@ -1,7 +1,7 @@
 //! `part`: 200,000 rows per scale factor.
 
-use super::random::Stream;
 use super::{PARTS, Scale, Table, array, statistics};
+use crate::lehmer::Stream;
 use crate::{ColumnStatistics, Distinct};
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::SchemaRef;

@@ -1,24 +1,20 @@
-//! The 22 queries: their texts, their parameters and the orders in which streams run them.
+//! The 22 queries: the specification's functional definitions (clause 2.4), their parameters and the orders of streams.
 //!
-//! The texts are the specification's functional definitions (clause 2.4) in PostgreSQL's SQL, with names in
-//! brackets where a parameter or a table goes. Parameters are the specification's validation values, or
+//! Parameters are the specification's validation values, or
 //! drawn from a seed as qgen 2.14 draws them, even where it leaves the specification's ranges: query 4's
 //! month is one later, query 22's country codes are 20 to 44.
 
-use super::random::{Draws, Stream};
-use super::{Scale, array, tables};
-use crate::Error;
+use super::array;
+use crate::kit::queries::{Choice, Parameters, Queries};
+use crate::lehmer::{Draws, Stream};
 use tpchgen::dates::{MIN_GENERATE_DATE, TPCHDate};
 use tpchgen::distribution::{Distribution, Distributions};
-
-/// How many queries there are; they are numbered from 1.
-pub const COUNT: usize = 22;
 
 macro_rules! texts {
     ($($number:literal),*) => { [$(include_str!(concat!("queries/", $number, ".sql"))),*] };
 }
 
-static TEXTS: [&str; COUNT] = texts!(
+static TEXTS: [&str; 22] = texts!(
     "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17",
     "18", "19", "20", "21", "22"
 );
@@ -30,70 +26,33 @@ static DECORRELATED: [(usize, &str); 3] = [
     (20, include_str!("queries/20.decorrelated.sql")),
 ];
 
-/// Parameters of a query: name and value, in the specification's order.
-pub type Parameters = Vec<(&'static str, String)>;
+pub const QUERIES: Queries = Queries {
+    texts: &TEXTS,
+    decorrelated: &DECORRELATED,
+    parameters,
+    // A generator modulo 2^31 - 1 has no other states.
+    seeds: 1..=(1 << 31) - 2,
+    order,
+};
 
-/// Where parameters come from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Choice {
-    /// The specification's values for validation.
-    Validation,
-    /// Drawn, as `qgen -r SEED -s SF` does.
-    Drawn {
-        /// qgen's seed, from 1 to 2147483646.
-        seed: u32,
-        /// What query 11's fraction depends on.
-        scale: Scale,
-    },
-}
-
-impl Choice {
-    /// The parameters of a query.
-    pub fn parameters(self, query: usize) -> Result<Parameters, Error> {
-        check(query)?;
-        Ok(match self {
-            Choice::Validation => validation(query),
-            Choice::Drawn { seed, scale } => {
-                // qgen gives each query a stream of its own, seeded by one draw after the other.
-                let draws = Stream::new(seed.into(), 1).rows(query as u64).next();
-                drawn(query, draws.expect("streams do not end"), scale)
-            }
-        })
+fn parameters(query: usize, choice: Choice) -> Parameters {
+    match choice {
+        Choice::Validation => validation(query),
+        Choice::Drawn { seed, sf } => {
+            // qgen gives each query a stream of its own, seeded by one draw after the other.
+            let draws = Stream::new(seed as u64, 1).rows(query as u64).next();
+            let drawn = drawn(query, draws.expect("streams do not end"), sf);
+            drawn.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        }
     }
-}
-
-/// The text of a query, ready to run: `table` gives each table's name as it is to be written.
-///
-/// `decorrelated`: as joins or windows, where the text of the specification has a subquery that would run
-/// once for each row of another table. Equal in result, but no variant that the TPC has approved.
-pub fn text(
-    query: usize,
-    parameters: &Parameters,
-    decorrelated: bool,
-    table: impl Fn(&str) -> String,
-) -> Result<String, Error> {
-    check(query)?;
-    let rewritten = DECORRELATED.iter().find(|(number, _)| decorrelated && *number == query);
-    let mut text = rewritten.map_or(TEXTS[query - 1], |(_, text)| text).trim_end().to_owned();
-    for name in tables() {
-        text = text.replace(&format!("[{name}]"), &table(name));
-    }
-    for (name, value) in parameters {
-        text = text.replace(&format!("[{name}]"), value);
-    }
-    Ok(text)
 }
 
 /// The order in which a query stream runs the queries: stream 0 is the power run's (appendix A).
-pub fn order(stream: usize) -> [usize; COUNT] {
+fn order(stream: usize) -> Vec<usize> {
     let words = include_str!("queries/order").split_ascii_whitespace();
     let numbers: Vec<usize> = words.map(|word| word.parse().expect("a number")).collect();
-    let streams: Vec<_> = numbers.chunks_exact(COUNT).collect();
-    streams[stream % streams.len()].try_into().expect("as long as a chunk")
-}
-
-fn check(query: usize) -> Result<(), Error> {
-    if (1..=COUNT).contains(&query) { Ok(()) } else { Err(Error::Query(query as i64)) }
+    let streams: Vec<_> = numbers.chunks_exact(TEXTS.len()).collect();
+    streams[stream % streams.len()].to_vec()
 }
 
 fn validation(query: usize) -> Parameters {
@@ -147,10 +106,10 @@ fn validation(query: usize) -> Parameters {
             ("I7", "17"),
         ],
     };
-    pairs.iter().map(|&(name, value)| (name, value.to_owned())).collect()
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn drawn(query: usize, mut draws: Draws, scale: Scale) -> Parameters {
+fn drawn(query: usize, mut draws: Draws, sf: f64) -> Vec<(&'static str, String)> {
     let words = Distributions::static_default();
     let draws = &mut draws;
     match query {
@@ -187,7 +146,7 @@ fn drawn(query: usize, mut draws: Draws, scale: Scale) -> Parameters {
         9 => vec![("COLOR", word(draws, words.part_colors()))],
         10 => vec![("DATE", month(draws.number(1, 24)))],
         11 => {
-            let fraction = format!("{:.10}", 0.0001 / scale.factor());
+            let fraction = format!("{:.10}", 0.0001 / sf);
             vec![("NATION", name_of(nation(draws))), ("FRACTION", fraction)]
         }
         12 => {
@@ -218,7 +177,7 @@ fn drawn(query: usize, mut draws: Draws, scale: Scale) -> Parameters {
         19 => {
             let brands = [brand(draws), brand(draws), brand(draws)];
             let quantities = [draws.number(1, 10), draws.number(10, 20), draws.number(20, 30)];
-            let mut parameters: Parameters = ["BRAND1", "BRAND2", "BRAND3"].into_iter().zip(brands).collect();
+            let mut parameters: Vec<_> = ["BRAND1", "BRAND2", "BRAND3"].into_iter().zip(brands).collect();
             let quantities = quantities.map(|quantity| quantity.to_string());
             parameters.extend(["QUANTITY1", "QUANTITY2", "QUANTITY3"].into_iter().zip(quantities));
             parameters
@@ -289,41 +248,9 @@ fn shuffled(draws: &mut Draws, numbers: std::ops::RangeInclusive<i64>) -> impl I
 mod tests {
     use super::*;
 
-    fn ready(query: usize, choice: Choice, decorrelated: bool) -> String {
-        text(query, &choice.parameters(query).unwrap(), decorrelated, str::to_owned).unwrap()
-    }
-
     #[test]
-    fn no_text_keeps_a_bracket_and_each_has_all_its_parameters() {
-        let scale = Scale::new(1.0).unwrap();
-        for choice in [Choice::Validation, Choice::Drawn { seed: 7, scale }] {
-            for query in 1..=COUNT {
-                for decorrelated in [false, true] {
-                    let text = ready(query, choice, decorrelated);
-                    assert!(!text.contains(['[', ']']), "{text}");
-                }
-                for (name, _) in choice.parameters(query).unwrap() {
-                    assert!(TEXTS[query - 1].contains(&format!("[{name}]")), "query {query}: {name}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_stream_runs_every_query_once() {
-        for stream in 0..=40 {
-            let mut numbers = order(stream);
-            numbers.sort_unstable();
-            assert!(numbers.into_iter().eq(1..=COUNT), "stream {stream}");
-        }
+    fn streams_run_in_the_specifications_orders() {
         assert_eq!(order(0)[..5], [14, 2, 9, 20, 6]);
         assert_eq!(order(41), order(0));
-    }
-
-    #[test]
-    fn queries_are_numbered_from_1_to_22() {
-        for query in [0, 23] {
-            assert!(matches!(Choice::Validation.parameters(query), Err(Error::Query(_))));
-        }
     }
 }

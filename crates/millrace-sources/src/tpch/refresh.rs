@@ -34,6 +34,7 @@ const fn definition<S: Set>() -> Definition {
         options: &OPTIONS,
         schema: S::schema,
         row_type: S::ROW_TYPE,
+        references: &[],
         benchmark: None,
         normalize: |options| Ok(json!(Options::read(S::NAME, options)?)),
         open: |options| Ok(Box::new(Refresh::<S>::new(&Options::read(S::NAME, options)?)?)),

@@ -1,8 +1,8 @@
 //! `region`: five rows at every scale.
 
-use super::random::Stream;
 use super::{Scale, Table, array, statistics};
 use crate::ColumnStatistics;
+use crate::lehmer::Stream;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! `supplier`: 10,000 rows per scale factor.
 
-use super::random::{Draws, Stream};
 use super::{SUPPLIERS, Scale, Table, array, refers, statistics, text};
+use crate::lehmer::{Draws, Stream};
 use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;

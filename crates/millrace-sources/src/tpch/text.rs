@@ -4,7 +4,7 @@
 //! the state of the random stream at each chunk's beginning is known (`text.states`, checked by a test). So
 //! a few comments cost a few chunks, and many threads can make the whole.
 
-use super::random::Draws;
+use crate::lehmer::Draws;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tpchgen::distribution::{Distribution, Distributions};

@@ -1,4 +1,4 @@
-//! dbgen's random streams, from any row on.
+//! The random streams of dbgen and dsdgen, from any row on: Lehmer's generator modulo 2³¹ - 1.
 //!
 //! Each random column has a stream of its own, and each row of the table owns a fixed number of draws
 //! in it whether it uses them or not. So the state at a row is a power of the multiplier, and no row
@@ -79,6 +79,13 @@ impl Draws {
         } else {
             low + (self.0 as f64 / MODULUS as f64 * range as f64) as i64
         }
+    }
+
+    /// The next number from `low` to `high`, both included, as dsdgen draws it.
+    #[inline]
+    pub fn remainder(&mut self, low: u64, high: u64) -> u64 {
+        self.0 = multiply(self.0, MULTIPLIER);
+        low + self.0 % (high - low + 1)
     }
 
     /// The next number from `low` to `high` by dbgen's 64-bit generator.

@@ -1,0 +1,306 @@
+//! TPC-DS: its 24 tables and `dbgen_version`, row for row as dsdgen makes them, and the queries.
+//!
+//! `tpcdsgen` makes the rows, in its mode that is true to dsdgen. It makes whole rows, from any source row on: so a batch
+//! costs the same whichever of its columns are asked for, unless none is ([`lines`] counts without making).
+
+mod answers;
+mod lines;
+mod queries;
+mod sample;
+mod tables;
+
+use crate::kit::{Design, Distribution, Kit, Partitions};
+use crate::registry::{Definition, OptionHelp};
+use crate::scale::{self, Options};
+use crate::source::project;
+use crate::{ColumnStatistics, Error, Source};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use serde_json::json;
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+use tables::*;
+use tpcdsgen::config::{CompatMode, Scaling, Session, SessionBuilder, Table as Units};
+
+/// The name of this family of sources.
+pub const FAMILY: &str = "tpcds";
+
+/// Below the smallest, some tables have no row for others to refer to.
+pub const SCALES: RangeInclusive<f64> = 0.001..=scale::LARGEST;
+
+/// All sources.
+pub(crate) fn sources() -> impl Iterator<Item = &'static Definition> {
+    SOURCES.iter()
+}
+
+/// The tables, each after those it refers to.
+static SOURCES: [Definition; 25] = [
+    definition::<DbgenVersion>(),
+    definition::<IncomeBandArrow>(),
+    definition::<DateDimArrow>(),
+    definition::<TimeDimArrow>(),
+    definition::<ReasonArrow>(),
+    definition::<ShipModeArrow>(),
+    definition::<WarehouseArrow>(),
+    definition::<CustomerAddressArrow>(),
+    definition::<CustomerDemographicsArrow>(),
+    definition::<HouseholdDemographicsArrow>(),
+    definition::<ItemArrow>(),
+    definition::<PromotionArrow>(),
+    definition::<StoreArrow>(),
+    definition::<CallCenterArrow>(),
+    definition::<CatalogPageArrow>(),
+    definition::<CustomerArrow>(),
+    definition::<WebSiteArrow>(),
+    definition::<WebPageArrow>(),
+    definition::<InventoryArrow>(),
+    definition::<StoreSalesArrow>(),
+    definition::<StoreReturnsArrow>(),
+    definition::<CatalogSalesArrow>(),
+    definition::<CatalogReturnsArrow>(),
+    definition::<WebSalesArrow>(),
+    definition::<WebReturnsArrow>(),
+];
+
+const SF: OptionHelp =
+    scale::help("scale factor, a number from 0.001 to 100000, default 1; 1 is about 1 GB for all tables");
+
+const fn definition<T: Table>() -> Definition {
+    Definition {
+        family: FAMILY,
+        name: T::NAME,
+        about: T::ABOUT,
+        options: &[SF],
+        schema: schema::<T>,
+        row_type: Some(T::ROW_TYPE),
+        references: T::REFERENCES,
+        benchmark: None,
+        normalize: |options| Ok(json!(Options::read(T::NAME, options, SCALES)?)),
+        open: |options| Ok(Box::new(Tpcds::<T>::new(Options::read(T::NAME, options, SCALES)?.sf)?)),
+    }
+}
+
+/// The schema of `tpcdsgen-arrow`, with strings laid end to end as all sources have them.
+fn schema<T: Table>() -> SchemaRef {
+    let plain = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(T::schema().fields().iter().map(plain).collect::<Vec<_>>()))
+}
+
+/// TPC-DS as a kit.
+pub static KIT: Kit = Kit {
+    family: FAMILY,
+    title: "TPC-DS",
+    scales: SCALES,
+    tables: &DESIGNS,
+    is_nullable: |field| field.is_nullable(),
+    scale_table: "customer",
+    scale_of,
+    queries: queries::QUERIES,
+    answers: answers::ANSWERS,
+    correlated: None,
+};
+
+/// The tables of the benchmark, each after those it refers to: all sources but `dbgen_version`.
+static DESIGNS: [Design; 24] = [
+    small::<IncomeBandArrow>(),
+    small::<DateDimArrow>(),
+    small::<TimeDimArrow>(),
+    small::<ReasonArrow>(),
+    small::<ShipModeArrow>(),
+    small::<WarehouseArrow>(),
+    large::<CustomerAddressArrow>(&[]),
+    large::<CustomerDemographicsArrow>(&[]),
+    small::<HouseholdDemographicsArrow>(),
+    large::<ItemArrow>(&[]),
+    small::<PromotionArrow>(),
+    small::<StoreArrow>(),
+    small::<CallCenterArrow>(),
+    small::<CatalogPageArrow>(),
+    large::<CustomerArrow>(&[&["c_current_cdemo_sk"], &["c_current_addr_sk"]]),
+    small::<WebSiteArrow>(),
+    small::<WebPageArrow>(),
+    // By item, because the key begins with the date, of which there are few.
+    Design {
+        distribution: Distribution::By(&["inv_item_sk"]),
+        partitions: Some(&years("inv_date_sk", false)),
+        ..large::<InventoryArrow>(&[&["inv_item_sk"]])
+    },
+    by_year::<StoreSalesArrow>(
+        &[&["ss_sold_date_sk"], &["ss_customer_sk"], &["ss_ticket_number"]],
+        &years("ss_sold_date_sk", true),
+    ),
+    by_year::<StoreReturnsArrow>(
+        &[&["sr_returned_date_sk"], &["sr_customer_sk"], &["sr_ticket_number"]],
+        &years("sr_returned_date_sk", true),
+    ),
+    by_year::<CatalogSalesArrow>(
+        &[&["cs_sold_date_sk"], &["cs_bill_customer_sk"], &["cs_order_number"]],
+        &years("cs_sold_date_sk", true),
+    ),
+    by_year::<CatalogReturnsArrow>(
+        &[&["cr_returned_date_sk"], &["cr_returning_customer_sk"], &["cr_order_number"]],
+        &years("cr_returned_date_sk", true),
+    ),
+    by_year::<WebSalesArrow>(
+        &[&["ws_sold_date_sk"], &["ws_bill_customer_sk"], &["ws_order_number"]],
+        &years("ws_sold_date_sk", true),
+    ),
+    by_year::<WebReturnsArrow>(
+        &[&["wr_returned_date_sk"], &["wr_returning_customer_sk"], &["wr_order_number"]],
+        &years("wr_returned_date_sk", true),
+    ),
+];
+
+/// A table that each segment of a cluster has as a whole.
+const fn small<T: Table>() -> Design {
+    Design {
+        name: T::NAME,
+        primary_key: T::KEY,
+        indexes: &[],
+        partitions: None,
+        distribution: Distribution::Replicated,
+        is_key_unique: |_| true,
+    }
+}
+
+const fn large<T: Table>(indexes: &'static [&'static [&'static str]]) -> Design {
+    Design { indexes, distribution: Distribution::By(T::KEY), ..small::<T>() }
+}
+
+/// Sales and returns: of a line both have the same key, so they are on the same segment.
+const fn by_year<T: Table>(
+    indexes: &'static [&'static [&'static str]],
+    partitions: &'static Partitions,
+) -> Design {
+    Design { partitions: Some(partitions), ..large::<T>(indexes) }
+}
+
+/// Partitions by year. Dates are keys of `date_dim`, which are numbers of days; sales are from 1998 to 2002, what follows
+/// from them up to 2003.
+const fn years(column: &'static str, is_nullable: bool) -> Partitions {
+    Partitions {
+        column,
+        ranges: &[
+            ("1998", "2450815", "2451180"),
+            ("1999", "2451180", "2451545"),
+            ("2000", "2451545", "2451911"),
+            ("2001", "2451911", "2452276"),
+            ("2002", "2452276", "2452641"),
+            ("2003", "2452641", "2453006"),
+        ],
+        is_nullable,
+    }
+}
+
+/// The scale factor at which there are so many customers: below 1 in proportion; else one of the specification's, or the
+/// first integer. Between the specification's their number falls as well as rises.
+fn scale_of(customers: u64) -> f64 {
+    const AT_1: f64 = 100_000.0;
+    const DEFINED: [u32; 9] = [1, 10, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000];
+    let has_as_many = |sf: &f64| Scaling::new(*sf).get_row_count(Units::Customer) == customers;
+    let known = DEFINED.into_iter().chain(1..1_000).map(f64::from).find(has_as_many);
+    known.unwrap_or(customers as f64 / AT_1)
+}
+
+/// A table at a scale factor.
+struct Tpcds<T> {
+    session: Session,
+    schema: SchemaRef,
+    table: std::marker::PhantomData<T>,
+}
+
+/// Counting the lines of this many units takes no longer than a planner may; of those returned, a tenth of it.
+const QUICKLY_COUNTED: u64 = 2_000_000;
+
+impl<T: Table> Tpcds<T> {
+    fn new(sf: f64) -> Result<Self, Error> {
+        let arguments = format!("-scale {sf}");
+        let session = SessionBuilder::new()
+            .with_scale_factor(sf)
+            .with_compat_mode(CompatMode::C)
+            .with_command_line_arguments(arguments)
+            .build()
+            .map_err(|_| Error::ScaleFactor { sf, least: *SCALES.start() })?;
+        Ok(Self { session, schema: schema::<T>(), table: std::marker::PhantomData })
+    }
+
+    fn clamp(&self, units: Range<u64>) -> Range<u64> {
+        units.start.min(self.units())..units.end.min(self.units())
+    }
+}
+
+impl<T: Table> Source for Tpcds<T> {
+    fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+
+    fn units(&self) -> u64 {
+        self.session.get_scaling().get_row_count(T::UNITS)
+    }
+
+    fn rows_per_unit(&self) -> f64 {
+        match T::LINES {
+            Lines::One => 1.0,
+            Lines::Sold(channel) => channel.mean(),
+            Lines::Returned(channel) => channel.mean_returned(),
+        }
+    }
+
+    fn rows(&self, units: Range<u64>) -> u64 {
+        let units = self.clamp(units);
+        match T::LINES {
+            Lines::One => units.end - units.start,
+            Lines::Sold(channel) => channel.lines(&units),
+            Lines::Returned(channel) => channel.returns(&units),
+        }
+    }
+
+    fn estimated_rows(&self, units: Range<u64>) -> u64 {
+        let units = self.clamp(units);
+        let quickly_counted = match T::LINES {
+            Lines::One => u64::MAX,
+            Lines::Sold(_) => QUICKLY_COUNTED,
+            Lines::Returned(_) => QUICKLY_COUNTED / 10,
+        };
+        let count = units.end - units.start;
+        if count <= quickly_counted { self.rows(units) } else { (count as f64 * self.rows_per_unit()) as u64 }
+    }
+
+    fn statistics(&self, column: usize, units: Range<u64>) -> ColumnStatistics {
+        match self.schema.fields().get(column) {
+            Some(field) if !units.is_empty() => {
+                let sf = self.session.get_scaling().get_scale();
+                let statistics = sample::statistics(self, T::NAME, sf, column);
+                // The rows of a unit are together, and keys ascend.
+                if matches!(T::LINES, Lines::One) && *T::KEY == [field.name()] {
+                    sample::of_key(statistics, &units)
+                } else {
+                    statistics
+                }
+            }
+            _ => ColumnStatistics::default(),
+        }
+    }
+
+    fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error> {
+        let units = self.clamp(units);
+        if columns.is_empty() {
+            return project(T::NAME, &self.schema, columns, self.rows(units), |_| unreachable!("no column"));
+        }
+        let made = if units.is_empty() { None } else { T::rows(self.session.clone(), units).transpose()? };
+        let made = made.unwrap_or_else(|| RecordBatch::new_empty(T::schema()));
+        let column = |name: &str| plain(made.column_by_name(name).expect("the schemas have the same names"));
+        project(T::NAME, &self.schema, columns, made.num_rows() as u64, column)
+    }
+}
+
+/// A column with strings laid end to end.
+fn plain(array: &ArrayRef) -> ArrayRef {
+    match array.as_string_view_opt() {
+        Some(strings) => Arc::new(strings.iter().collect::<StringArray>()),
+        None => ArrayRef::clone(array),
+    }
+}

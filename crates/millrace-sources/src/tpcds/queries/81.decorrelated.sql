@@ -1,0 +1,25 @@
+-- Customers Who Return Much to the Catalog, the average as a window over the customers of a state
+WITH customer_total_return AS (
+    SELECT cr_returning_customer_sk AS ctr_customer_sk,
+           ca_state AS ctr_state,
+           sum(cr_return_amt_inc_tax) AS ctr_total_return,
+           avg(sum(cr_return_amt_inc_tax)) OVER (PARTITION BY ca_state) AS ctr_average_return
+    FROM [catalog_returns], [date_dim], [customer_address]
+    WHERE cr_returned_date_sk = d_date_sk
+      AND d_year = [YEAR]
+      AND cr_returning_addr_sk = ca_address_sk
+    GROUP BY cr_returning_customer_sk, ca_state
+)
+SELECT c_customer_id, c_salutation, c_first_name, c_last_name, ca_street_number, ca_street_name,
+       ca_street_type, ca_suite_number, ca_city, ca_county, ca_state, ca_zip, ca_country, ca_gmt_offset,
+       ca_location_type, ctr_total_return
+FROM customer_total_return, [customer_address], [customer]
+WHERE ctr_total_return > ctr_average_return * 1.2
+  AND ctr_state IS NOT NULL
+  AND ca_address_sk = c_current_addr_sk
+  AND ca_state = '[STATE]'
+  AND ctr_customer_sk = c_customer_sk
+ORDER BY c_customer_id, c_salutation, c_first_name, c_last_name, ca_street_number, ca_street_name,
+         ca_street_type, ca_suite_number, ca_city, ca_county, ca_state, ca_zip, ca_country,
+         ca_gmt_offset, ca_location_type, ctr_total_return
+LIMIT 100

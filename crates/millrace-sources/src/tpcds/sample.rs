@@ -1,0 +1,137 @@
+//! What is known of columns, from a sample of the rows: some thousands, made once for each table and scale factor.
+//!
+//! dsdgen draws most columns from word lists with weights, from calendars and from other columns, so formulas for all of
+//! them would be a second generator. The estimates are those of ANALYZE.
+
+use crate::{ColumnStatistics, Distinct, Source};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, UInt32Array};
+use arrow::compute::{SortOptions, concat, partition, sort, take};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// About this many rows, from ranges of units spread evenly over the table.
+const ROWS: f64 = 6_000.0;
+const RANGES: u64 = 8;
+
+/// As many values as `default_statistics_target` has the server keep.
+const MOST_VALUES: usize = 100;
+
+/// Samples kept: of all tables at two scale factors.
+const MOST_SAMPLES: usize = 50;
+
+type Key = (&'static str, u64);
+
+static SAMPLES: LazyLock<Mutex<HashMap<Key, Arc<[ColumnStatistics]>>>> = LazyLock::new(Mutex::default);
+
+/// The statistics of a column of a table at a scale factor.
+pub fn statistics(source: &dyn Source, table: &'static str, sf: f64, column: usize) -> ColumnStatistics {
+    let mut samples = SAMPLES.lock().unwrap_or_else(PoisonError::into_inner);
+    if samples.len() >= MOST_SAMPLES {
+        samples.clear();
+    }
+    let sample = samples.entry((table, sf.to_bits())).or_insert_with(|| of_all_columns(source));
+    sample.get(column).cloned().unwrap_or_default()
+}
+
+/// The statistics of a key of rows numbered from 1.
+pub fn of_key(sampled: ColumnStatistics, units: &Range<u64>) -> ColumnStatistics {
+    let is_numbered = sampled.bounds.as_ref().is_some_and(|bounds| first_number(bounds) == Some(1));
+    if !is_numbered {
+        return ColumnStatistics { distinct: Distinct::Share(1.0), ..sampled };
+    }
+    let ends = [units.start as i32 + 1, units.end as i32];
+    ColumnStatistics::unique().within(Arc::new(Int32Array::from_iter_values(ends)))
+}
+
+fn first_number(bounds: &ArrayRef) -> Option<i32> {
+    bounds.as_primitive_opt::<arrow::datatypes::Int32Type>()?.values().first().copied()
+}
+
+fn of_all_columns(source: &dyn Source) -> Arc<[ColumnStatistics]> {
+    let columns: Vec<usize> = (0..source.schema().fields().len()).collect();
+    let made: Result<Vec<_>, _> =
+        ranges(source).into_iter().map(|units| source.batch(units, &columns)).collect();
+    let Ok(batches) = made else { return Arc::default() };
+    let rows = source.estimated_rows(0..source.units()) as f64;
+    let of_column = |column: usize| {
+        let parts: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(column).as_ref()).collect();
+        concat(&parts).ok().and_then(|values| of_values(&values, rows)).unwrap_or_default()
+    };
+    columns.into_iter().map(of_column).collect()
+}
+
+/// Which units are sampled: all of a table with few rows.
+fn ranges(source: &dyn Source) -> Vec<Range<u64>> {
+    let units = source.units();
+    let sampled = (ROWS / source.rows_per_unit()) as u64;
+    if units <= 2 * sampled {
+        return std::iter::once(0..units).collect();
+    }
+    let of_range = sampled / RANGES;
+    let range = |number| {
+        let start = (units - of_range) * number / (RANGES - 1);
+        start..start + of_range
+    };
+    (0..RANGES).map(range).collect()
+}
+
+/// Estimates from some values of a column what holds for all `rows` of the table.
+fn of_values(values: &ArrayRef, rows: f64) -> Option<ColumnStatistics> {
+    let sampled = values.len() as f64;
+    let nulls = values.null_count();
+    let sorted = sort(values, Some(SortOptions { descending: false, nulls_first: false })).ok()?;
+    let sorted = sorted.slice(0, values.len() - nulls);
+    let null_fraction = nulls as f64 / sampled.max(1.0);
+    if sorted.is_empty() {
+        return Some(ColumnStatistics { null_fraction, ..ColumnStatistics::default() });
+    }
+    let groups = partition(&[ArrayRef::clone(&sorted)]).ok()?.ranges();
+    let known = if is_complete(&groups, sampled, rows) && groups.len() <= MOST_VALUES {
+        common(&sorted, groups, sampled)?
+    } else {
+        ColumnStatistics::of(distinct(&groups, sorted.len() as f64, rows * (1.0 - null_fraction)))
+            .within(bounds(&sorted)?)
+    };
+    let known = match mean_length(&sorted) {
+        Some(length) => known.of_length(length),
+        None => known,
+    };
+    Some(ColumnStatistics { null_fraction, ..known })
+}
+
+/// Whether the sample has all values there are: it has all rows, or each value more than once.
+fn is_complete(groups: &[Range<usize>], sampled: f64, rows: f64) -> bool {
+    sampled >= rows || groups.iter().all(|group| group.len() > 1)
+}
+
+fn common(sorted: &ArrayRef, mut groups: Vec<Range<usize>>, sampled: f64) -> Option<ColumnStatistics> {
+    groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    let firsts: UInt32Array = groups.iter().map(|group| group.start as u32).collect();
+    let shares = groups.iter().map(|group| group.len() as f64 / sampled).collect();
+    Some(ColumnStatistics::weighted(take(sorted, &firsts, None).ok()?, shares))
+}
+
+/// The estimator of Haas and Stokes, as ANALYZE uses it.
+fn distinct(groups: &[Range<usize>], sampled: f64, rows: f64) -> Distinct {
+    let once = groups.iter().filter(|group| group.len() == 1).count() as f64;
+    let found = groups.len() as f64;
+    if once >= sampled {
+        return Distinct::Share(1.0);
+    }
+    let number = sampled * found / (sampled - once + once * sampled / rows.max(1.0));
+    // A number that grows with the table, if it is more than a tenth of it.
+    if number > rows / 10.0 { Distinct::Share((number / rows).min(1.0)) } else { Distinct::Number(number) }
+}
+
+fn bounds(sorted: &ArrayRef) -> Option<ArrayRef> {
+    let (last, steps) = (sorted.len() - 1, (sorted.len() - 1).clamp(1, MOST_VALUES));
+    let places: UInt32Array = (0..=steps).map(|step| (last * step / steps) as u32).collect();
+    take(sorted, &places, None).ok()
+}
+
+fn mean_length(sorted: &ArrayRef) -> Option<f64> {
+    let strings = sorted.as_string_opt::<i32>()?;
+    let bytes: usize = strings.iter().flatten().map(str::len).sum();
+    Some(bytes as f64 / strings.len() as f64)
+}
