@@ -53,7 +53,7 @@ enum Command {
     /// Loads TPC-DS's tables and measures: 99 queries, in one session or in several streams
     #[command(after_help = AFTER_HELP)]
     Tpcds(tpc::Arguments),
-    /// Writes report.html, summary.md and metrics.csv of a run or a benchmark
+    /// Writes report.html, summary.md and metrics.csv of a run or a benchmark, or of two TPC tests beside each other
     #[command(after_help = AFTER_HELP)]
     Report(report::Arguments),
     /// Writes a source to Parquet, CSV, tbl or Arrow files, without a server
