@@ -287,3 +287,71 @@ fn power_table(stream: &Measured) -> Table {
         rows: stream.timings.iter().zip(1..).map(row).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::benchmark::{TPC_DS, TPC_H};
+    use super::*;
+
+    /// A stream whose steps took a second each.
+    fn stream(name: &str, steps: impl IntoIterator<Item = Timed>) -> Measured {
+        let timing = |step| Timing { step, seconds: 1.0, rows: None };
+        let timings: Vec<Timing> = steps.into_iter().map(timing).collect();
+        Measured { name: name.to_owned(), seconds: timings.len() as f64, timings }
+    }
+
+    /// Two streams, beside one that refreshes where there is one.
+    fn results(benchmark: &'static Benchmark) -> Results {
+        let queries = || (1..=benchmark.queries).map(Timed::Query);
+        let pair = |set| Function::PAIR.map(|function| Timed::Refresh(function, set));
+        let refresh = (1..=2).flat_map(pair);
+        Results {
+            benchmark,
+            title: String::new(),
+            sf: 10.0,
+            facts: Vec::new(),
+            load_seconds: Some(60.0),
+            power: Some(stream("stream 0", queries())),
+            throughput: Some(Throughput {
+                queries: vec![stream("stream 1", queries()), stream("stream 2", queries())],
+                refresh: benchmark.refreshes.then(|| stream("refresh stream", refresh)),
+                seconds: 100.0,
+            }),
+        }
+    }
+
+    fn values(results: &Results) -> Vec<[String; 2]> {
+        let rows = results.metrics().rows.into_iter();
+        rows.map(|row| [row[0].clone(), row[1].clone()]).collect()
+    }
+
+    #[test]
+    fn each_benchmark_has_its_metrics() {
+        let of_tpch = [["Power@10", "36000.00"], ["Throughput@10", "15840.00"], ["QphH@10", "23880.12"]];
+        assert_eq!(values(&results(&TPC_H)), of_tpch);
+        let of_tpcds = [
+            ["Load", "60.000 s"],
+            ["Power test", "99.000 s"],
+            ["Power test, mean", "1.000 s"],
+            ["Throughput test", "100.000 s"],
+            ["Throughput test, mean", "1.000 s"],
+        ];
+        assert_eq!(values(&results(&TPC_DS)), of_tpcds);
+        let power = Results { load_seconds: None, throughput: None, ..results(&TPC_DS) };
+        assert_eq!(values(&power), of_tpcds[1..3]);
+        let throughput = Results { power: None, ..results(&TPC_H) };
+        assert_eq!(values(&throughput), of_tpch[1..2]);
+    }
+
+    #[test]
+    fn only_what_was_measured_has_tables() {
+        let titles = |results: Results| -> Vec<&str> {
+            results.document().tables.iter().map(|table| table.title).collect()
+        };
+        let both = ["Metrics", "Power test", "Throughput test", "Queries of the streams"];
+        assert_eq!(titles(results(&TPC_DS)), both);
+        assert_eq!(titles(results(&TPC_H))[..4], both);
+        assert_eq!(titles(results(&TPC_H))[4..], ["Refresh functions beside the streams"]);
+        assert_eq!(titles(Results { throughput: None, ..results(&TPC_H) }), both[..2]);
+    }
+}
