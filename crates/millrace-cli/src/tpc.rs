@@ -48,7 +48,7 @@ pub struct Arguments {
     /// Loads the tables at this scale factor, or resumes loading; without it they are used as they are
     #[arg(long)]
     sf: Option<f64>,
-    /// Schema of the tables; the benchmark's name if not given
+    /// Schema of the tables; if not given, tpch or tpcds
     #[arg(long)]
     schema: Option<String>,
     /// Query streams of the throughput test; if not given, the fewest that the specification allows at the scale factor
