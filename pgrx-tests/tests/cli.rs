@@ -372,12 +372,23 @@ fn wrong_calls_say_what_is_wrong() {
         (alone(&["report", "bench"]), 2, &["millrace: no server is named", "HINT:  Give --host,"]),
         (alone(&["tpch", "fast"]), 2, &["[possible values: power, throughput, both]"]),
         (alone(&["tpch", "throughput", "--streams", "0"]), 2, &["0 is not in 1..=100"]),
+        (alone(&["tpcds", "refresh"]), 2, &["[possible values: power, throughput, both]"]),
         (
             on(&cluster, &["tpch", "power", "--yes"]),
             1,
             &["millrace: schema \"tpch\" has no TPC-H tables", "HINT:  Give --sf to load them."],
         ),
+        (
+            on(&cluster, &["tpcds", "power", "--yes"]),
+            1,
+            &["millrace: schema \"tpcds\" has no TPC-DS tables", "HINT:  Give --sf to load them."],
+        ),
         (on(&cluster, &["tpch", "power", "--sf", "1"]), 2, &["there is no terminal to ask for leave on"]),
+        (
+            alone(&["report", "nonesuch/metrics.csv"]),
+            2,
+            &["millrace: there is nothing to compare nonesuch/metrics.csv with", "HINT:  --against names"],
+        ),
         (
             on(&cluster, &["tpch", "power", "--sf", "1e9", "--yes"]),
             1,
@@ -433,7 +444,8 @@ fn wrong_calls_say_what_is_wrong() {
         }
     }
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_progress"), 0, "nothing was begun");
-    let made = "SELECT count(*) FROM pg_namespace WHERE nspname IN ('bench', 'millrace_demo', 'tpch')";
+    let made =
+        "SELECT count(*) FROM pg_namespace WHERE nspname IN ('bench', 'millrace_demo', 'tpch', 'tpcds')";
     assert_eq!(one::<i64>(&mut client, made), 0, "nothing was made");
 }
 
@@ -563,7 +575,7 @@ fn a_terminal_is_asked_and_shows_bars() {
         "--phase",
         "noindex",
     ];
-    for arguments in [&bench[..], &["tpch", "power", "--sf", "0.01"][..]] {
+    for arguments in [&bench[..], &["tpch", "power", "--sf", "0.01"], &["tpcds", "power", "--sf", "0.01"]] {
         // Ctrl-C at the question is an answer.
         let mut terminal = on_a_terminal(&cluster, arguments);
         read_until(&mut terminal, "Continue? [y/N] ");
@@ -725,6 +737,34 @@ fn a_server_without_the_extension_is_told_of() {
 }
 
 #[test]
+fn what_is_refused_starts_no_server() {
+    let refused = |arguments: &[&str]| {
+        let mut command = alone(arguments);
+        // With this none could be started, which would be another error.
+        command.env("PG_CONFIG", "/nonesuch/pg_config");
+        fail(command)
+    };
+    for arguments in [
+        &["bench"][..],
+        &["tpch", "power"],
+        &["tpch", "power", "--sf", "0.01"],
+        &["tpcds", "throughput", "--sf", "0.01"],
+    ] {
+        let (code, said) = refused(arguments);
+        let why = "millrace: there is no terminal to ask for leave on\nHINT:  --yes answers in advance.\n";
+        assert_eq!((code, said.as_str()), (2, why), "{arguments:?}");
+    }
+    for (family, name) in [("tpch", "TPC-H"), ("tpcds", "TPC-DS")] {
+        let (code, said) = refused(&[family, "power", "--yes"]);
+        let why =
+            format!("millrace: schema \"{family}\" has no {name} tables\nHINT:  Give --sf to load them.\n");
+        assert_eq!((code, said), (1, why));
+    }
+    let (code, said) = refused(&["bench", "--yes"]);
+    assert!(code == 1 && said.contains("/nonesuch/pg_config cannot be run"), "{said}");
+}
+
+#[test]
 fn exports_need_no_server() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("export-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
@@ -815,6 +855,49 @@ fn order(steps: &[Step], session: &str) -> Vec<i32> {
     of_session.filter_map(|step| step.name.strip_prefix('Q')?.parse().ok()).collect()
 }
 
+/// The streams, from 0 to the last, had the queries in the order that the server says for seed 19.
+fn assert_in_order(client: &mut Client, family: &str, steps: &[Step], last: i32) {
+    for stream in 0..=last {
+        let expected =
+            format!("SELECT query FROM {family}_queries(seed => 19, stream => {stream}) ORDER BY position");
+        let expected: Vec<i32> = client.query(&expected, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+        assert_eq!(order(steps, &format!("stream {stream}")), expected);
+    }
+}
+
+/// The seconds of the streams of a throughput test by a page's charts, which have all the steps, and nothing else.
+fn charted_streams(page: &str, steps: &[Step]) -> HashMap<String, f64> {
+    let marks = marks(page);
+    let mut expected = HashMap::new();
+    for step in steps {
+        let (chart, label, series) = match (step.test.as_str(), step.name.starts_with('Q')) {
+            ("power", _) => ("Power test", step.name.clone(), step.session.clone()),
+            (_, true) => ("Queries of the streams", step.name.clone(), step.session.clone()),
+            _ => ("Refresh functions beside the streams", format!("set {}", step.set), step.name.clone()),
+        };
+        expected.insert((chart.to_owned(), label, series), step.seconds);
+    }
+    assert_eq!(expected.len(), steps.len());
+    for (mark, value) in &expected {
+        assert_eq!(marks.get(mark), Some(value), "{mark:?}");
+    }
+    let streams = marks.iter().filter(|((chart, ..), _)| chart == "Streams");
+    let streams: HashMap<String, f64> = streams.map(|((_, name, _), value)| (name.clone(), *value)).collect();
+    assert_eq!(marks.len(), steps.len() + streams.len());
+    streams
+}
+
+/// The seconds of a throughput test, which has to hold each of its streams.
+fn whole_test(summary: &str, steps: &[Step], streams: &HashMap<String, f64>) -> f64 {
+    let whole = markdown_rows(summary, "Throughput test").last().unwrap()[1].parse::<f64>().unwrap();
+    for (stream, seconds) in streams {
+        let of_stream = steps.iter().filter(|step| step.test == "throughput" && step.session == *stream);
+        let sum: f64 = of_stream.map(|step| step.seconds).sum();
+        assert!(sum <= *seconds && *seconds <= whole, "{stream}: {sum} of {seconds} of {whole}");
+    }
+    whole
+}
+
 #[test]
 fn power_and_throughput_tests_report_their_numbers() {
     let cluster = Cluster::new();
@@ -831,32 +914,11 @@ fn power_and_throughput_tests_report_their_numbers() {
     assert_eq!(steps.len(), 24 + 3 * 22 + 3 * 2);
     let power: Vec<&Step> = steps.iter().filter(|step| step.test == "power").collect();
     assert_eq!((power[0].name.as_str(), power[23].name.as_str()), ("RF1", "RF2"));
-    for stream in 0..=3 {
-        let expected =
-            format!("SELECT query FROM tpch_queries(seed => 19, stream => {stream}) ORDER BY position");
-        let expected: Vec<i32> = client.query(&expected, &[]).unwrap().iter().map(|row| row.get(0)).collect();
-        assert_eq!(order(&steps, &format!("stream {stream}")), expected);
-    }
+    assert_in_order(&mut client, "tpch", &steps, 3);
 
-    // The charts and tables have what the lines have.
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
-    let marks = marks(&page);
-    let mut expected = HashMap::new();
-    for step in &steps {
-        let (chart, label, series) = match (step.test.as_str(), step.name.starts_with('Q')) {
-            ("power", _) => ("Power test", step.name.clone(), step.session.clone()),
-            (_, true) => ("Queries of the streams", step.name.clone(), step.session.clone()),
-            _ => ("Refresh functions beside the streams", format!("set {}", step.set), step.name.clone()),
-        };
-        expected.insert((chart.to_owned(), label, series), step.seconds);
-    }
-    assert_eq!(expected.len(), steps.len());
-    for (mark, value) in &expected {
-        assert_eq!(marks.get(mark), Some(value), "{mark:?}");
-    }
-    let streams = marks.iter().filter(|((chart, ..), _)| chart == "Streams");
-    let streams: HashMap<&str, f64> = streams.map(|((_, name, _), value)| (name.as_str(), *value)).collect();
-    assert_eq!((streams.len(), marks.len()), (4, steps.len() + 4));
+    let streams = charted_streams(&page, &steps);
+    assert_eq!(streams.len(), 4);
     let summary = fs::read_to_string(folder.join("summary.md")).unwrap();
     assert!(summary.contains("not an audited TPC-H result") && page.contains("not an audited TPC-H result"));
     assert!(summary.contains("- Seed: 19\n") && summary.contains("- Refresh sets: 1 to 4\n"), "{summary}");
@@ -873,12 +935,7 @@ fn power_and_throughput_tests_report_their_numbers() {
     });
     let expected = 3600.0 * 0.01 / raised.product::<f64>().powf(1.0 / 24.0);
     assert!((metric("Power@0.01") - expected).abs() < 0.006, "{expected}");
-    let whole = markdown_rows(&summary, "Throughput test").last().unwrap()[1].parse::<f64>().unwrap();
-    for (stream, seconds) in &streams {
-        let of_stream = steps.iter().filter(|step| step.test == "throughput" && step.session == *stream);
-        let sum: f64 = of_stream.map(|step| step.seconds).sum();
-        assert!(sum <= *seconds && *seconds <= whole, "{stream}: {sum} of {seconds} of {whole}");
-    }
+    let whole = whole_test(&summary, &steps, &streams);
     let expected = 3.0 * 22.0 * 3600.0 / whole * 0.01;
     assert!((metric("Throughput@0.01") - expected).abs() < 0.006, "{expected}");
     let expected = (metric("Power@0.01") * metric("Throughput@0.01")).sqrt();
@@ -908,10 +965,76 @@ fn power_and_throughput_tests_report_their_numbers() {
 }
 
 #[test]
-fn tests_of_tpc_h_are_interrupted_and_fail_in_order() {
+fn tests_of_tpc_ds_report_their_numbers() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();
-    client.batch_execute("CALL tpch_load(0)").unwrap();
+    let folder = scratch(&cluster);
+    let place = folder.to_str().unwrap();
+    let printed = succeed(on(
+        &cluster,
+        &["tpcds", "both", "--sf", "0.01", "--streams", "2", "--seed", "19", "--yes", "-o", place],
+    ));
+    assert!(
+        printed.contains("It has no composite metric (QphDS): that counts data maintenance"),
+        "{printed}"
+    );
+
+    let steps = steps(&folder);
+    assert_eq!(steps.len(), 3 * 99);
+    assert!(steps.iter().all(|step| step.name.starts_with('Q') && step.set.is_empty()));
+    assert_in_order(&mut client, "tpcds", &steps, 2);
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    let streams = charted_streams(&page, &steps);
+    let mut names: Vec<&str> = streams.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["stream 1", "stream 2"]);
+
+    let summary = fs::read_to_string(folder.join("summary.md")).unwrap();
+    assert!(summary.contains("- Seed: 19\n") && !summary.contains("Refresh"), "{summary}");
+    assert!(summary.contains(" as joins, which the TPC has not approved"), "{summary}");
+    let metrics = markdown_rows(&summary, "Metrics");
+    let names: Vec<&str> = metrics.iter().map(|row| row[0].as_str()).collect();
+    let [power, throughput] = ["Power test", "Throughput test"];
+    assert_eq!(names, ["Load", power, "Power test, mean", throughput, "Throughput test, mean"]);
+    let metric = |name: &str| -> f64 {
+        let row = metrics.iter().find(|row| row[0] == name).unwrap();
+        row[1].strip_suffix(" s").unwrap().parse().unwrap()
+    };
+    let whole = whole_test(&summary, &steps, &streams);
+    assert!((metric(throughput) - whole).abs() < 0.0006, "{whole}");
+    for test in [power, throughput] {
+        let of_test = steps.iter().filter(|step| test.to_lowercase().starts_with(&step.test));
+        let times: Vec<f64> = of_test.map(|step| step.seconds).collect();
+        let mean = (times.iter().map(|time| time.ln()).sum::<f64>() / times.len() as f64).exp();
+        assert!((metric(&format!("{test}, mean")) - mean).abs() < 0.0006, "{mean}");
+    }
+    let sum: f64 = steps.iter().filter(|step| step.test == "power").map(|step| step.seconds).sum();
+    assert!(sum <= metric(power) + 0.0006, "{sum}");
+
+    // On the tables as they are, of which it finds the scale factor; nothing was loaded. Rows are those of all
+    // statements of a query.
+    let printed = succeed(on(&cluster, &["tpcds", "power", "--seed", "20", "--yes", "-o", place]));
+    assert!(printed.contains("\nPower test, mean ") && !printed.contains("\nLoad "), "{printed}");
+    let summary = fs::read_to_string(folder.join("summary.md")).unwrap();
+    assert!(summary.contains("- Scale factor: 0.01\n"), "{summary}");
+    let again = crate::steps(&folder);
+    assert_eq!(again.len(), 99);
+    for step in again.iter().filter(|step| ["Q3", "Q14", "Q23", "Q24", "Q39"].contains(&step.name.as_str())) {
+        let number = step.name.trim_start_matches('Q');
+        let query =
+            format!("SELECT sql FROM tpcds_queries('tpcds', 20, 0, 0.01, true) WHERE query = {number}");
+        let query: String = one(&mut client, &query);
+        assert_eq!(query.lines().any(|line| line == ";"), number != "3", "{query}");
+        assert_eq!(step.rows, rows(&mut client, &query).len().to_string(), "{}", step.name);
+    }
+}
+
+/// Interrupts the tests of a benchmark while they load a table and while they query one, and lets that table be missing.
+fn interrupt_and_fail(family: &str, loaded: &str, queried: &str) {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute(&format!("CALL {family}_load(0)")).unwrap();
+    let (loaded, queried) = (format!("{family}.{loaded}"), format!("{family}.{queried}"));
     let mut blocker = cluster.connect();
     let waiting = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass";
     let mut interrupted = |arguments: &[&str], table: &str, mode: &str| {
@@ -927,19 +1050,85 @@ fn tests_of_tpc_h_are_interrupted_and_fail_in_order() {
         assert!(said.contains("millrace: interrupted\nHINT:  "), "{said}");
         assert!(said.ends_with(&format!("{}\n", arguments.join(" "))), "it says how to resume: {said}");
     };
-    interrupted(&["tpch", "power", "--sf", "0.01", "--yes"], "tpch.lineitem", "SHARE");
-    succeed(on(&cluster, &["tpch", "power", "--sf", "0.01", "--yes"]));
-    interrupted(&["tpch", "power", "--yes"], "tpch.region", "ACCESS EXCLUSIVE");
-    interrupted(&["tpch", "throughput", "--yes"], "tpch.region", "ACCESS EXCLUSIVE");
+    interrupted(&[family, "power", "--sf", "0.01", "--yes"], &loaded, "SHARE");
+    succeed(on(&cluster, &[family, "power", "--sf", "0.01", "--yes"]));
+    interrupted(&[family, "power", "--yes"], &queried, "ACCESS EXCLUSIVE");
+    interrupted(&[family, "throughput", "--yes"], &queried, "ACCESS EXCLUSIVE");
     let mut client = cluster.connect();
     wait_until("the sessions' end", || {
         one(&mut client, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'millrace'")
     });
     // An error of one stream ends all, and is the command's.
-    client.batch_execute("ALTER TABLE tpch.region RENAME TO continent").unwrap();
-    let mut command = on(&cluster, &["tpch", "throughput", "--yes", "--streams", "4"]);
+    client.batch_execute(&format!("ALTER TABLE {queried} RENAME TO elsewhere")).unwrap();
+    let mut command = on(&cluster, &[family, "throughput", "--yes", "--streams", "4"]);
     let Output { status, stderr, .. } = command.output().unwrap();
     let said = text(&stderr);
     assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("millrace: relation \"tpch.region\" does not exist\nSQLSTATE:  42P01\n"), "{said}");
+    let why = format!("millrace: relation \"{queried}\" does not exist\nSQLSTATE:  42P01\n");
+    assert!(said.contains(&why), "{said}");
+}
+
+#[test]
+fn tests_of_tpc_h_are_interrupted_and_fail_in_order() {
+    interrupt_and_fail("tpch", "lineitem", "region");
+}
+
+#[test]
+fn tests_of_tpc_ds_are_interrupted_and_fail_in_order() {
+    interrupt_and_fail("tpcds", "store_sales", "date_dim");
+}
+
+#[test]
+fn two_tests_are_compared_without_a_server() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("compared-{}", std::process::id()));
+    let place = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    // A power test of 99 queries, each of which takes as many milliseconds as its number says, or Q7 twice that.
+    let write = |name: &str, factor: usize| {
+        let line = |query: usize| {
+            let milliseconds = if query == 7 { query * factor } else { query };
+            format!("power,stream 0,{query},Q{query},,0.{milliseconds:03},1\n")
+        };
+        let head = "test,session,position,step,refresh_set,seconds,rows\n".to_owned();
+        fs::create_dir_all(folder.join(name)).unwrap();
+        fs::write(folder.join(name).join("metrics.csv"), head + &(1..=99).map(line).collect::<String>())
+            .unwrap();
+    };
+    write("earlier", 1);
+    write("now", 2);
+    let (earlier, now) = (place("earlier/metrics.csv"), place("now/metrics.csv"));
+    let compare = |output: &str, more: &[&str]| {
+        alone(&[&["report", &now, "--against", &earlier, "--output", &place(output)][..], more].concat())
+    };
+    let printed = succeed(compare("compared", &["--max-slowdown", "100"]));
+    let verdict =
+        "2 of 100 figures differ from the earlier report's by more than their spread: 0 faster, 2 slower.";
+    let summary = fs::read_to_string(folder.join("compared/summary.md")).unwrap();
+    assert!(printed.contains(verdict) && summary.contains(verdict), "{printed}");
+    let rows = markdown_rows(&summary, "Steps against the earlier report");
+    assert_eq!(rows[0], ["power", "whole test", "4.950", "4.957", "0.999", "0.0%", "SLOWER"]);
+    assert_eq!(rows[7], ["power", "Q7", "0.007", "0.014", "0.500", "0.0%", "SLOWER"]);
+    assert_eq!(rows.len(), 100);
+    let marks = marks(&fs::read_to_string(folder.join("compared/report.html")).unwrap());
+    let mark =
+        |series: &str| marks[&("Steps of the power test".to_owned(), "Q7".to_owned(), series.to_owned())];
+    assert_eq!((marks.len(), mark("earlier"), mark("now")), (2 * 99, 0.007, 0.014));
+    let metrics = |name: &str| fs::read_to_string(folder.join(name).join("metrics.csv")).unwrap();
+    assert_eq!(metrics("compared"), metrics("now"));
+
+    let Output { status, stderr, .. } = compare("compared", &["--max-slowdown", "99"]).output().unwrap();
+    let why = "millrace: 1 of 100 figures are slower than allowed; the most is Q7 of the power test, 0.500 times as fast\n";
+    assert_eq!((status.code(), text(&stderr).as_str()), (Some(3), why));
+
+    // Neither of the two is replaced, and other tests are not compared.
+    for name in ["earlier", "now"] {
+        let (code, said) = fail(compare(name, &[]));
+        assert!(code == 2 && said.contains("the report would replace "), "{said}");
+    }
+    fs::write(&earlier, "test,session,step,seconds\npower,stream 0,Q1,0.001\n").unwrap();
+    let (code, said) = fail(compare("compared", &[]));
+    assert!(
+        code == 1 && said.contains("the power test has 1 steps in it, 99 in this report\nHINT:  "),
+        "{said}"
+    );
+    fs::remove_dir_all(&folder).unwrap();
 }

@@ -111,6 +111,8 @@ fn options(options: &str, profile: &str) -> String {
 /// Runs or resumes the benchmark, and prints its results. Tables with wrong content, or with other answers than the
 /// baseline, are a failure; slow or large ones are not.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    // Before a server is started, which takes seconds.
+    output::require_leave(arguments.yes)?;
     let display = Display::new();
     let server = Server::find(&arguments.connection)?;
     let verbose = arguments.verbose.then(|| display.clone());

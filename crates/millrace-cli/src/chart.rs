@@ -13,11 +13,31 @@ const WIDTH: f64 = 860.0;
 /// Room for the labels on the left, and for values on the right.
 const LEFT: f64 = 190.0;
 const RIGHT: f64 = 110.0;
-const BAR: f64 = 18.0;
-const GAP: f64 = 12.0;
 const LINE_HEIGHT: f64 = 22.0;
 /// Above the plot, where the legend begins.
 const TOP: f64 = 12.0;
+
+/// Of more groups than this the rows are narrow, and where values lie far apart the scale is logarithmic.
+const MANY: usize = 40;
+/// From this ratio of the largest to the smallest value on, a linear scale would not show the small ones.
+const FAR_APART: f64 = 100.0;
+
+/// How high the rows of bars are.
+struct Rows {
+    /// From one bar of a group to the next.
+    bar: f64,
+    /// What of that is its colour.
+    thickness: f64,
+    /// Between groups.
+    gap: f64,
+    /// Of the style sheet.
+    class: &'static str,
+    /// From the middle of a line to where its text stands.
+    drop: f64,
+}
+
+const ROOMY: Rows = Rows { bar: 18.0, thickness: 16.0, gap: 12.0, class: "", drop: 4.5 };
+const NARROW: Rows = Rows { bar: 13.0, thickness: 12.0, gap: 4.0, class: "narrow", drop: 4.0 };
 
 /// What a number counts, and so how it is written.
 #[derive(Clone, Copy)]
@@ -65,7 +85,8 @@ fn rounded(value: f64) -> String {
         size if size >= 100.0 => 0,
         size if size >= 10.0 => 1,
         size if size >= 1.0 => 2,
-        _ => 3,
+        size if size >= 0.001 => 3,
+        _ => 6,
     };
     let text = format!("{value:.digits$}");
     match text.contains('.') {
@@ -74,13 +95,14 @@ fn rounded(value: f64) -> String {
     }
 }
 
-/// An axis from zero whose steps are 1, 2 or 5 times a power of the base.
+/// An axis, which begins and ends with a tick.
 struct Axis {
-    step: f64,
-    end: f64,
+    ticks: Vec<f64>,
+    is_logarithmic: bool,
 }
 
 impl Axis {
+    /// From zero, in steps of 1, 2 or 5 times a power of the base.
     fn up_to(most: f64, unit: Unit) -> Self {
         let most = if most > 0.0 { most } else { 1.0 };
         let rough = most / 5.0;
@@ -92,12 +114,28 @@ impl Axis {
         let power = prefix * 10f64.powf((rough / prefix).log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= rough);
         let step = step.unwrap_or(10.0 * power);
-        Self { step, end: (most / step - 1e-9).ceil().max(1.0) * step }
+        let steps = (most / step - 1e-9).ceil().max(1.0) as u32;
+        Self { ticks: (0..=steps).map(|tick| f64::from(tick) * step).collect(), is_logarithmic: false }
     }
 
-    fn ticks(&self) -> impl Iterator<Item = f64> {
-        let count = (self.end / self.step).round() as u32;
-        (0..=count).map(|tick| f64::from(tick) * self.step)
+    /// By powers of ten. The smallest value is above the first, so that its bar is seen.
+    fn logarithmic(least: f64, most: f64) -> Self {
+        let first = least.log10().ceil() as i32 - 1;
+        let last = most.log10().ceil() as i32;
+        Self { ticks: (first..=last).map(|power| 10f64.powi(power)).collect(), is_logarithmic: true }
+    }
+
+    /// Where a value is: 0 at the axis' beginning, 1 at its end.
+    fn place(&self, value: f64) -> f64 {
+        let measure = |value: f64| if self.is_logarithmic { value.log10() } else { value };
+        let ends = [self.ticks.first(), self.ticks.last()];
+        let [first, last] = ends.map(|tick| measure(tick.copied().unwrap_or_default()));
+        // What no logarithm shows is at the beginning, too.
+        ((measure(value) - first) / (last - first)).max(0.0)
+    }
+
+    fn name(&self, unit: Unit) -> &'static str {
+        if self.is_logarithmic { "logarithmic" } else { unit.name() }
     }
 }
 
@@ -137,9 +175,9 @@ fn legend(names: &[String], dashed: bool) -> (Markup, f64) {
     (marks, y + LINE_HEIGHT)
 }
 
-fn svg(title: &str, height: f64, content: &Markup) -> Markup {
+fn svg(title: &str, class: &str, height: f64, content: &Markup) -> Markup {
     html! {
-        svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (height) } width=(WIDTH) height=(height) role="img" aria-label=(title) {
+        svg xmlns="http://www.w3.org/2000/svg" class=[Some(class).filter(|class| !class.is_empty())] viewBox={ "0 0 " (WIDTH) " " (height) } width=(WIDTH) height=(height) role="img" aria-label=(title) {
             title { (title) }
             (content)
         }
@@ -165,6 +203,14 @@ struct Segment {
 }
 
 impl Bars {
+    fn has_many(&self) -> bool {
+        self.groups.len() > MANY
+    }
+
+    fn rows(&self) -> &'static Rows {
+        if self.has_many() { &NARROW } else { &ROOMY }
+    }
+
     /// The bars of a group whose first one is at height `y`.
     fn segments(&self, values: &[Option<f64>], y: f64) -> Vec<Segment> {
         let mut from = 0.0;
@@ -176,7 +222,7 @@ impl Bars {
                 if self.stacked {
                     from += value
                 } else {
-                    line += BAR
+                    line += self.rows().bar
                 }
                 segment
             })
@@ -185,7 +231,7 @@ impl Bars {
 
     fn group_height(&self, values: &[Option<f64>]) -> f64 {
         let bars = if self.stacked { 1 } else { values.iter().flatten().count().max(1) };
-        bars as f64 * BAR + GAP
+        bars as f64 * self.rows().bar + self.rows().gap
     }
 
     fn most(&self) -> f64 {
@@ -193,37 +239,56 @@ impl Bars {
         ends.map(|segment| segment.from + segment.value).fold(0.0, f64::max)
     }
 
+    /// Many bars are read one by one, so each has to be seen; parts of a whole have no logarithmic scale.
+    fn axis(&self) -> Axis {
+        let values = self.groups.iter().flat_map(|(_, values)| values).flatten().copied();
+        let least = values.filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
+        let most = self.most();
+        match self.has_many() && !self.stacked && most >= FAR_APART * least {
+            true => Axis::logarithmic(least, most),
+            false => Axis::up_to(most, self.unit),
+        }
+    }
+
     pub fn render(&self) -> Markup {
-        let axis = Axis::up_to(self.most(), self.unit);
+        let axis = self.axis();
         let (legend, top) = if self.series.len() > 1 { legend(&self.series, false) } else { (html! {}, TOP) };
+        // Who reads the first rows of many does not see the bottom.
+        let top = if self.has_many() { top + LINE_HEIGHT } else { top };
         let bottom = top + self.groups.iter().map(|(_, values)| self.group_height(values)).sum::<f64>();
-        let x = |value: f64| LEFT + value / axis.end * (WIDTH - LEFT - RIGHT);
+        let tick_lines = [self.has_many().then_some(top - 8.0), Some(bottom + 16.0)];
+        let x = |value: f64| LEFT + axis.place(value) * (WIDTH - LEFT - RIGHT);
         let heights = self.groups.iter().map(|(_, values)| self.group_height(values));
         let tops = heights.scan(top, |next, height| Some(std::mem::replace(next, *next + height)));
+        let rows = self.rows();
         let content = html! {
             (legend)
-            @for tick in axis.ticks() {
-                line.grid x1=(x(tick)) x2=(x(tick)) y1=(top - 4.0) y2=(bottom) {}
-                text.tick x=(x(tick)) y=(bottom + 16.0) text-anchor="middle" { (self.unit.label(tick)) }
+            @for tick in &axis.ticks {
+                line.grid x1=(x(*tick)) x2=(x(*tick)) y1=(top - 4.0) y2=(bottom) {}
             }
-            text.axis x=(WIDTH - RIGHT + 8.0) y=(bottom + 16.0) dx="18" { (self.unit.name()) }
+            @for y in tick_lines.into_iter().flatten() {
+                @for tick in &axis.ticks {
+                    text.tick x=(x(*tick)) y=(y) text-anchor="middle" { (self.unit.label(*tick)) }
+                }
+                text.axis x=(WIDTH - RIGHT + 8.0) y=(y) dx="18" { (axis.name(self.unit)) }
+            }
             @for ((label, values), y) in self.groups.iter().zip(tops) {
                 @let height = self.group_height(values);
-                @let segments = self.segments(values, y + GAP / 2.0);
-                text x=(LEFT - 8.0) y=(y + height / 2.0 + 4.5) text-anchor="end" { (label) }
+                @let segments = self.segments(values, y + rows.gap / 2.0);
+                text x=(LEFT - 8.0) y=(y + height / 2.0 + rows.drop) text-anchor="end" { (label) }
                 @for segment in &segments {
                     (self.bar(label, segment, x(segment.from), x(segment.from + segment.value)))
                 }
                 (self.values(&segments, x))
             }
         };
-        svg(&self.title, bottom + 26.0, &content)
+        svg(&self.title, rows.class, bottom + 26.0, &content)
     }
 
     fn bar(&self, label: &str, segment: &Segment, from: f64, to: f64) -> Markup {
         let series = &self.series[segment.series];
         html! {
-            rect.mark x=(from) y=(segment.y) width=(to - from) height=(BAR - 2.0) fill=(colour(segment.series))
+            rect.mark x=(from) y=(segment.y) width=(to - from) height=(self.rows().thickness) fill=(colour(segment.series))
                 data-label=(label) data-series=(series) data-value=(segment.value) {
                 title { (label) ", " (series) ": " (segment.value) " (" (self.unit.label(segment.value)) ")" }
             }
@@ -233,10 +298,11 @@ impl Bars {
     /// The numbers at the ends of the bars; of stacked ones, their sum.
     fn values(&self, segments: &[Segment], x: impl Fn(f64) -> f64) -> Markup {
         let shown = if self.stacked { segments.len().saturating_sub(1) } else { 0 };
+        let Rows { bar, drop, .. } = self.rows();
         html! {
             @for segment in segments.iter().skip(shown) {
                 @let end = segment.from + segment.value;
-                text.value x=(x(end) + 6.0) y=(segment.y + BAR / 2.0 + 3.5) { (self.unit.label(end)) }
+                text.value x=(x(end) + 6.0) y=(segment.y + bar / 2.0 + drop - 1.0) { (self.unit.label(end)) }
             }
         }
     }
@@ -267,14 +333,14 @@ impl Lines {
         let bottom = top + PLOT_HEIGHT;
         // Counts begin at one, in the middle of their place.
         let x = |count: f64| LINES_LEFT + (count - 0.5) / last * (WIDTH - LINES_LEFT - LINES_RIGHT);
-        let y = |value: f64| bottom - value / vertical.end * PLOT_HEIGHT;
+        let y = |value: f64| bottom - vertical.place(value) * PLOT_HEIGHT;
         let content = html! {
             (legend)
-            @for tick in vertical.ticks() {
+            @for tick in vertical.ticks.iter().copied() {
                 line.grid x1=(LINES_LEFT) x2=(WIDTH - LINES_RIGHT) y1=(y(tick)) y2=(y(tick)) {}
                 text.tick x=(LINES_LEFT - 6.0) y=(y(tick) + 4.0) text-anchor="end" { (self.unit.label(tick)) }
             }
-            @for tick in horizontal.ticks().map(|tick| tick.max(1.0)).filter(|tick| *tick <= last && tick.fract() == 0.0) {
+            @for tick in horizontal.ticks.iter().map(|tick| tick.max(1.0)).filter(|tick| *tick <= last && tick.fract() == 0.0) {
                 text.tick x=(x(tick)) y=(bottom + 16.0) text-anchor="middle" { (tick) }
             }
             text.axis x=(WIDTH - LINES_RIGHT) y=(bottom + 34.0) text-anchor="end" { (self.along) }
@@ -290,7 +356,7 @@ impl Lines {
                 }
             }
         };
-        svg(&self.title, bottom + 42.0, &content)
+        svg(&self.title, "", bottom + 42.0, &content)
     }
 }
 
@@ -299,7 +365,64 @@ mod tests {
     use super::*;
 
     fn ticks(most: f64, unit: Unit) -> Vec<String> {
-        Axis::up_to(most, unit).ticks().map(|tick| unit.label(tick)).collect()
+        Axis::up_to(most, unit).ticks.into_iter().map(|tick| unit.label(tick)).collect()
+    }
+
+    /// What elements that begin with a text have of these attributes.
+    fn numbers<'a, const N: usize>(
+        svg: &'a str,
+        element: &'a str,
+        names: [&'a str; N],
+    ) -> impl Iterator<Item = [f64; N]> + 'a {
+        svg.split(element).skip(1).map(move |tag| {
+            names.map(|name| {
+                let rest = tag.split_once(&format!(" {name}=\"")).map_or("", |(_, rest)| rest);
+                rest.split('"').next().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+            })
+        })
+    }
+
+    /// A bar for each of 99 queries, the times of which grow by a factor from one to the next.
+    fn many(factor: f64) -> Bars {
+        let time = |query: i32| Some(0.002 * factor.powi(query));
+        Bars {
+            title: "queries".into(),
+            unit: Unit::Seconds,
+            series: vec!["stream 1".into(), "stream 2".into()],
+            groups: (1..=99).map(|query| (format!("Q{query}"), vec![time(query), time(query)])).collect(),
+            stacked: false,
+        }
+    }
+
+    #[test]
+    fn rows_of_many_groups_do_not_overlap() {
+        let svg = many(1.1).render().into_string();
+        let bars: Vec<[f64; 2]> = numbers(&svg, "<rect class=\"mark\"", ["y", "height"]).collect();
+        assert_eq!(bars.len(), 2 * 99);
+        assert!(bars.windows(2).all(|pair| pair[0][0] + pair[0][1] <= pair[1][0]), "{svg}");
+        // Labels are 11 units high, and end where no other text begins.
+        let element = format!("<text x=\"{}\"", LEFT - 8.0);
+        let labels: Vec<[f64; 1]> = numbers(&svg, &element, ["y"]).collect();
+        assert_eq!(labels.len(), 99);
+        assert!(labels.windows(2).all(|pair| pair[0][0] + 11.0 < pair[1][0]), "{labels:?}");
+    }
+
+    #[test]
+    fn many_values_far_apart_have_a_logarithmic_scale() {
+        let bars = many(1.1);
+        let axis = bars.axis();
+        assert!(
+            axis.is_logarithmic && axis.ticks == [0.001, 0.01, 0.1, 1.0, 10.0, 100.0],
+            "{:?}",
+            axis.ticks
+        );
+        assert!((axis.place(0.1) - 0.4).abs() < 1e-9 && axis.place(0.0) == 0.0);
+        assert_eq!(Axis::logarithmic(0.01, 1.0).ticks.first(), Some(&0.001), "the least is to be seen");
+        let svg = bars.render().into_string();
+        assert!(svg.contains(">logarithmic<") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        assert!(!many(1.01).axis().is_logarithmic, "they are close");
+        let few = Bars { groups: many(1.5).groups.split_off(99 - MANY), ..many(1.5) };
+        assert!(!few.axis().is_logarithmic && few.rows().class.is_empty());
     }
 
     #[test]
@@ -310,7 +433,7 @@ mod tests {
         for most in [1e-6, 0.3, 1.0, 7.0, 123.0, 9.99e9] {
             for unit in [Unit::Bytes, Unit::RowsPerSecond] {
                 let axis = Axis::up_to(most, unit);
-                assert!(axis.end >= most && (2..=11).contains(&axis.ticks().count()), "{most}");
+                assert!(axis.place(most) <= 1.0 && (2..=11).contains(&axis.ticks.len()), "{most}");
             }
         }
     }
@@ -328,12 +451,8 @@ mod tests {
             stacked: false,
         };
         let svg = bars.render().into_string();
-        let number = |tag: &str, name: &str| -> Option<f64> {
-            let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
-            rest.split('"').next()?.parse().ok()
-        };
-        let bar = |tag: &str| Some([number(tag, "x")?, number(tag, "width")?, number(tag, "data-value")?]);
-        let marks: Vec<[f64; 3]> = svg.split("<rect class=\"mark\"").skip(1).filter_map(bar).collect();
+        let marks: Vec<[f64; 3]> =
+            numbers(&svg, "<rect class=\"mark\"", ["x", "width", "data-value"]).collect();
         assert_eq!(marks.iter().map(|mark| mark[2]).collect::<Vec<_>>(), [900.0, 300.0, 450.0]);
         for [x, width, value] in &marks {
             assert!(

@@ -1,4 +1,4 @@
-//! `millrace`: the client. It shows what the extension does, runs its benchmark and TPC-H's with live progress, and
+//! `millrace`: the client. It shows what the extension does, runs its benchmark and the TPC's with live progress, and
 //! writes reports. All this is done in the server; without one it starts a temporary one. Exports need none.
 #![deny(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -14,7 +14,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod report;
-mod tpch;
+mod tpc;
 
 use clap::{ArgAction, Parser, Subcommand};
 use std::process::ExitCode;
@@ -49,8 +49,11 @@ enum Command {
     Bench(bench::Arguments),
     /// Loads TPC-H's tables and measures: 22 queries with refresh functions, in one session or in several streams
     #[command(after_help = AFTER_HELP)]
-    Tpch(tpch::Arguments),
-    /// Writes report.html, summary.md and metrics.csv of a run or a benchmark
+    Tpch(tpc::Arguments),
+    /// Loads TPC-DS's tables and measures: 99 queries, in one session or in several streams
+    #[command(after_help = AFTER_HELP)]
+    Tpcds(tpc::Arguments),
+    /// Writes report.html, summary.md and metrics.csv of a run or a benchmark, or of two TPC tests beside each other
     #[command(after_help = AFTER_HELP)]
     Report(report::Arguments),
     /// Writes a source to Parquet, CSV, tbl or Arrow files, without a server
@@ -62,7 +65,8 @@ fn main() -> ExitCode {
     let result = interrupt::install().and_then(|()| match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
-        Command::Tpch(arguments) => tpch::run(&arguments),
+        Command::Tpch(arguments) => tpc::run(&tpc::TPC_H, &arguments),
+        Command::Tpcds(arguments) => tpc::run(&tpc::TPC_DS, &arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
     });

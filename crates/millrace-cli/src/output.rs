@@ -23,11 +23,17 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Fails if the user has not given leave and cannot be asked.
+pub fn require_leave(given: bool) -> Result<()> {
+    match given || (io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        true => Ok(()),
+        false => Err(Error::usage("there is no terminal to ask for leave on", "--yes answers in advance.")),
+    }
+}
+
 /// Asks a question that is answered by y or n.
 pub fn confirm(question: &str) -> Result<bool> {
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(Error::usage("there is no terminal to ask for leave on", "--yes answers in advance."));
-    }
+    require_leave(false)?;
     let _ = write!(io::stderr().lock(), "{question} [y/N] ");
     let (answered, answers) = mpsc::channel();
     // Ctrl-C does not end the reading, so a thread reads that ends with the program.

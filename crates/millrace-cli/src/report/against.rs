@@ -1,7 +1,9 @@
-//! A run beside an earlier one: how many times as fast each table and query is, and what of it is more than chance.
+//! A run or a TPC test beside an earlier one: how many times as fast each table and query is, and what of it is more than
+//! chance.
 
-use super::document::{Kind, Table as Rows, Verdict};
-use super::metrics::{Batch, Metrics, Table};
+use super::document::{Figure as Chart, Kind, Table as Rows, Verdict};
+use super::metrics::{Batch, Metrics, Step, Table};
+use crate::chart::{Bars, Unit};
 use crate::error::{Error, Result};
 use crate::output;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,27 +11,31 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Of fewer nobody knows how far they differ by themselves.
 const FEWEST_BATCHES: usize = 4;
 const FEWEST_EXECUTIONS: usize = 2;
+const FEWEST_STEPS: usize = 4;
 
 /// What was measured.
 #[derive(Clone, PartialEq)]
 enum Measure {
     /// All rows of a table by the time of inserting them, in rows per second.
-    Inserts,
+    Inserts(Table),
     /// The median batch, in rows per second.
-    Batches,
+    Batches(Table),
     /// The fastest execution but the first, in milliseconds.
-    Query(String),
+    Query(Table, String),
+    /// A TPC test as a whole, in seconds.
+    Test(String),
+    /// A step of it, the mean of its sessions, in seconds.
+    Step(Step),
 }
 
 /// A figure then and now.
 struct Figure {
-    table: Table,
     measure: Measure,
     earlier: f64,
     now: f64,
     /// How many times as fast it is now.
     ratio: f64,
-    /// By which share batches or executions differ without any change; None if there are too few to tell.
+    /// By which share batches, executions or steps differ without any change; None if there are too few to tell.
     spread: Option<f64>,
 }
 
@@ -56,14 +62,19 @@ impl Figure {
     }
 
     fn name(&self) -> String {
-        let what = match &self.measure {
-            Measure::Inserts => "inserting into",
-            Measure::Batches => "the median batch of",
-            Measure::Query(query) => &format!("query {query} of"),
-        };
-        let phase = if self.table.phase.is_empty() { "" } else { &format!(", phase {}", self.table.phase) };
-        format!("{what} {}{phase}", self.table.variant)
+        match &self.measure {
+            Measure::Inserts(table) => format!("inserting into {}", named(table)),
+            Measure::Batches(table) => format!("the median batch of {}", named(table)),
+            Measure::Query(table, query) => format!("query {query} of {}", named(table)),
+            Measure::Test(test) => format!("the {test} test"),
+            Measure::Step(step) => format!("{} of the {} test", step.name, step.test),
+        }
     }
+}
+
+fn named(table: &Table) -> String {
+    let phase = if table.phase.is_empty() { "" } else { &format!(", phase {}", table.phase) };
+    format!("{}{phase}", table.variant)
 }
 
 /// All that two runs have in common, and what they have not.
@@ -88,6 +99,10 @@ impl Comparison {
                 figures.extend(query_figure(table, query, before, times));
             }
         }
+        for test in now.tests().intersection(&earlier.tests()) {
+            require_same_steps(test, earlier, now)?;
+            figures.extend(test_figures(test, earlier, now));
+        }
         match figures.is_empty() {
             true => Err("it has none of the tables and queries of this report".to_owned()),
             false => Ok(Self { figures, alone: alone(earlier, now) }),
@@ -96,19 +111,19 @@ impl Comparison {
 
     /// Those that have rows.
     pub fn tables(&self) -> Vec<Rows> {
-        let tables = [self.speed_table(), self.query_table(), self.alone_table()];
+        let tables = [self.speed_table(), self.query_table(), self.step_table(), self.alone_table()];
         tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
     }
 
     fn speed_table(&self) -> Rows {
         let row = |figure: &Figure| {
-            let measure = match figure.measure {
-                Measure::Inserts => "all rows",
-                Measure::Batches => "median batch",
-                Measure::Query(_) => return None,
+            let (table, measure) = match &figure.measure {
+                Measure::Inserts(table) => (table, "all rows"),
+                Measure::Batches(table) => (table, "median batch"),
+                _ => return None,
             };
             let figures = [figure.earlier, figure.now].map(|speed| output::grouped(speed.round() as i64));
-            let names = [&figure.table.phase, &figure.table.variant].map(String::clone);
+            let names = [&table.phase, &table.variant].map(String::clone);
             Some(
                 names
                     .into_iter()
@@ -136,8 +151,8 @@ impl Comparison {
 
     fn query_table(&self) -> Rows {
         let row = |figure: &Figure| {
-            let Measure::Query(query) = &figure.measure else { return None };
-            let names = [&figure.table.phase, query, &figure.table.variant].map(String::clone);
+            let Measure::Query(table, query) = &figure.measure else { return None };
+            let names = [&table.phase, query, &table.variant].map(String::clone);
             let figures = [figure.earlier, figure.now].map(|time| format!("{time:.3}"));
             Some(names.into_iter().chain(figures).chain(judgement(figure)).collect())
         };
@@ -155,6 +170,49 @@ impl Comparison {
             ],
             rows: self.figures.iter().filter_map(row).collect(),
         }
+    }
+
+    fn step_table(&self) -> Rows {
+        let row = |figure: &Figure| {
+            let (test, step) = match &figure.measure {
+                Measure::Test(test) => (test, "whole test"),
+                Measure::Step(step) => (&step.test, step.name.as_str()),
+                _ => return None,
+            };
+            let figures = [figure.earlier, figure.now].map(|time| format!("{time:.3}"));
+            let names = [test.clone(), step.to_owned()];
+            Some(names.into_iter().chain(figures).chain(judgement(figure)).collect())
+        };
+        Rows {
+            title: "Steps against the earlier report",
+            names: vec!["test", "step", "earlier s", "s", "times as fast", "spread", "change"],
+            rows: self.figures.iter().filter_map(row).collect(),
+        }
+    }
+
+    /// The steps of each TPC test, then and now.
+    pub fn charts(&self) -> Vec<Chart> {
+        let tests = self.figures.iter().filter_map(|figure| match &figure.measure {
+            Measure::Test(test) => Some(test),
+            _ => None,
+        });
+        let chart = |test: &String| {
+            let group = |figure: &Figure| match &figure.measure {
+                Measure::Step(step) if step.test == *test => {
+                    Some((step.name.clone(), vec![Some(figure.earlier), Some(figure.now)]))
+                }
+                _ => None,
+            };
+            let bars = Bars {
+                title: format!("Steps of the {test} test"),
+                unit: Unit::Seconds,
+                series: vec!["earlier".to_owned(), "now".to_owned()],
+                groups: self.figures.iter().filter_map(group).collect(),
+                stacked: false,
+            };
+            Chart::of_bars(bars, "The mean of all sessions that ran a step; shorter is faster.")
+        };
+        tests.filter_map(chart).collect()
     }
 
     fn alone_table(&self) -> Rows {
@@ -231,6 +289,54 @@ fn require_same_batches(
     }
 }
 
+/// Other queries, or queries beside other sessions, take the time they take.
+fn require_same_steps(test: &str, earlier: &Metrics, now: &Metrics) -> std::result::Result<(), String> {
+    let steps = |metrics: &Metrics| -> Vec<(Step, usize)> {
+        metrics.steps_of(test).map(|(step, times)| (step.clone(), times.len())).collect()
+    };
+    let (before, after) = (steps(earlier), steps(now));
+    let [executions, executions_now] =
+        [&before, &after].map(|steps| steps.iter().map(|(_, times)| times).sum::<usize>());
+    match before == after {
+        true => Ok(()),
+        false if executions == executions_now => Err(format!("the {test} test in it has other steps")),
+        false => {
+            Err(format!("the {test} test has {executions} steps in it, {executions_now} in this report"))
+        }
+    }
+}
+
+/// The figures of a TPC test: as a whole, and each step. A step has run once, or with parameters of its own in each session,
+/// so how far it differs by itself is not known. But most steps are as they were, or all have changed alike: what
+/// the changes of all steps differ by is chance. Three times the middle half of them are four standard deviations; hardly a step
+/// differs by more. The same is taken of their seconds, for a few milliseconds are much of a short step.
+fn test_figures(test: &str, earlier: &Metrics, now: &Metrics) -> Vec<Figure> {
+    let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
+    let both = earlier.steps_of(test).zip(now.steps_of(test));
+    let steps: Vec<(&Step, [f64; 2])> = both
+        .map(|((step, before), (_, after))| (step, [mean(before), mean(after)]))
+        .filter(|(_, [before, after])| *before > 0.0 && *after > 0.0)
+        .collect();
+    if steps.is_empty() {
+        return Vec::new();
+    }
+    let changes = sorted(steps.iter().map(|(_, [before, after])| after / before));
+    let usual = quantile(&changes, 0.5);
+    let rests = sorted(steps.iter().map(|(_, [before, after])| after - usual * before));
+    let [by_share, by_seconds] = [middle_half(&changes) / usual, middle_half(&rests)].map(|half| 3.0 * half);
+    let figure = |measure, [earlier, now]: [f64; 2]| Figure {
+        measure,
+        earlier,
+        now,
+        ratio: earlier / now,
+        spread: (steps.len() >= FEWEST_STEPS).then(|| by_share.max(by_seconds / earlier.min(now))),
+    };
+    let whole =
+        figure(Measure::Test(test.to_owned()), [earlier, now].map(|metrics| metrics.seconds_of(test)));
+    let each = steps.iter().map(|(step, times)| figure(Measure::Step((*step).clone()), *times));
+    [whole].into_iter().chain(each).collect()
+}
+
 /// The figures of a table: all its rows, and the median batch. How far they differ by themselves is seen from the
 /// changes of single batches, each beside the same one of the other run: batches may vary, and get slower as the table
 /// grows, in both runs alike.
@@ -242,7 +348,6 @@ fn speeds(table: &Table, earlier: &BTreeMap<i64, Batch>, now: &BTreeMap<i64, Bat
         return Vec::new();
     }
     let figure = |measure, earlier: f64, now: f64, spread: f64| Figure {
-        table: table.clone(),
         measure,
         earlier,
         now,
@@ -255,14 +360,18 @@ fn speeds(table: &Table, earlier: &BTreeMap<i64, Batch>, now: &BTreeMap<i64, Bat
     let longer: Vec<f64> = pairs.iter().map(|(one, other)| other.insert_ms - one.insert_ms).collect();
     let by_chance = 2.0 * error_of_sum(&longer) / times[0].min(times[1]);
     let changes = sorted(speeds.iter().map(|(one, other)| other / one));
-    let middle_half = (quantile(&changes, 0.75) - quantile(&changes, 0.25)) / quantile(&changes, 0.5);
     let medians = [
         quantile(&sorted(speeds.iter().map(|(one, _)| *one)), 0.5),
         quantile(&sorted(speeds.iter().map(|(_, other)| *other)), 0.5),
     ];
     vec![
-        figure(Measure::Inserts, whole[0], whole[1], by_chance),
-        figure(Measure::Batches, medians[0], medians[1], middle_half),
+        figure(Measure::Inserts(table.clone()), whole[0], whole[1], by_chance),
+        figure(
+            Measure::Batches(table.clone()),
+            medians[0],
+            medians[1],
+            middle_half(&changes) / quantile(&changes, 0.5),
+        ),
     ]
 }
 
@@ -284,8 +393,7 @@ fn query_figure(table: &Table, query: &str, earlier: &[f64], now: &[f64]) -> Opt
     let spread = slowest / fastest + slowest_now / fastest_now - 2.0;
     let enough = earlier.len().min(now.len()) >= FEWEST_EXECUTIONS;
     Some(Figure {
-        table: table.clone(),
-        measure: Measure::Query(query.to_owned()),
+        measure: Measure::Query(table.clone(), query.to_owned()),
         earlier: fastest,
         now: fastest_now,
         ratio: fastest / fastest_now,
@@ -312,11 +420,18 @@ fn quantile(numbers: &[f64], share: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
+/// How far the middle half of sorted numbers reaches.
+fn middle_half(numbers: &[f64]) -> f64 {
+    quantile(numbers, 0.75) - quantile(numbers, 0.25)
+}
+
 /// What only one of the two has.
 fn alone(earlier: &Metrics, now: &Metrics) -> Vec<(Table, String, &'static str)> {
     let keys = |metrics: &Metrics| -> BTreeSet<(Table, String)> {
         let tables = metrics.batches.keys().map(|table| (table.clone(), String::new()));
-        tables.chain(metrics.queries.keys().cloned()).collect()
+        let test = |test: &str| Table { phase: format!("{test} test"), variant: String::new() };
+        let tests = metrics.tests().into_iter().map(|name| (test(name), String::new()));
+        tables.chain(metrics.queries.keys().cloned()).chain(tests).collect()
     };
     let (before, after) = (keys(earlier), keys(now));
     let only_before = before.difference(&after).map(|key| (key, "the earlier report"));
@@ -418,6 +533,92 @@ mod tests {
         Ok(())
     }
 
+    /// A throughput test of these streams, of which all have a step in each place.
+    fn test(streams: &[&[f64]]) -> std::result::Result<Metrics, String> {
+        let head = "test,session,position,step,refresh_set,seconds,rows\n".to_owned();
+        let line = |(stream, position, seconds): (usize, usize, &f64)| {
+            format!("throughput,stream {stream},{position},Q{position},,{seconds},7\n")
+        };
+        let steps = (1..).zip(streams).flat_map(|(stream, times)| {
+            (1..).zip(*times).map(move |(position, seconds)| (stream, position, seconds))
+        });
+        Metrics::read((head + &steps.map(line).collect::<String>()).as_bytes())
+    }
+
+    #[test]
+    fn steps_are_compared_with_what_all_steps_differ_by() -> std::result::Result<(), String> {
+        let times: Vec<f64> = (1..=12).map(f64::from).collect();
+        let slower = |from: usize, factor: f64| -> Vec<f64> {
+            let change = |(at, time): (usize, &f64)| if at >= from { time * factor } else { *time };
+            times.iter().enumerate().map(change).collect()
+        };
+        let earlier = test(&[&times])?;
+        let marks = |now: &[f64]| -> std::result::Result<Vec<String>, String> {
+            Ok(judged(&earlier, &test(&[now])?)?.into_iter().map(|[.., mark]| mark).collect())
+        };
+        // The whole test, and its steps by their numbers.
+        let compared = Comparison::new(&earlier, &test(&[&slower(11, 2.0)])?)?;
+        let rows = compared.step_table().rows;
+        assert_eq!(rows.len(), 13);
+        assert_eq!(rows[0], ["throughput", "whole test", "78.000", "90.000", "0.867", "0.0%", "SLOWER"]);
+        assert_eq!(rows[1], ["throughput", "Q1", "1.000", "1.000", "1.000", "0.0%", ""]);
+        assert_eq!(rows[12], ["throughput", "Q12", "12.000", "24.000", "0.500", "0.0%", "SLOWER"]);
+        assert_eq!(marks(&slower(0, 0.5))?, ["faster"; 13]);
+        // Every other one is a fifth slower: that is noise.
+        let noisy: Vec<f64> =
+            (0..).zip(&times).map(|(at, time)| if at % 2 == 0 { time * 1.2 } else { *time }).collect();
+        assert_eq!(marks(&noisy)?, [""; 13]);
+
+        // Each differs by some hundredths of a second, which is much of the shortest only.
+        let mut short = times.clone();
+        short[0] = 0.05;
+        let jittered: Vec<f64> =
+            (1..).zip(&short).map(|(number, time)| time + 0.03 * f64::from(number % 3)).collect();
+        let both = judged(&test(&[&short])?, &test(&[&jittered])?)?;
+        assert!(both.iter().all(|[.., mark]| mark.is_empty()), "{both:?}");
+
+        let said = |percent| compared.require(percent).err().map(|error| error.to_string());
+        assert_eq!(said(100.0), None);
+        let worst = "1 of 13 figures are slower than allowed; the most is Q12 of the throughput test, 0.500 times as fast";
+        assert_eq!(said(99.0).as_deref(), Some(worst));
+        assert_eq!(
+            (compared.charts().len(), compared.charts()[0].title.as_str()),
+            (1, "Steps of the throughput test")
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_test_takes_as_long_as_its_longest_stream() -> std::result::Result<(), String> {
+        let earlier = test(&[&[1.0, 1.0, 1.0, 1.0], &[2.0, 2.0, 2.0, 2.0]])?;
+        let now = test(&[&[3.0, 1.0, 1.0, 1.0], &[1.0, 1.0, 1.0, 1.0]])?;
+        let rows = Comparison::new(&earlier, &now)?.step_table().rows;
+        assert_eq!(rows[0][2..5], ["8.000", "6.000", "1.333"]);
+        assert_eq!(rows[1][1..5], ["Q1", "1.500", "2.000", "0.750"], "the mean of the streams");
+        Ok(())
+    }
+
+    #[test]
+    fn other_tests_are_not_compared() -> std::result::Result<(), String> {
+        let wrong =
+            |earlier: &Metrics, now: &Metrics| Comparison::new(earlier, now).err().unwrap_or_default();
+        let one = test(&[&[1.0; 4]])?;
+        let two = test(&[&[1.0; 4], &[1.0; 4]])?;
+        let longer = test(&[&[1.0; 8]])?;
+        assert_eq!(wrong(&one, &two), "the throughput test has 4 steps in it, 8 in this report");
+        assert_eq!(wrong(&two, &longer), "the throughput test in it has other steps");
+        assert_eq!(
+            wrong(&one, &run(&[1.0; 4], &[])?),
+            "it has none of the tables and queries of this report"
+        );
+        let power = "test,session,step,seconds\npower,stream 0,Q1,1\nthroughput,stream 1,Q1,1\n";
+        let both = Metrics::read(power.as_bytes())?;
+        let single = Metrics::read("test,session,step,seconds\nthroughput,stream 1,Q1,1\n".as_bytes())?;
+        let alone = Comparison::new(&both, &single)?.alone_table().rows;
+        assert_eq!(alone, [["power test", "", "", "the earlier report"]]);
+        Ok(())
+    }
+
     #[test]
     fn other_files_are_refused() {
         let wrong = |text: &str| Metrics::read(text.as_bytes()).err().unwrap_or_default();
@@ -426,6 +627,7 @@ mod tests {
             wrong(&format!("{HEAD}index,heap,1,many,1,,,\n")),
             "line 2: rows is \"many\", which is not a number"
         );
+        assert_eq!(wrong("test,step,seconds\n"), "it has no column \"session\"");
         assert!(wrong(&format!("{HEAD}a,b\n")).contains("record"), "{}", wrong(&format!("{HEAD}a,b\n")));
     }
 }

@@ -1,9 +1,9 @@
-//! `metrics.csv`: written by the server, and read again to compare with.
+//! `metrics.csv`: written by the server, and read again to compare with, as is that of a TPC test.
 
 use super::data::runs_of;
 use crate::error::{Error, Result};
 use postgres::Client;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 /// A line per batch and table.
@@ -52,32 +52,52 @@ pub struct Batch {
     pub insert_ms: f64,
 }
 
+/// A query or refresh function of a TPC test, in the order of their numbers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    pub test: String,
+    /// Refresh functions, which have no number among the queries, come last.
+    number: u32,
+    pub name: String,
+}
+
+impl Step {
+    fn new(test: String, name: String) -> Self {
+        let number = name.strip_prefix('Q').and_then(|number| number.parse().ok());
+        Self { test, number: number.unwrap_or(u32::MAX), name }
+    }
+}
+
 /// What can be compared.
 #[derive(Default)]
 pub struct Metrics {
     pub batches: BTreeMap<Table, BTreeMap<i64, Batch>>,
     /// Milliseconds of all executions but the first, by table and query.
     pub queries: BTreeMap<(Table, String), Vec<f64>>,
+    /// Seconds of a TPC test's steps, in each session that ran them.
+    pub steps: BTreeMap<Step, Vec<f64>>,
+    /// Seconds of all steps together, by test and session.
+    sessions: BTreeMap<(String, String), f64>,
 }
 
-/// Where the columns are that are needed.
-struct Columns([usize; 8]);
+/// Columns that are needed, and where they are.
+struct Columns(Vec<(&'static str, usize)>);
 
 const COLUMNS: [&str; 8] = ["phase", "variant", "batch", "rows", "insert_ms", "query", "attempt", "query_ms"];
+const STEP_COLUMNS: [&str; 4] = ["test", "session", "step", "seconds"];
 
 impl Columns {
-    fn of(head: &csv::StringRecord) -> std::result::Result<Self, String> {
-        let mut places = [0; COLUMNS.len()];
-        for (place, name) in places.iter_mut().zip(COLUMNS) {
-            let found = head.iter().position(|column| column == name);
-            *place = found.ok_or_else(|| format!("it has no column \"{name}\""))?;
-        }
-        Ok(Self(places))
+    fn of(names: &[&'static str], head: &csv::StringRecord) -> std::result::Result<Self, String> {
+        let place = |name: &&'static str| {
+            let found = head.iter().position(|column| column == *name);
+            Ok((*name, found.ok_or_else(|| format!("it has no column \"{name}\""))?))
+        };
+        names.iter().map(place).collect::<std::result::Result<_, _>>().map(Self)
     }
 
     fn text<'a>(&self, line: &'a csv::StringRecord, name: &str) -> &'a str {
-        let place = COLUMNS.iter().position(|column| *column == name);
-        place.and_then(|place| line.get(self.0[place])).unwrap_or_default()
+        let place = self.0.iter().find(|(column, _)| *column == name);
+        place.and_then(|(_, place)| line.get(*place)).unwrap_or_default()
     }
 
     fn number<T: std::str::FromStr>(
@@ -95,10 +115,16 @@ impl Metrics {
     /// Reads them; or says what is wrong with the text.
     pub fn read(text: &[u8]) -> std::result::Result<Self, String> {
         let mut reader = csv::Reader::from_reader(text);
-        let columns = Columns::of(reader.headers().map_err(|error| error.to_string())?)?;
+        let head = reader.headers().map_err(|error| error.to_string())?;
+        let is_of_tests = head.iter().any(|column| column == "step");
+        let columns = Columns::of(if is_of_tests { &STEP_COLUMNS } else { &COLUMNS }, head)?;
         let mut metrics = Self::default();
         for line in reader.records() {
-            metrics.add(&columns, &line.map_err(|error| error.to_string())?)?;
+            let line = line.map_err(|error| error.to_string())?;
+            match is_of_tests {
+                true => metrics.add_step(&columns, &line)?,
+                false => metrics.add(&columns, &line)?,
+            }
         }
         Ok(metrics)
     }
@@ -115,5 +141,29 @@ impl Metrics {
             self.queries.entry((table, text("query"))).or_default().push(milliseconds);
         }
         Ok(())
+    }
+
+    fn add_step(&mut self, columns: &Columns, line: &csv::StringRecord) -> std::result::Result<(), String> {
+        let text = |name| columns.text(line, name).to_owned();
+        let seconds: f64 = columns.number(line, "seconds")?;
+        self.steps.entry(Step::new(text("test"), text("step"))).or_default().push(seconds);
+        *self.sessions.entry((text("test"), text("session"))).or_default() += seconds;
+        Ok(())
+    }
+
+    /// The TPC tests that they are of.
+    pub fn tests(&self) -> BTreeSet<&str> {
+        self.steps.keys().map(|step| step.test.as_str()).collect()
+    }
+
+    /// A test's steps, with the seconds of each execution.
+    pub fn steps_of(&self, test: &str) -> impl Iterator<Item = (&Step, &Vec<f64>)> {
+        self.steps.iter().filter(move |(step, _)| step.test == test)
+    }
+
+    /// How long a test took: as long as its longest session.
+    pub fn seconds_of(&self, test: &str) -> f64 {
+        let sessions = self.sessions.iter().filter(|((of, _), _)| of == test);
+        sessions.map(|(_, seconds)| *seconds).fold(0.0, f64::max)
     }
 }

@@ -1,22 +1,18 @@
-//! TPC-H's metrics (clause 5.4 of the specification), of times in seconds.
-
-/// Queries of a stream.
-pub const QUERIES: usize = 22;
+//! What the times come to, in seconds: TPC-H's metrics (clause 5.4 of its specification), and means.
 
 /// Power@Size: 3600 times the scale factor through the geometric mean of the power test's times. A query that took
 /// less than a thousandth of the longest one counts as that much.
 pub fn power(sf: f64, queries: &[f64], refreshes: &[f64]) -> f64 {
     let least = queries.iter().copied().fold(0.0, f64::max) / 1000.0;
     let raised = queries.iter().map(|seconds| seconds.max(least));
-    let logarithms = raised.chain(refreshes.iter().copied()).map(f64::ln);
-    let mean = logarithms.sum::<f64>() / (queries.len() + refreshes.len()) as f64;
-    3600.0 * sf / mean.exp()
+    let times: Vec<f64> = raised.chain(refreshes.iter().copied()).collect();
+    3600.0 * sf / geometric_mean(&times)
 }
 
 /// Throughput@Size: queries per hour of all streams, times the scale factor. The time is that from the first query's
 /// begin to the end of the last query or refresh function.
-pub fn throughput(sf: f64, streams: usize, seconds: f64) -> f64 {
-    (streams * QUERIES) as f64 * 3600.0 / seconds * sf
+pub fn throughput(sf: f64, queries: usize, seconds: f64) -> f64 {
+    queries as f64 * 3600.0 / seconds * sf
 }
 
 /// QphH@Size: the geometric mean of the two.
@@ -24,8 +20,13 @@ pub fn composite(power: f64, throughput: f64) -> f64 {
     (power * throughput).sqrt()
 }
 
-/// How many query streams a throughput test has at least (clause 5.3.4).
-pub fn minimum_streams(sf: f64) -> i32 {
+pub fn geometric_mean(times: &[f64]) -> f64 {
+    let logarithms: f64 = times.iter().copied().map(f64::ln).sum();
+    (logarithms / times.len() as f64).exp()
+}
+
+/// How many query streams TPC-H's throughput test has at least (clause 5.3.4).
+pub fn fewest_streams_of_tpch(sf: f64) -> i32 {
     let steps = [10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0, 100_000.0];
     2 + steps.iter().filter(|step| sf >= **step).count() as i32
 }
@@ -58,12 +59,19 @@ mod tests {
 
     #[test]
     fn throughput_is_queries_per_hour_times_scale() {
-        assert!(close(throughput(3.0, 2, 60.0), 2.0 * 22.0 * 60.0 * 3.0));
+        assert!(close(throughput(3.0, 2 * 22, 60.0), 2.0 * 22.0 * 60.0 * 3.0));
         assert!(close(composite(400.0, 100.0), 200.0));
     }
 
     #[test]
+    fn a_geometric_mean_is_that_of_the_factors() {
+        assert!(close(geometric_mean(&[0.25, 1.0, 32.0]), 2.0));
+        assert!(close(geometric_mean(&[7.0; 99]), 7.0));
+    }
+
+    #[test]
     fn larger_scale_factors_need_more_streams() {
-        assert_eq!([0.01, 1.0, 10.0, 99.0, 100.0, 100_000.0].map(minimum_streams), [2, 2, 3, 4, 5, 11]);
+        let fewest = [0.01, 1.0, 10.0, 99.0, 100.0, 100_000.0].map(fewest_streams_of_tpch);
+        assert_eq!(fewest, [2, 2, 3, 4, 5, 11]);
     }
 }

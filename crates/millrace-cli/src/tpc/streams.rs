@@ -1,6 +1,5 @@
 //! Streams of queries and refresh functions, at once, each in a session of its own.
 
-use super::metrics::QUERIES;
 use crate::connection::Server;
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -31,8 +30,8 @@ impl Function {
 
 /// What a stream does next.
 pub enum Step {
-    Query { number: i32, sql: String },
-    Refresh { function: Function, set: i32, schema: String, sf: f64 },
+    Query { number: i32, statements: Vec<String> },
+    Refresh { family: &'static str, function: Function, set: i32, schema: String, sf: f64 },
 }
 
 /// What one session does.
@@ -68,7 +67,7 @@ impl Timed {
 pub struct Timing {
     pub step: Timed,
     pub seconds: f64,
-    /// That a query returned.
+    /// That a query returned, in all of its statements.
     pub rows: Option<usize>,
 }
 
@@ -121,14 +120,14 @@ pub fn run(server: &Server, display: &Display, streams: Vec<Stream>) -> Result<(
 }
 
 /// Seconds, to the microsecond.
-fn rounded(time: Duration) -> f64 {
+pub fn rounded(time: Duration) -> f64 {
     time.as_micros() as f64 / 1e6
 }
 
 impl Stream {
     fn run(self, session: &mut Client, display: &Display, stop: &AtomicBool) -> Result<Measured> {
         let start = Instant::now();
-        let mut timings = Vec::with_capacity(QUERIES);
+        let mut timings = Vec::with_capacity(self.steps.len());
         for (position, step) in (1..).zip(&self.steps) {
             interrupt::check()?;
             if stop.load(Ordering::SeqCst) {
@@ -149,20 +148,47 @@ impl Stream {
 }
 
 impl Step {
+    pub fn query(number: i32, sql: &str) -> Self {
+        Self::Query { number, statements: statements(sql) }
+    }
+
     fn run(&self, session: &mut Client) -> Result<Timing> {
         let start = Instant::now();
         let (step, rows) = match self {
-            Self::Query { number, sql } => {
-                let rows = session.query_raw(sql, iter::empty::<i32>())?.count()?;
+            Self::Query { number, statements } => {
+                let mut rows = 0;
+                for sql in statements {
+                    rows += session.query_raw(sql, iter::empty::<i32>())?.count()?;
+                }
                 (Timed::Query(*number), Some(rows))
             }
-            Self::Refresh { function, set, schema, sf } => {
-                let call = "CALL tpch_refresh($1, $2, $3, rf1 => $4, rf2 => $5)";
+            Self::Refresh { family, function, set, schema, sf } => {
+                let call = format!("CALL {family}_refresh($1, $2, $3, rf1 => $4, rf2 => $5)");
                 let [rf1, rf2] = Function::PAIR.map(|other| other == *function);
-                session.execute(call, &[schema, set, sf, &rf1, &rf2])?;
+                session.execute(call.as_str(), &[schema, set, sf, &rf1, &rf2])?;
                 (Timed::Refresh(*function, *set), None)
             }
         };
         Ok(Timing { step, seconds: rounded(start.elapsed()), rows })
+    }
+}
+
+/// The statements of a query; a line that holds only a semicolon ends each but the last.
+fn statements(sql: &str) -> Vec<String> {
+    let lines: Vec<&str> = sql.lines().collect();
+    let statements = lines.split(|line| line.trim() == ";").map(|lines| lines.join("\n"));
+    statements.filter(|statement| !statement.trim().is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_may_be_two_statements() {
+        let two = "WITH a AS (SELECT ';\n;;')\nTABLE a\n;\nSELECT 2 -- ;\n";
+        assert_eq!(statements(two), ["WITH a AS (SELECT ';\n;;')\nTABLE a", "SELECT 2 -- ;"]);
+        assert_eq!(statements("SELECT 1\n  ; \n"), ["SELECT 1"]);
+        assert_eq!(statements("SELECT 1"), ["SELECT 1"]);
     }
 }
