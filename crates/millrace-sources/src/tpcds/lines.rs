@@ -42,6 +42,12 @@ impl Channel {
         self.mean() * RETURNED as f64 / 100.0
     }
 
+    /// How many orders with a returned line there are for each line that is returned.
+    pub fn orders_per_return(&self) -> f64 {
+        let none_returned = (1.0 - RETURNED as f64 / 100.0).powf(self.mean());
+        (1.0 - none_returned) / self.mean_returned()
+    }
+
     fn counts(&self, units: &Range<u64>) -> impl Iterator<Item = u64> {
         let count = |mut draws: Draws| draws.remainder(self.fewest, self.most);
         self.line_count.rows(units.start).take((units.end - units.start) as usize).map(count)

@@ -13,7 +13,7 @@ use crate::kit::{Design, Distribution, Kit, Partitions};
 use crate::registry::{Definition, OptionHelp};
 use crate::scale::{self, Options};
 use crate::source::project;
-use crate::{ColumnStatistics, Error, Source};
+use crate::{ColumnStatistics, Distinct, Error, Reference, Source, expected_distinct};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use serde_json::json;
@@ -227,6 +227,33 @@ impl<T: Table> Tpcds<T> {
         Ok(Self { session, schema: schema::<T>(), table: std::marker::PhantomData })
     }
 
+    fn scaling(&self) -> &Scaling {
+        self.session.get_scaling()
+    }
+
+    /// Statistics from the sample, with what is known of keys.
+    fn improved(&self, sampled: ColumnStatistics, column: &str, units: &Range<u64>) -> ColumnStatistics {
+        let orders = (units.end - units.start) as f64;
+        let is_column = |reference: &&Reference| reference.columns == [column];
+        let reference = T::REFERENCES.iter().find(is_column).map(|reference| reference.source);
+        match (T::LINES, reference) {
+            (_, Some("date_dim")) => sample::of_days(sampled, orders),
+            (_, Some(other)) => {
+                let keys = tables::rows_of(other, self.scaling());
+                let number = keys.map(|keys| Distinct::Number(expected_distinct(orders, keys as f64)));
+                number.map_or(sampled.clone(), |number| sample::with_distinct(sampled, number))
+            }
+            (Lines::One, None) if *T::KEY == [column] => sample::of_key(sampled, units),
+            (Lines::Sold(channel), None) if T::KEY.contains(&column) => {
+                sample::with_distinct(sampled, Distinct::Share(1.0 / channel.mean()))
+            }
+            (Lines::Returned(channel), None) if T::KEY.contains(&column) => {
+                sample::with_distinct(sampled, Distinct::Share(channel.orders_per_return()))
+            }
+            _ => sampled,
+        }
+    }
+
     fn clamp(&self, units: Range<u64>) -> Range<u64> {
         units.start.min(self.units())..units.end.min(self.units())
     }
@@ -238,7 +265,7 @@ impl<T: Table> Source for Tpcds<T> {
     }
 
     fn units(&self) -> u64 {
-        self.session.get_scaling().get_row_count(T::UNITS)
+        self.scaling().get_row_count(T::UNITS)
     }
 
     fn rows_per_unit(&self) -> f64 {
@@ -272,14 +299,8 @@ impl<T: Table> Source for Tpcds<T> {
     fn statistics(&self, column: usize, units: Range<u64>) -> ColumnStatistics {
         match self.schema.fields().get(column) {
             Some(field) if !units.is_empty() => {
-                let sf = self.session.get_scaling().get_scale();
-                let statistics = sample::statistics(self, T::NAME, sf, column);
-                // The rows of a unit are together, and keys ascend.
-                if matches!(T::LINES, Lines::One) && *T::KEY == [field.name()] {
-                    sample::of_key(statistics, &units)
-                } else {
-                    statistics
-                }
+                let sampled = sample::statistics(self, T::NAME, self.scaling().get_scale(), column);
+                self.improved(sampled, field.name(), &units)
             }
             _ => ColumnStatistics::default(),
         }

@@ -32,8 +32,25 @@ static TEXTS: [&str; COUNT] = texts!(
     "81" "82" "83" "84" "85" "86" "87" "88" "89" "90" "91" "92" "93" "94" "95" "96" "97" "98" "99"
 );
 
-/// Those that PostgreSQL plans badly as the specification has them.
-static DECORRELATED: [(usize, &str); 0] = [];
+/// Those that PostgreSQL plans badly as the specification has them: a correlated subquery that runs once for each
+/// row, a CTE that is estimated at one row and joined with itself, or one scan of a table for each column.
+static DECORRELATED: [(usize, &str); 15] = [
+    (1, include_str!("queries/01.decorrelated.sql")),
+    (4, include_str!("queries/04.decorrelated.sql")),
+    (6, include_str!("queries/06.decorrelated.sql")),
+    (9, include_str!("queries/09.decorrelated.sql")),
+    (10, include_str!("queries/10.decorrelated.sql")),
+    (11, include_str!("queries/11.decorrelated.sql")),
+    (14, include_str!("queries/14.decorrelated.sql")),
+    (30, include_str!("queries/30.decorrelated.sql")),
+    (41, include_str!("queries/41.decorrelated.sql")),
+    (54, include_str!("queries/54.decorrelated.sql")),
+    (59, include_str!("queries/59.decorrelated.sql")),
+    (74, include_str!("queries/74.decorrelated.sql")),
+    (81, include_str!("queries/81.decorrelated.sql")),
+    (88, include_str!("queries/88.decorrelated.sql")),
+    (95, include_str!("queries/95.decorrelated.sql")),
+];
 
 pub const QUERIES: Queries =
     Queries { texts: &TEXTS, decorrelated: &DECORRELATED, parameters, seeds: 0..=i64::MAX, order };
@@ -337,13 +354,11 @@ mod tests {
 
     #[test]
     fn drawn_values_are_those_that_the_rule_allows() {
-        for seed in 0..20 {
-            for sf in [0.01, 1.0, 1000.0] {
-                for query in 1..=COUNT {
-                    let parameters = parameters(query, Choice::Drawn { seed, sf });
-                    for described in described(TEXTS[query - 1]) {
-                        check(query, &described, &parameters, sf);
-                    }
+        for (seed, sf) in [(0, 0.01), (1, 1.0), (2, 1.0), (3, 100.0), (i64::MAX, 1000.0)] {
+            for query in 1..=COUNT {
+                let parameters = parameters(query, Choice::Drawn { seed, sf });
+                for described in described(TEXTS[query - 1]) {
+                    check(query, &described, &parameters, sf);
                 }
             }
         }

@@ -1,18 +1,23 @@
 //! What is known of columns, from a sample of the rows: some thousands, made once for each table and scale factor.
 //!
 //! dsdgen draws most columns from word lists with weights, from calendars and from other columns, so formulas for all of
-//! them would be a second generator. The estimates are those of ANALYZE.
+//! them would be a second generator. The estimates are those of ANALYZE. Where rows that lie together are alike, as the lines
+//! of an order are, a sample of ranges says too little of how many values there are: of keys that is calculated.
 
-use crate::{ColumnStatistics, Distinct, Source};
+use crate::{ColumnStatistics, Distinct, Source, expected_distinct};
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, UInt32Array};
 use arrow::compute::{SortOptions, concat, partition, sort, take};
+use arrow::datatypes::Int32Type;
+use arrow::error::ArrowError;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// About this many rows, from ranges of units spread evenly over the table.
-const ROWS: f64 = 6_000.0;
-const RANGES: u64 = 8;
+/// About this many rows, from ranges of units spread evenly over the table, one row of each unit.
+const ROWS: u64 = 3_000;
+/// Units of a range. To begin in the middle of sales costs as much as a hundred of their rows.
+const ORDERS_PER_RANGE: u64 = 60;
+const ROWS_PER_RANGE: u64 = 4;
 
 /// As many values as `default_statistics_target` has the server keep.
 const MOST_VALUES: usize = 100;
@@ -34,46 +39,68 @@ pub fn statistics(source: &dyn Source, table: &'static str, sf: f64, column: usi
     sample.get(column).cloned().unwrap_or_default()
 }
 
-/// The statistics of a key of rows numbered from 1.
-pub fn of_key(sampled: ColumnStatistics, units: &Range<u64>) -> ColumnStatistics {
-    let is_numbered = sampled.bounds.as_ref().is_some_and(|bounds| first_number(bounds) == Some(1));
-    if !is_numbered {
-        return ColumnStatistics { distinct: Distinct::Share(1.0), ..sampled };
-    }
-    let ends = [units.start as i32 + 1, units.end as i32];
-    ColumnStatistics::unique().within(Arc::new(Int32Array::from_iter_values(ends)))
+/// The same of a column with this many different values.
+pub fn with_distinct(sampled: ColumnStatistics, distinct: Distinct) -> ColumnStatistics {
+    // Common values say how many there are by themselves.
+    if sampled.common.is_some() { sampled } else { ColumnStatistics { distinct, ..sampled } }
 }
 
-fn first_number(bounds: &ArrayRef) -> Option<i32> {
-    bounds.as_primitive_opt::<arrow::datatypes::Int32Type>()?.values().first().copied()
+/// The same of a column of days, of which each between the first and the last has rows.
+pub fn of_days(sampled: ColumnStatistics, rows: f64) -> ColumnStatistics {
+    let days =
+        sampled.bounds.as_ref().and_then(|bounds| bounds.as_primitive_opt::<Int32Type>()).and_then(|days| {
+            let days = days.values();
+            Some(f64::from(days.last()? - days.first()? + 1))
+        });
+    match days {
+        Some(days) => with_distinct(sampled, Distinct::Number(expected_distinct(rows, days))),
+        None => sampled,
+    }
+}
+
+/// The same of a key that is numbered from 1 or from elsewhere, in a range of units.
+pub fn of_key(sampled: ColumnStatistics, units: &Range<u64>) -> ColumnStatistics {
+    let first = sampled.bounds.as_ref().and_then(|bounds| bounds.as_primitive_opt::<Int32Type>());
+    let Some(&first) = first.and_then(|keys| keys.values().first()) else {
+        return with_distinct(sampled, Distinct::Share(1.0));
+    };
+    let ends = [units.start, units.end - 1].map(|unit| first + unit as i32);
+    ColumnStatistics::unique().within(Arc::new(Int32Array::from_iter_values(ends)))
 }
 
 fn of_all_columns(source: &dyn Source) -> Arc<[ColumnStatistics]> {
     let columns: Vec<usize> = (0..source.schema().fields().len()).collect();
-    let made: Result<Vec<_>, _> =
-        ranges(source).into_iter().map(|units| source.batch(units, &columns)).collect();
+    let lines = (source.rows_per_unit().round() as usize).max(1);
+    let units_per_range = if source.rows_per_unit() == 1.0 { ROWS_PER_RANGE } else { ORDERS_PER_RANGE };
+    let ranges = ranges(source.units(), units_per_range).into_iter();
+    let made: Result<Vec<_>, _> = ranges.map(|units| source.batch(units, &columns)).collect();
     let Ok(batches) = made else { return Arc::default() };
     let rows = source.estimated_rows(0..source.units()) as f64;
     let of_column = |column: usize| {
         let parts: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(column).as_ref()).collect();
-        concat(&parts).ok().and_then(|values| of_values(&values, rows)).unwrap_or_default()
+        let sampled = concat(&parts).and_then(|values| every(lines, &values));
+        sampled.ok().and_then(|values| of_values(&values, rows)).unwrap_or_default()
     };
     columns.into_iter().map(of_column).collect()
 }
 
-/// Which units are sampled: all of a table with few rows.
-fn ranges(source: &dyn Source) -> Vec<Range<u64>> {
-    let units = source.units();
-    let sampled = (ROWS / source.rows_per_unit()) as u64;
-    if units <= 2 * sampled {
+/// Which units are sampled: all of a table with few.
+fn ranges(units: u64, units_per_range: u64) -> Vec<Range<u64>> {
+    if units <= 2 * ROWS {
         return std::iter::once(0..units).collect();
     }
-    let of_range = sampled / RANGES;
+    let count = ROWS / units_per_range;
     let range = |number| {
-        let start = (units - of_range) * number / (RANGES - 1);
-        start..start + of_range
+        let start = (units - units_per_range) * number / (count - 1);
+        start..start + units_per_range
     };
-    (0..RANGES).map(range).collect()
+    (0..count).map(range).collect()
+}
+
+/// Every so many-th value: about one of each unit.
+fn every(lines: usize, values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let places: UInt32Array = (0..values.len()).step_by(lines).map(|place| place as u32).collect();
+    take(values, &places, None)
 }
 
 /// Estimates from some values of a column what holds for all `rows` of the table.

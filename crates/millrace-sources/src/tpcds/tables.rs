@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use std::ops::Range;
 use std::sync::Arc;
-use tpcdsgen::config::{Session, Table as Units};
+use tpcdsgen::config::{Scaling, Session, Table as Units};
 use tpcdsgen_arrow as theirs;
 
 /// What a unit of a table makes.
@@ -37,6 +37,12 @@ pub trait Table: Send + Sync + 'static {
 
     /// All rows of some units; `None` if they make none.
     fn rows(session: Session, units: Range<u64>) -> Option<Result<RecordBatch, ArrowError>>;
+}
+
+/// The number of rows of a table that others refer to.
+pub fn rows_of(name: &str, scaling: &Scaling) -> Option<u64> {
+    let table = Units::values().iter().find(|table| table.get_name() == name)?;
+    Some(scaling.get_row_count(*table))
 }
 
 macro_rules! tables {

@@ -24,13 +24,13 @@ wswscs AS (
     GROUP BY d_week_seq
 )
 SELECT d_week_seq1,
-       round(sun_sales1 / sun_sales2, 2) AS r1,
-       round(mon_sales1 / mon_sales2, 2) AS r2,
-       round(tue_sales1 / tue_sales2, 2) AS r3,
-       round(wed_sales1 / wed_sales2, 2) AS r4,
-       round(thu_sales1 / thu_sales2, 2) AS r5,
-       round(fri_sales1 / fri_sales2, 2) AS r6,
-       round(sat_sales1 / sat_sales2, 2)
+       round(sun_sales1 / nullif(sun_sales2, 0), 2) AS r1,
+       round(mon_sales1 / nullif(mon_sales2, 0), 2) AS r2,
+       round(tue_sales1 / nullif(tue_sales2, 0), 2) AS r3,
+       round(wed_sales1 / nullif(wed_sales2, 0), 2) AS r4,
+       round(thu_sales1 / nullif(thu_sales2, 0), 2) AS r5,
+       round(fri_sales1 / nullif(fri_sales2, 0), 2) AS r6,
+       round(sat_sales1 / nullif(sat_sales2, 0), 2)
 FROM (
     SELECT wswscs.d_week_seq AS d_week_seq1, sun_sales AS sun_sales1, mon_sales AS mon_sales1,
            tue_sales AS tue_sales1, wed_sales AS wed_sales1, thu_sales AS thu_sales1,

@@ -1,24 +1,34 @@
--- Customers Who Moved from Stores to the Web, each customer's years in one row
-WITH in_stores AS (
+-- Customers Who Moved from Stores to the Web, each customer's channels and years in one row
+WITH sales AS (
     SELECT ss_customer_sk AS customer_sk,
-           sum(ss_ext_list_price - ss_ext_discount_amt) FILTER (WHERE d_year = [YEAR]) AS first_year,
-           sum(ss_ext_list_price - ss_ext_discount_amt) FILTER (WHERE d_year = [YEAR] + 1) AS second_year
+           'store' AS channel,
+           d_year,
+           ss_ext_list_price - ss_ext_discount_amt
+               AS amount
     FROM [store_sales], [date_dim]
     WHERE ss_sold_date_sk = d_date_sk
       AND d_year IN ([YEAR], [YEAR] + 1)
-    GROUP BY ss_customer_sk
-),
-on_the_web AS (
+    UNION ALL
     SELECT ws_bill_customer_sk AS customer_sk,
-           sum(ws_ext_list_price - ws_ext_discount_amt) FILTER (WHERE d_year = [YEAR]) AS first_year,
-           sum(ws_ext_list_price - ws_ext_discount_amt) FILTER (WHERE d_year = [YEAR] + 1) AS second_year
+           'web' AS channel,
+           d_year,
+           ws_ext_list_price - ws_ext_discount_amt
+               AS amount
     FROM [web_sales], [date_dim]
     WHERE ws_sold_date_sk = d_date_sk
       AND d_year IN ([YEAR], [YEAR] + 1)
-    GROUP BY ws_bill_customer_sk
+),
+totals AS (
+    SELECT customer_sk,
+           sum(amount) FILTER (WHERE channel = 'store' AND d_year = [YEAR]) AS store_first,
+           sum(amount) FILTER (WHERE channel = 'store' AND d_year = [YEAR] + 1) AS store_second,
+           sum(amount) FILTER (WHERE channel = 'web' AND d_year = [YEAR]) AS web_first,
+           sum(amount) FILTER (WHERE channel = 'web' AND d_year = [YEAR] + 1) AS web_second
+    FROM sales
+    GROUP BY customer_sk
 )
 SELECT customer_id, customer_first_name, customer_last_name, [SELECTONE]
-FROM (
+FROM totals, (
     SELECT c_customer_sk,
            c_customer_id AS customer_id,
            c_first_name AS customer_first_name,
@@ -28,13 +38,11 @@ FROM (
            c_login AS customer_login,
            c_email_address AS customer_email_address
     FROM [customer]
-) AS t_s_secyear, in_stores, on_the_web
-WHERE in_stores.customer_sk = c_customer_sk
-  AND on_the_web.customer_sk = c_customer_sk
-  AND in_stores.first_year > 0
-  AND on_the_web.first_year > 0
-  AND on_the_web.second_year / nullif(on_the_web.first_year, 0)
-      > in_stores.second_year / nullif(in_stores.first_year, 0)
+) AS t_s_secyear
+WHERE customer_sk = c_customer_sk
+  AND store_first > 0
+  AND web_first > 0
+  AND web_second / nullif(web_first, 0) > store_second / nullif(store_first, 0)
 ORDER BY customer_id NULLS FIRST, customer_first_name NULLS FIRST, customer_last_name NULLS FIRST,
          [SELECTONE] NULLS FIRST
 LIMIT 100

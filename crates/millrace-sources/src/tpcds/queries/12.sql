@@ -9,7 +9,7 @@ SELECT i_item_id,
        i_current_price,
        sum(ws_ext_sales_price) AS itemrevenue,
        sum(ws_ext_sales_price) * 100
-           / NULLIF(sum(sum(ws_ext_sales_price)) OVER (PARTITION BY i_class), 0) AS revenueratio
+           / nullif(sum(sum(ws_ext_sales_price)) OVER (PARTITION BY i_class), 0) AS revenueratio
 FROM [web_sales], [item], [date_dim]
 WHERE ws_item_sk = i_item_sk
   AND i_category IN ('[CATEGORY.1]', '[CATEGORY.2]', '[CATEGORY.3]')

@@ -9,7 +9,7 @@ SELECT i_item_id,
        i_current_price,
        sum(cs_ext_sales_price) AS itemrevenue,
        sum(cs_ext_sales_price) * 100
-           / NULLIF(sum(sum(cs_ext_sales_price)) OVER (PARTITION BY i_class), 0) AS revenueratio
+           / nullif(sum(sum(cs_ext_sales_price)) OVER (PARTITION BY i_class), 0) AS revenueratio
 FROM [catalog_sales], [item], [date_dim]
 WHERE cs_item_sk = i_item_sk
   AND i_category IN ('[CATEGORY.1]', '[CATEGORY.2]', '[CATEGORY.3]')

@@ -1,14 +1,14 @@
 -- Store Margin by Category and Class
 -- STATE = TN | TN | TN | TN | TN | TN | TN | TN from 8 of active(state)
 -- YEAR = 2001 from uniform(1998, 2002)
-SELECT sum(ss_net_profit) / sum(ss_ext_sales_price) AS gross_margin,
+SELECT sum(ss_net_profit) / nullif(sum(ss_ext_sales_price), 0) AS gross_margin,
        i_category,
        i_class,
        grouping(i_category) + grouping(i_class) AS lochierarchy,
        rank() OVER (
            PARTITION BY grouping(i_category) + grouping(i_class),
                         CASE WHEN grouping(i_class) = 0 THEN i_category END
-           ORDER BY sum(ss_net_profit) / sum(ss_ext_sales_price)
+           ORDER BY sum(ss_net_profit) / nullif(sum(ss_ext_sales_price), 0)
        ) AS rank_within_parent
 FROM [store_sales], [date_dim] AS d1, [item], [store]
 WHERE d1.d_year = [YEAR]

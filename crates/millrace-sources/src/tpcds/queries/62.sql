@@ -1,6 +1,6 @@
 -- How Soon Web Orders Ship
 -- DMS = 1200 from uniform(1176, 1224)
-SELECT substring(w_warehouse_name FROM 1 FOR 20),
+SELECT substring(w_warehouse_name FROM 1 FOR 20) AS w_substr,
        sm_type,
        web_name,
        sum(CASE WHEN ws_ship_date_sk - ws_sold_date_sk <= 30 THEN 1 ELSE 0 END) AS "30 days",

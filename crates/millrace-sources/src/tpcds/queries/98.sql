@@ -9,7 +9,7 @@ SELECT i_item_id,
        i_current_price,
        sum(ss_ext_sales_price) AS itemrevenue,
        sum(ss_ext_sales_price) * 100
-           / NULLIF(sum(sum(ss_ext_sales_price)) OVER (PARTITION BY i_class), 0) AS revenueratio
+           / nullif(sum(sum(ss_ext_sales_price)) OVER (PARTITION BY i_class), 0) AS revenueratio
 FROM [store_sales], [item], [date_dim]
 WHERE ss_item_sk = i_item_sk
   AND i_category IN ('[CATEGORY.1]', '[CATEGORY.2]', '[CATEGORY.3]')

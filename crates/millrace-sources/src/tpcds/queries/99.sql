@@ -1,6 +1,6 @@
 -- How Soon Catalog Orders Ship
 -- DMS = 1200 from uniform(1176, 1224)
-SELECT substring(w_warehouse_name FROM 1 FOR 20),
+SELECT substring(w_warehouse_name FROM 1 FOR 20) AS w_substr,
        sm_type,
        cc_name,
        sum(CASE WHEN cs_ship_date_sk - cs_sold_date_sk <= 30 THEN 1 ELSE 0 END) AS "30 days",
