@@ -10,12 +10,14 @@ use std::io::Read;
 /// SHA-256 of the tables as tpcgen-cli 4.0.0 makes them (benches/tpcds_checksums.py).
 const DSDGEN: &str = include_str!("dsdgen.sha256");
 
-/// The checksum of what COPY prints for a call; dsdgen prints no blanks after a char(n).
+/// The checksum of what COPY prints for a call; dsdgen prints no blanks after a char(n), and offsets from GMT as integers.
 fn checksum(client: &mut Client, table: &str, call: &str) -> String {
     let columns: String = one(
         client,
         &format!(
-            "SELECT string_agg(CASE atttypid WHEN 'bpchar'::regtype THEN format('rtrim(%s)', attname) ELSE attname END,
+            "SELECT string_agg(CASE WHEN atttypid = 'bpchar'::regtype THEN format('rtrim(%s)', attname)
+                                    WHEN attname LIKE '%gmt_offset' THEN format('trim_scale(%s)', attname)
+                                    ELSE attname END,
                                ', ' ORDER BY attnum)
              FROM pg_attribute WHERE attrelid = 'tpcds_{table}'::regclass AND attnum > 0"
         ),
@@ -115,7 +117,7 @@ fn loaded_tables_give_the_answers() {
     assert!(smallest > 100, "each year and the rest have rows: sold dates may be null");
     assert_valid(&mut client, "tpcds_validate('by year')", 0.01);
     client.batch_execute("SELECT tpcds_drop('by year')").unwrap();
-    let left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'by year'::regnamespace";
+    let left = "SELECT count(*) FROM pg_class WHERE relnamespace = '\"by year\"'::regnamespace";
     assert_eq!(one::<i64>(&mut client, left), 0);
 }
 
@@ -134,7 +136,8 @@ fn views_over_generation_give_the_answers() {
 fn queries_run_as_text_and_as_rows() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();
-    client.batch_execute("CALL tpcds_load(0.01, keys => false); SET search_path TO tpcds, public").unwrap();
+    client.batch_execute("CALL tpcds_load(0.01)").unwrap();
+    client.batch_execute("SET search_path TO tpcds, public").unwrap();
     // Of any seed, in the order of any stream, both statements of those that have two.
     for stream in [0, 20, 21] {
         let texts = client
@@ -172,7 +175,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("SELECT * FROM tpcds_validate('nowhere')", "3F000", "schema \"nowhere\" does not exist"),
     ("CALL tpcds_load(-1)", "22023", "scale factor -1 is out of range"),
     ("CALL tpcds_load(NULL)", "22004", "sf"),
-    ("CALL tpcds_load(0.01, storage => 'floppy')", "22023", "floppy"),
+    ("CALL tpcds_load(0.01, storage => 'floppy')", "42704", "floppy"),
     ("SELECT tpcds_virtual('made', 0)", "22023", "scale factor 0 is out of range"),
     ("BEGIN; CALL tpcds_load(0.01)", "25001", "CALL tpcds_load cannot run inside a transaction block"),
 ];
@@ -200,9 +203,8 @@ fn names_that_are_not_ascii_reach_databases_of_other_encodings() {
     let expected: i64 = client.query_one(count, &[&"C\u{d4}TE D'IVOIRE"]).unwrap().get(0);
     assert!(expected > 0);
     let mut latin = cluster.database("latin", "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
-    latin
-        .batch_execute("CREATE EXTENSION IF NOT EXISTS millrace; CALL tpcds_load(0.01, keys => false)")
-        .unwrap();
+    latin.batch_execute("CREATE EXTENSION IF NOT EXISTS millrace").unwrap();
+    latin.batch_execute("CALL tpcds_load(0.01, keys => false)").unwrap();
     assert_eq!(latin.query_one(count, &[&"C\u{d4}TE D'IVOIRE"]).unwrap().get::<_, i64>(0), expected);
     let loaded = "SELECT count(*) FROM tpcds.customer WHERE c_birth_country = $1";
     assert_eq!(latin.query_one(loaded, &[&"C\u{d4}TE D'IVOIRE"]).unwrap().get::<_, i64>(0), expected);

@@ -2143,7 +2143,7 @@ CREATE OR REPLACE FUNCTION tpcds_answers(
 ) RETURNS SETOF record
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_answers_wrapper';
 COMMENT ON FUNCTION tpcds_answers(integer, double precision) IS
-'DuckDB''s answers to a TPC-DS query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1: one row per row, an empty value for null';
+'Answers to a TPC-DS query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1, by DuckDB on the same rows; at 1 those that the TPC publishes, but for queries 85 and 93. One row per row, an empty value for null';
 
 CREATE OR REPLACE FUNCTION tpcds_validate(
     schema text DEFAULT 'tpcds', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
@@ -2153,7 +2153,7 @@ CREATE OR REPLACE FUNCTION tpcds_validate(
 LANGUAGE c VOLATILE ROWS 99 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_validate_wrapper';
 COMMENT ON FUNCTION tpcds_validate(text, double precision, boolean) IS
-'Runs the 99 TPC-DS queries on the tables or views of a schema and compares with the answers of DuckDB; sf is taken from the rows of customer if null; decorrelated unless false';
+'Runs the 99 TPC-DS queries on the tables or views of a schema and compares with the answers that tpcds_answers() gives; sf is taken from the rows of customer if null; decorrelated unless false';
 
 CREATE OR REPLACE PROCEDURE tpcds_load(
     sf double precision,

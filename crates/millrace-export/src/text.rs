@@ -119,8 +119,9 @@ impl<'a> Values<'a> {
             DataType::Boolean => Values::Boolean(array.as_boolean()),
             DataType::Decimal128(_, scale) => {
                 let scale = *scale as usize;
-                // dbgen prints quantities as integers, which they are.
-                let whole = dialect == Dialect::Tbl && field.name() == "l_quantity";
+                // dbgen prints quantities as integers, and dsdgen offsets from GMT, which they are.
+                let is_whole = field.name() == "l_quantity" || field.name().ends_with("_gmt_offset");
+                let whole = dialect == Dialect::Tbl && is_whole;
                 Values::Decimal(array.as_primitive(), scale, if whole { 0 } else { scale })
             }
             DataType::Date32 => Values::Date(array.as_primitive()),

@@ -1,7 +1,7 @@
 //! The 99 queries: their texts, their parameters and the orders in which streams run them.
 //!
 //! The texts are the specification's functional definitions (appendix B) in PostgreSQL's SQL, with names in
-//! brackets where a parameter or a table goes; `queries/MODIFICATIONS.md` lists where they differ. Queries 14,
+//! brackets where a parameter or a table goes; `docs/tpcds_queries.md` lists where they differ. Queries 14,
 //! 23, 24 and 39 have two statements. The head of a text describes its parameters: name, the specification's
 //! value for validation, and the rule by which dsqgen's template draws it. Rules and word lists are dsqgen's,
 //! its stream of random numbers is not: values are drawn with PCG, in a stream of each query's own.
