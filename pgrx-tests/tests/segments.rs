@@ -71,7 +71,8 @@ const LABELS: &str = r"
 
 /// On the coordinator, for who makes tables: PostgreSQL would not understand the clause that says how rows are distributed.
 const LAY_OUT_BY_DEFAULT: &str = "
-    CREATE OR REPLACE FUNCTION millrace.distribution(key text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$";
+    CREATE OR REPLACE FUNCTION millrace.distribution(key text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$;
+    CREATE OR REPLACE FUNCTION millrace.distribution_by(columns text[]) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$";
 
 /// On the coordinator: EXECUTE ON ALL SEGMENTS for the function that batches are inserted from. Tables are the
 /// coordinator's alone, so the row type goes with the query. Each segment first takes a lock by the number of the first
@@ -120,21 +121,21 @@ const DISPATCH: &str = "
     $$;
     SECURITY LABEL FOR dispatch ON FUNCTION millrace.source_rows IS 'ALL SEGMENTS'";
 
-/// On the coordinator: the same for the functions of TPC-H's tables, by way of the one above.
+/// On the coordinator: the same for the functions of a benchmark's tables, by way of the one above.
 const DISPATCH_TABLES: &str = "
     DO $do$
     DECLARE
-        name text;
+        design record;
     BEGIN
-        FOR name IN SELECT t.name FROM tpch_tables() t LOOP
-            EXECUTE format('ALTER FUNCTION tpch_%1$s(float8, int, int, smallint) RENAME TO tpch_%1$s_here', name);
+        FOR design IN SELECT d.row_type AS name, d.source FROM millrace.kit_designs('BENCHMARK') d LOOP
+            EXECUTE format('ALTER FUNCTION %1$s(float8, int, int, smallint) RENAME TO %1$s_here', design.name);
             EXECUTE format($f$
-                CREATE FUNCTION tpch_%1$s(sf float8, segments smallint DEFAULT millrace.segments()) RETURNS SETOF tpch_%1$s
+                CREATE FUNCTION %1$s(sf float8, segments smallint DEFAULT millrace.segments()) RETURNS SETOF %1$s
                 LANGUAGE sql SET search_path = public SET dispatch.enforce = off AS $$
                     SELECT * FROM millrace.source_rows(
-                        %1$L, jsonb_build_object('sf', sf), 0, 9223372036854775807, NULL::tpch_%1$s, segments)
+                        %2$L, jsonb_build_object('sf', sf), 0, 9223372036854775807, NULL::%1$s, segments)
                 $$;
-                SECURITY LABEL FOR dispatch ON FUNCTION tpch_%1$s IS 'ALL SEGMENTS' $f$, name);
+                SECURITY LABEL FOR dispatch ON FUNCTION %1$s IS 'ALL SEGMENTS' $f$, design.name, design.source);
         END LOOP;
     END
     $do$";
@@ -235,6 +236,7 @@ fn clusters_of_servers_make_and_load_the_whole() {
     batches_come_from_all_segments(&simulation);
     benchmarks_compare_what_the_engine_has(&simulation);
     the_tpch_kit_works_on_segments(&simulation);
+    the_tpcds_kit_works_on_segments(&simulation);
 }
 
 fn rows_of_all_segments_are_the_whole(simulation: &Simulation) {
@@ -437,7 +439,7 @@ fn benchmarks_compare_what_the_engine_has(simulation: &Simulation) {
 fn the_tpch_kit_works_on_segments(simulation: &Simulation) {
     simulation.resize(3);
     let mut coordinator = simulation.coordinator.connect();
-    coordinator.batch_execute(DISPATCH_TABLES).unwrap();
+    coordinator.batch_execute(&DISPATCH_TABLES.replace("BENCHMARK", "tpch")).unwrap();
     coordinator.batch_execute("CALL tpch_load(0.01, storage => 'ao_column', partitioned => true)").unwrap();
     for table in texts(&mut coordinator, "SELECT name FROM tpch_tables()") {
         let whole = content(&mut coordinator, &format!("tpch_{table}_here(0.01)"));
@@ -461,6 +463,26 @@ fn the_tpch_kit_works_on_segments(simulation: &Simulation) {
         assert!(one::<bool>(&mut coordinator, &refreshed), "{table}");
     }
     coordinator.batch_execute("SELECT tpch_drop(), tpch_drop('virtual')").unwrap();
+    assert_eq!(left_over(&mut coordinator), "");
+}
+
+fn the_tpcds_kit_works_on_segments(simulation: &Simulation) {
+    simulation.resize(3);
+    let mut coordinator = simulation.coordinator.connect();
+    coordinator.batch_execute(&DISPATCH_TABLES.replace("BENCHMARK", "tpcds")).unwrap();
+    coordinator.batch_execute("CALL tpcds_load(0.01)").unwrap();
+    for table in texts(&mut coordinator, "SELECT name FROM tpcds_tables()") {
+        let whole = content(&mut coordinator, &format!("tpcds_{table}_here(0.01)"));
+        assert_eq!(content(&mut coordinator, &format!("tpcds.{table}")), whole, "{table}");
+    }
+    let answers = "SELECT count(*) || ' ' || coalesce(string_agg(concat(query, ': ', difference), ', ') FILTER (WHERE NOT pass), '')
+                   FROM tpcds_validate()";
+    assert_eq!(one::<String>(&mut coordinator, answers), "99 ");
+    // A view reads what the segments make.
+    coordinator.batch_execute("SELECT tpcds_virtual('virtual', 0.01)").unwrap();
+    let same = "SELECT (SELECT sum(cs_net_paid) FROM virtual.catalog_sales) = (SELECT sum(cs_net_paid) FROM tpcds.catalog_sales)";
+    assert!(one::<bool>(&mut coordinator, same));
+    coordinator.batch_execute("SELECT tpcds_drop(), tpcds_drop('virtual')").unwrap();
     assert_eq!(left_over(&mut coordinator), "");
 }
 
@@ -668,15 +690,15 @@ fn the_engine_is_told_where_functions_run_and_tables_lie() {
     assert!(plain.iter().all(|statement| !statement.contains("DISTRIBUTED")));
     client.batch_execute("SET gp_role = 'dispatch'").unwrap();
     found.extend(texts(&mut client, variants));
-    // TPC-H's tables, and one that is partitioned.
-    found.extend(texts(
-        &mut client,
-        "SELECT millrace.tpch_table_statements('tpch', name, 'heap', false) FROM tpch_tables()",
-    ));
-    found.extend(texts(
-        &mut client,
-        "SELECT millrace.tpch_table_statements('tpch', 'lineitem', 'ao_column', true)",
-    ));
+    // The tables of benchmarks, and some that are partitioned.
+    for statements in [
+        "SELECT millrace.kit_table_statements('tpch', 'tpch', name, 'heap', false) FROM tpch_tables()",
+        "SELECT millrace.kit_table_statements('tpch', 'tpch', 'lineitem', 'ao_column', true)",
+        "SELECT millrace.kit_table_statements('tpcds', 'tpcds', name, 'heap', false) FROM tpcds_tables()",
+        "SELECT millrace.kit_table_statements('tpcds', 'tpcds', 'store_returns', 'ao_row', true)",
+    ] {
+        found.extend(texts(&mut client, statements));
+    }
     client.batch_execute("RESET gp_role").unwrap();
     let found = found.join(";\n") + ";\n";
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster.sql");

@@ -64,6 +64,17 @@ fn every_table_is_dsdgens_byte_for_byte_at_scale_factor_1() {
     assert_eq!(compare(&mut cluster.connect(), |sf| sf == "1"), 24);
 }
 
+#[test]
+#[ignore = "takes minutes: make proof"]
+fn loaded_tables_and_views_give_the_answers_at_scale_factor_1() {
+    let cluster = Cluster::with_settings(&["shared_buffers=1GB", "max_wal_size=4GB"]);
+    let mut client = cluster.connect();
+    client.batch_execute("CALL tpcds_load(1, workers => 2)").unwrap();
+    assert_valid(&mut client, "tpcds_validate()", 1.0);
+    client.batch_execute("SELECT tpcds_virtual('made', 1)").unwrap();
+    assert_valid(&mut client, "tpcds_validate('made')", 1.0);
+}
+
 /// All 99 queries pass, with as many rows as their answers have.
 fn assert_valid(client: &mut Client, call: &str, sf: f64) {
     let query = format!(

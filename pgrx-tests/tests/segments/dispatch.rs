@@ -11,7 +11,8 @@ use std::process::Command;
 const NESTED: &str = "query plan with multiple segworker groups is not supported";
 
 /// Rows of a function that runs on the coordinator, and reads no table.
-const ON_COORDINATOR: &str = "SELECT s FROM millrace.tpch_table_statements('s', 'nation', 'heap', false) s";
+const ON_COORDINATOR: &str =
+    "SELECT s FROM millrace.kit_table_statements('tpch', 's', 'nation', 'heap', false) s";
 
 /// A coordinator with two segments that have nothing to do.
 fn coordinator() -> Simulation {
