@@ -12,8 +12,6 @@ pub struct Benchmark {
     pub queries: i32,
     /// A table that is there if the others are.
     pub largest_table: &'static str,
-    /// The scale factor of the tables in schema `%I`.
-    pub scale: &'static str,
     /// Table and column without whose index queries with a subquery per row run as joins; None if no index helps them all,
     /// so they always do.
     pub subqueries_need: Option<[&'static str; 2]>,
@@ -52,7 +50,6 @@ pub const TPC_H: Benchmark = Benchmark {
     family: "tpch",
     queries: 22,
     largest_table: "lineitem",
-    scale: "SELECT count(*) / 10000.0::float8 FROM %I.supplier",
     // The same rule as tpch_validate's.
     subqueries_need: Some(["lineitem", "l_partkey"]),
     refreshes: true,
@@ -68,7 +65,6 @@ pub const TPC_DS: Benchmark = Benchmark {
     queries: 99,
     largest_table: "store_sales",
     // Most tables do not grow in proportion; orders do, and are numbered from 1.
-    scale: "SELECT coalesce(max(ws_order_number), 0) / 60000.0::float8 FROM %I.web_sales",
     // Some of the subqueries are over WITH queries, which have no index.
     subqueries_need: None,
     refreshes: false,

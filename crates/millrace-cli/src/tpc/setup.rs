@@ -182,9 +182,7 @@ fn load_time(session: &mut Client, runs: &[String]) -> Result<i64> {
 
 /// The scale factor of tables that are there.
 fn scale_of(session: &mut Client, benchmark: &Benchmark, schema: &str) -> Result<f64> {
-    let query = "SELECT format($1::text, $2::text)";
-    let query: String = session.query_one(query, &[&benchmark.scale, &schema])?.get(0);
-    Ok(session.query_one(query.as_str(), &[])?.get(0))
+    Ok(session.query_one("SELECT millrace.kit_scale_of($1, $2)", &[&benchmark.family, &schema])?.get(0))
 }
 
 /// Whether a table has an index that begins with a column.
