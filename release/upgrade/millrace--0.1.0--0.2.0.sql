@@ -1074,8 +1074,8 @@ BEGIN
         EXECUTE format('CREATE SCHEMA %I', schema);
     END IF;
     FOR design IN SELECT d.* FROM millrace.kit_designs(benchmark) d ORDER BY d."position" LOOP
-        EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT * FROM @extschema@.%I(%L::float8)',
-            schema, design.name, design.row_type, sf);
+        EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT * FROM %s(%L::float8)',
+            schema, design.name, '@extschema@.' || quote_ident(design.row_type), sf);
         EXECUTE format('COMMENT ON VIEW %I.%I IS %L', schema, design.name,
             format('%s table %s at scale factor %s, made when it is read', title, design.name, sf));
     END LOOP;
