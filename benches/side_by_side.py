@@ -80,6 +80,14 @@ def run(command):
                           stderr=subprocess.DEVNULL, text=True).stdout
 
 
+def milliseconds(cluster, benchmark, queries, schema):
+    """What each query takes on the tables or views of a schema; all must give their answers."""
+    rows = [row.split("|") for row in cluster.sql(
+        f"SELECT query, pass, round(milliseconds) FROM {benchmark}_validate('{schema}') ORDER BY query").splitlines()]
+    assert len(rows) == queries and all(passed == "t" for _, passed, _ in rows), rows
+    return [took for _, _, took in rows]
+
+
 def compare(contenders, prepare=lambda: None, runs=RUNS, warm_up=1):
     """Times each contender `runs` times, taking turns, after a round that does not count."""
     times = {name: [] for name in contenders}

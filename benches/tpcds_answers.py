@@ -11,8 +11,7 @@ DuckDB's own rows are not dsdgen's: at scale factor 1 nearly all sales and retur
 have other sizes. On dsdgen's rows the answers at scale factor 1 are those the TPC publishes with nulls first, but
 for queries 85 and 93, whose return reasons have another order there.
 
-Run it with `target/bench/bin/python benches/tpcds_answers.py`, after `make target/bench`, with package
-duckdb-extension-tpcds installed too.
+Run it with `target/bench/bin/python benches/tpcds_answers.py`, after `make target/bench/installed`.
 """
 
 import gzip
@@ -22,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 from decimal import Decimal
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
+
+from duck import connect
 
 TPCDS = Path(__file__).resolve().parent.parent / "crates/millrace-sources/src/tpcds"
 
@@ -41,7 +41,7 @@ SPECIFICATIONS = {
 
 def main():
     for sf in (0.01, 0.1, 1):
-        database = connect()
+        database = connect(generator="tpcds")
         texts = dict(database.execute("SELECT query_nr, query FROM tpcds_queries()").fetchall())
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([Path(sys.executable).parent / "tpcgen-cli", "tpcds", "parquet", "-s", str(sf),
@@ -66,14 +66,6 @@ def main():
         TPCDS.joinpath(f"answers/{sf}.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))
         print(f"scale factor {sf}: DuckDB {duckdb.__version__}'s texts and ours agree on dsdgen's rows")
         database.close()
-
-
-def connect():
-    """DuckDB, with its generator of TPC-DS: an extension that comes as a package of its own and is not signed."""
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    package = files("duckdb_extension_tpcds") / "extensions" / f"v{duckdb.__version__}"
-    connection.execute(f"LOAD '{package / 'tpcds.duckdb_extension'}'")
-    return connection
 
 
 def our_texts(number):

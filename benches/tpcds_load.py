@@ -9,12 +9,11 @@ much. Started by `make bench-tpcds`, with the Python of target/bench, which has 
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from side_by_side import BENCHES, PEERS, Cluster, compare, machine, run, table, write_section
+import duck
+from side_by_side import PEERS, Cluster, compare, machine, milliseconds, run, table, write_section
 
 RUNS = int(os.environ.get("RUNS", "3"))
 SF = float(os.environ.get("SF", "1"))
@@ -22,13 +21,6 @@ SF = float(os.environ.get("SF", "1"))
 
 def tables(cluster):
     return cluster.sql("SELECT name FROM tpcds_tables()").split()
-
-
-def by_duckdb(file):
-    """In a process of its own, as DuckDB's memory is the process's."""
-    file.unlink(missing_ok=True)
-    program = f"from duck import connect; c = connect({str(file)!r}, 'tpcds'); c.execute('CALL dsdgen(sf={SF})'); c.close()"
-    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL, cwd=BENCHES)
 
 
 def loads(cluster, file):
@@ -46,7 +38,7 @@ def loads(cluster, file):
         "tpcds_load": lambda: cluster.sql(f"{load})"),
         "tpcds_load, workers => 2": lambda: cluster.sql(f"{load}, workers => 2)"),
         "tpcgen-cli csv \\| COPY, a table after the other": by_copy,
-        "DuckDB, CALL dsdgen into a file": lambda: by_duckdb(file),
+        "DuckDB, CALL dsdgen into a file": lambda: duck.load(file, "tpcds", f"CALL dsdgen(sf={SF})"),
     }, fresh, RUNS)
     whole = compare({
         "with primary and foreign keys and statistics": lambda: cluster.sql(f"CALL tpcds_load({SF})"),
@@ -92,7 +84,7 @@ def exports(cluster, folder):
 
 def queries(cluster):
     cluster.sql("SELECT tpcds_drop()", f"CALL tpcds_load({SF})", f"SELECT tpcds_virtual('made', {SF})", "CHECKPOINT")
-    loaded, made = milliseconds(cluster, "tpcds"), milliseconds(cluster, "made")
+    loaded, made = (milliseconds(cluster, "tpcds", 99, schema) for schema in ("tpcds", "made"))
     lines = [f"### The 99 queries at scale factor {SF:g}", "",
              f"All give their answers, {len(loaded)} of 99 on loaded tables and {len(made)} of 99 on views over generation. Milliseconds of one run",
              "of each, with keys and without other indexes, work_mem 4MB, as tpcds_validate runs them: those marked * in another form",
@@ -104,13 +96,6 @@ def queries(cluster):
               for number, (tables, views) in enumerate(zip(loaded, made), 1)]
     lines.append(f"| all | {sum(map(int, loaded))} | {sum(map(int, made))} |")
     return ["\n".join(lines) + "\n"]
-
-
-def milliseconds(cluster, schema):
-    rows = [row.split("|") for row in cluster.sql(
-        f"SELECT query, pass, round(milliseconds) FROM tpcds_validate('{schema}') ORDER BY query").splitlines()]
-    assert len(rows) == 99 and all(passed == "t" for _, passed, _ in rows), rows
-    return [took for _, _, took in rows]
 
 
 def main():

@@ -8,14 +8,12 @@ may name a build of pg_tpch's library, which then takes part. Started by `make b
 """
 
 import os
-import subprocess
-import sys
 import tempfile
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from duck import connect
-from side_by_side import PG_TPCH, Cluster, compare, machine, run, table, write_section
+import duck
+from side_by_side import PG_TPCH, Cluster, compare, machine, milliseconds, run, table, write_section
 from tpch_answers import TABLES, check
 
 RUNS = int(os.environ.get("RUNS", "3"))
@@ -28,13 +26,8 @@ PRIMARY_KEYS = {
 
 
 def load_by_duckdb(file, keys):
-    """In a process of its own, as DuckDB's memory is the process's."""
-    file.unlink(missing_ok=True)
-    statements = [f"CALL dbgen(sf={SF})"]
-    if keys:
-        statements += [f"CREATE UNIQUE INDEX {name}_key ON {name} ({columns})" for name, columns in PRIMARY_KEYS.items()]
-    program = f"from duck import connect; c = connect({str(file)!r}); [c.execute(s) for s in {statements!r}]; c.close()"
-    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parent)
+    unique = (f"CREATE UNIQUE INDEX {name}_key ON {name} ({columns})" for name, columns in PRIMARY_KEYS.items())
+    duck.load(file, "tpch", f"CALL dbgen(sf={SF})", *(unique if keys else ()))
 
 
 def add_primary_keys(cluster, schema):
@@ -83,20 +76,13 @@ def validate(cluster, sf):
     loaded, made = ("tpch", "made") if sf == SF else ("small", "small_made")
     # A load that is whole does nothing.
     cluster.sql(f"CALL tpch_load({sf}, '{loaded}')", f"SELECT tpch_virtual('{made}', {sf})", "CHECKPOINT")
-    return milliseconds(cluster, loaded), milliseconds(cluster, made)
-
-
-def milliseconds(cluster, schema):
-    rows = [row.split("|") for row in cluster.sql(
-        f"SELECT query, pass, round(milliseconds) FROM tpch_validate('{schema}') ORDER BY query").splitlines()]
-    assert len(rows) == 22 and all(passed == "t" for _, passed, _ in rows), rows
-    return [took for _, _, took in rows]
+    return milliseconds(cluster, "tpch", 22, loaded), milliseconds(cluster, "tpch", 22, made)
 
 
 def answers_of_duckdb(cluster, sf):
     """How many queries, of 22, give DuckDB's answers when PostgreSQL runs them on DuckDB's rows."""
     cluster.sql("CALL tpch_load(0, 'duck', keys => false, \"analyze\" => false, overwrite => true)")
-    connection = connect()
+    connection = duck.connect()
     connection.execute(f"CALL dbgen(sf={sf})")
     with tempfile.TemporaryDirectory() as folder:
         for name in TABLES:
