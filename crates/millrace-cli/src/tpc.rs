@@ -82,7 +82,7 @@ pub struct Arguments {
 
 /// Loads what is missing, measures, and prints the results.
 pub fn run(benchmark: &'static Benchmark, arguments: &Arguments) -> Result<()> {
-    let schema = arguments.schema.as_deref().unwrap_or(benchmark.family);
+    let schema = arguments.schema.as_deref().unwrap_or(benchmark.kit.family);
     let task = Task { benchmark, arguments, schema };
     // What is refused is refused before a server is started, which takes seconds.
     output::require_leave(arguments.yes)?;
@@ -146,7 +146,7 @@ impl Task<'_> {
         if self.arguments.sf.is_some() || are_there()? {
             return Ok(());
         }
-        let message = format!("schema \"{}\" has no {} tables", self.schema, self.benchmark.name);
+        let message = format!("schema \"{}\" has no {} tables", self.schema, self.benchmark.kit.title);
         Err(Error::failed(message, "Give --sf to load them."))
     }
 
@@ -165,7 +165,7 @@ impl Task<'_> {
         let change = if self.benchmark.refreshes { "; refresh sets change its orders and lines" } else { "" };
         output::note(&format!(
             "{} {}: {place}in schema \"{}\", {tables}{change}",
-            self.benchmark.name,
+            self.benchmark.kit.title,
             self.arguments.test.name(),
             self.schema,
         ));
@@ -183,7 +183,7 @@ impl Task<'_> {
         let begins = progress::loads(session, &runs)?.is_empty();
         let call = format!(
             "CALL {}_load($1, schema => $2, storage => $3, workers => $4, indexes => $5)",
-            self.benchmark.family
+            self.benchmark.kit.family
         );
         let Arguments { storage, workers, indexes, .. } = self.arguments;
         let start = Instant::now();
@@ -202,7 +202,8 @@ impl Task<'_> {
 
     /// The runs of the load, which have the tables' names.
     fn runs(&self, session: &mut Client) -> Result<Vec<String>> {
-        let query = format!("SELECT format('%I.%I', $1::text, name) FROM {}_tables()", self.benchmark.family);
+        let query =
+            format!("SELECT format('%I.%I', $1::text, name) FROM {}_tables()", self.benchmark.kit.family);
         Ok(session.query(query.as_str(), &[&self.schema])?.iter().map(|row| row.get(0)).collect())
     }
 
@@ -231,7 +232,7 @@ impl Task<'_> {
         let facts = setup.facts(session, power.is_some(), throughput.is_some())?;
         Ok(Results {
             benchmark: self.benchmark,
-            title: format!("{} {}", self.benchmark.name, test.name()),
+            title: format!("{} {}", self.benchmark.kit.title, test.name()),
             sf: setup.sf,
             facts,
             load_seconds: None,

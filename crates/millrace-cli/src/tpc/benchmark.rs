@@ -1,20 +1,15 @@
 //! What differs between the benchmarks of the TPC.
 
 use super::metrics;
+use millrace_sources::kit::Kit;
+use millrace_sources::{tpcds, tpch};
 
 /// A benchmark. Its functions on the server are those of the others, with its family before their names.
 pub struct Benchmark {
-    /// As the TPC writes it.
-    pub name: &'static str,
-    /// What the names of its functions begin with, and the schema of its tables if none is given.
-    pub family: &'static str,
-    /// Queries of a stream, numbered from 1.
-    pub queries: i32,
+    /// Its names, its queries, and by which index correlated subqueries run as they are written.
+    pub kit: &'static Kit,
     /// A table that is there if the others are.
     pub largest_table: &'static str,
-    /// Table and column without whose index queries with a subquery per row run as joins; None if no index helps them all,
-    /// so they always do.
-    pub subqueries_need: Option<[&'static str; 2]>,
     /// Whether there are refresh functions to run beside the queries.
     pub refreshes: bool,
     /// How many query streams the specification wants at a scale factor.
@@ -45,13 +40,9 @@ pub enum Metric {
     ThroughputMean,
 }
 
-pub const TPC_H: Benchmark = Benchmark {
-    name: "TPC-H",
-    family: "tpch",
-    queries: 22,
+pub static TPC_H: Benchmark = Benchmark {
+    kit: &tpch::KIT,
     largest_table: "lineitem",
-    // The same rule as tpch_validate's.
-    subqueries_need: Some(["lineitem", "l_partkey"]),
     refreshes: true,
     fewest_streams: metrics::fewest_streams_of_tpch,
     metrics: &[Metric::Power, Metric::Throughput, Metric::Composite],
@@ -59,14 +50,9 @@ pub const TPC_H: Benchmark = Benchmark {
              not be compared with published ones.",
 };
 
-pub const TPC_DS: Benchmark = Benchmark {
-    name: "TPC-DS",
-    family: "tpcds",
-    queries: 99,
+pub static TPC_DS: Benchmark = Benchmark {
+    kit: &tpcds::KIT,
     largest_table: "store_sales",
-    // Most tables do not grow in proportion; orders do, and are numbered from 1.
-    // Some of the subqueries are over WITH queries, which have no index.
-    subqueries_need: None,
     refreshes: false,
     // Clause 7.4 of the specification.
     fewest_streams: |_| 4,

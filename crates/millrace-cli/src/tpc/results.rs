@@ -160,7 +160,7 @@ impl Results {
     }
 
     fn query_numbers(&self) -> impl Iterator<Item = i32> {
-        1..=self.benchmark.queries
+        1..=self.benchmark.kit.query_count() as i32
     }
 
     fn throughput_figures(&self, test: &Throughput) -> Vec<Figure> {
@@ -302,7 +302,7 @@ mod tests {
 
     /// Two streams, beside one that refreshes where there is one.
     fn results(benchmark: &'static Benchmark) -> Results {
-        let queries = || (1..=benchmark.queries).map(Timed::Query);
+        let queries = || (1..=benchmark.kit.query_count() as i32).map(Timed::Query);
         let pair = |set| Function::PAIR.map(|function| Timed::Refresh(function, set));
         let refresh = (1..=2).flat_map(pair);
         Results {

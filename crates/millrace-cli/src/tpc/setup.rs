@@ -34,7 +34,7 @@ impl Setup {
             Some(seed) => seed,
             None => load_time(session, &runs)?,
         };
-        let decorrelated = match benchmark.subqueries_need {
+        let decorrelated = match benchmark.kit.correlated {
             Some(index) => !has_index(session, schema, index)?,
             None => true,
         };
@@ -79,7 +79,7 @@ impl Setup {
     fn queries(&self, session: &mut Client, stream: i32) -> Result<Vec<Step>> {
         let query = format!(
             "SELECT query, sql FROM {}_queries($1, $2, $3, $4, $5) ORDER BY \"position\"",
-            self.benchmark.family
+            self.benchmark.kit.family
         );
         let rows = session
             .query(query.as_str(), &[&self.schema, &self.seed, &stream, &self.sf, &self.decorrelated])?;
@@ -87,7 +87,7 @@ impl Setup {
     }
 
     fn refresh(&self, function: Function, set: i32) -> Step {
-        let family = self.benchmark.family;
+        let family = self.benchmark.kit.family;
         Step::Refresh { family, function, set, schema: self.schema.clone(), sf: self.sf }
     }
 
@@ -101,7 +101,7 @@ impl Setup {
              FROM {0}_queries($1, $2, 0, $3, true) rewritten JOIN {0}_queries($1, $2, 0, $3, false) original USING (query)
              WHERE rewritten.sql <> original.sql
              ORDER BY query",
-            self.benchmark.family
+            self.benchmark.kit.family
         );
         let rows = session.query(query.as_str(), &[&self.schema, &self.seed, &self.sf])?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
@@ -182,11 +182,11 @@ fn load_time(session: &mut Client, runs: &[String]) -> Result<i64> {
 
 /// The scale factor of tables that are there.
 fn scale_of(session: &mut Client, benchmark: &Benchmark, schema: &str) -> Result<f64> {
-    Ok(session.query_one("SELECT millrace.kit_scale_of($1, $2)", &[&benchmark.family, &schema])?.get(0))
+    Ok(session.query_one("SELECT millrace.kit_scale_of($1, $2)", &[&benchmark.kit.family, &schema])?.get(0))
 }
 
 /// Whether a table has an index that begins with a column.
-fn has_index(session: &mut Client, schema: &str, [table, column]: [&str; 2]) -> Result<bool> {
+fn has_index(session: &mut Client, schema: &str, (table, column): (&str, &str)) -> Result<bool> {
     let query = "
         SELECT EXISTS (
             SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]

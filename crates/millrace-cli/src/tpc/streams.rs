@@ -4,6 +4,7 @@ use crate::connection::Server;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::progress::Display;
+use millrace_sources::kit::queries::statements;
 use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
 use std::iter;
@@ -170,25 +171,5 @@ impl Step {
             }
         };
         Ok(Timing { step, seconds: rounded(start.elapsed()), rows })
-    }
-}
-
-/// The statements of a query; a line that holds only a semicolon ends each but the last.
-fn statements(sql: &str) -> Vec<String> {
-    let lines: Vec<&str> = sql.lines().collect();
-    let statements = lines.split(|line| line.trim() == ";").map(|lines| lines.join("\n"));
-    statements.filter(|statement| !statement.trim().is_empty()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_may_be_two_statements() {
-        let two = "WITH a AS (SELECT ';\n;;')\nTABLE a\n;\nSELECT 2 -- ;\n";
-        assert_eq!(statements(two), ["WITH a AS (SELECT ';\n;;')\nTABLE a", "SELECT 2 -- ;"]);
-        assert_eq!(statements("SELECT 1\n  ; \n"), ["SELECT 1"]);
-        assert_eq!(statements("SELECT 1"), ["SELECT 1"]);
     }
 }

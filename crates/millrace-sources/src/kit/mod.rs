@@ -27,7 +27,7 @@ pub struct Kit {
     pub is_nullable: fn(&Field) -> bool,
     /// The table whose rows tell the scale factor.
     pub scale_table: &'static str,
-    /// The scale factor at which that table has so many rows.
+    /// The scale factor, from the number of that table's rows.
     pub scale_of: fn(rows: u64) -> f64,
     /// Its queries.
     pub queries: Queries,
@@ -88,11 +88,11 @@ impl Kit {
         scale::check(sf, self.scales.clone())
     }
 
-    /// Opens a table.
-    pub fn open(&self, table: &Design, sf: f64) -> Result<Box<dyn Source>, Error> {
+    /// Opens one of its sources.
+    pub fn open(&self, source: &Definition, sf: f64) -> Result<Box<dyn Source>, Error> {
         // Checked first, because JSON has no NaN to refuse.
         self.check_scale(sf)?;
-        self.source(table).open(json!({ "sf": sf }))
+        source.open(json!({ "sf": sf }))
     }
 
     /// The source of a table.

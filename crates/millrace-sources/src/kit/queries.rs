@@ -51,12 +51,11 @@ fn without_head(text: &str) -> String {
     lines.join("\n")
 }
 
-/// What stands between the statements of a query.
-const BETWEEN: &str = "\n;\n";
-
-/// The statements of a query's text.
-pub fn statements(text: &str) -> impl Iterator<Item = &str> {
-    text.split(BETWEEN)
+/// The statements of a query's text; a line that holds only a semicolon ends each but the last.
+pub fn statements(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let statements = lines.split(|line| line.trim() == ";").map(|lines| lines.join("\n"));
+    statements.filter(|statement| !statement.trim().is_empty()).collect()
 }
 
 impl Kit {
@@ -75,7 +74,7 @@ impl Kit {
 
     /// How many statements a query is.
     pub fn statement_count(&self, query: usize) -> usize {
-        statements(self.queries.texts[query - 1]).count()
+        statements(self.queries.texts[query - 1]).len()
     }
 
     /// The text of a query, ready to run: `table` gives each table's name as it is to be written.
@@ -135,6 +134,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_query_may_be_two_statements() {
+        let two = "WITH a AS (SELECT ';\n;;')\nTABLE a\n;\nSELECT 2 -- ;\n";
+        assert_eq!(statements(two), ["WITH a AS (SELECT ';\n;;')\nTABLE a", "SELECT 2 -- ;"]);
+        assert_eq!(statements("SELECT 1\n  ; \n"), ["SELECT 1"]);
+        assert_eq!(statements("SELECT 1"), ["SELECT 1"]);
     }
 
     #[test]
