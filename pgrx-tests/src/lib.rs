@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 use postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -453,6 +454,62 @@ impl Dice {
         self.0 ^= self.0 << 17;
         self.0 % limit
     }
+}
+
+/// Passes what COPY prints for a statement on, piece by piece.
+pub fn copy_out(client: &mut Client, statement: &str, mut take: impl FnMut(&[u8])) {
+    let mut reader = client.copy_out(statement).unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut buffer).unwrap() {
+            0 => break,
+            length => take(&buffer[..length]),
+        }
+    }
+}
+
+/// All queries of a benchmark pass, with as many rows as their answers have. The call is `tpch_validate` or
+/// `tpcds_validate`.
+pub fn assert_valid(client: &mut Client, call: &str, sf: f64) {
+    let (family, queries) = if call.starts_with("tpch_") { ("tpch", 22) } else { ("tpcds", 99) };
+    let query = format!(
+        "SELECT v.query, v.pass, v.rows, coalesce(v.difference, ''),
+                (SELECT count(*) FROM {family}_answers(v.query, {sf})) FROM {call} v ORDER BY 1"
+    );
+    let rows = client.query(&query, &[]).unwrap();
+    assert_eq!(rows.len(), queries);
+    for (number, row) in (1..).zip(rows) {
+        assert_eq!(row.get::<_, i32>(0), number);
+        assert!(row.get::<_, bool>(1), "{call}, query {number}: {}", row.get::<_, String>(3));
+        assert_eq!(row.get::<_, i64>(2), row.get::<_, i64>(4), "{call}, query {number}");
+    }
+}
+
+/// Runs a call in a session of its own and strikes when it has come as far as `reached` says: kills the session in even
+/// rounds, which crashes the server, and stops the server at once in odd ones. Returns whether that met the call running,
+/// when the server has recovered.
+pub fn strike(cluster: &Cluster, round: usize, call: &str, reached: impl Fn(&mut Client) -> bool) -> bool {
+    let mut watcher = cluster.connect();
+    let mut session = cluster.connect();
+    let pid: i32 = one(&mut session, "SELECT pg_backend_pid()");
+    let interrupted = std::thread::scope(|scope| {
+        let running = scope.spawn(move || error_of(&mut session, call));
+        wait_until("the stage to strike at", || running.is_finished() || reached(&mut watcher));
+        if round.is_multiple_of(2) {
+            let kill = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            if kill.unwrap().success() {
+                wait_until("the crash", || watcher.batch_execute("SELECT 1").is_err());
+            }
+        } else {
+            cluster.stop("immediate");
+            cluster.start();
+        }
+        running.join().unwrap().is_some()
+    });
+    wait_until("recovery", || {
+        cluster.config().connect(NoTls).is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok())
+    });
+    interrupted
 }
 
 /// A hash of a table's rows that does not depend on their order.

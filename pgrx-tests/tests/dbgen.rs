@@ -1,9 +1,8 @@
 //! Rows through PostgreSQL's types and COPY against the files dbgen writes.
 
-use millrace_tests::Cluster;
+use millrace_tests::{Cluster, copy_out};
 use postgres::Client;
 use sha2::{Digest, Sha256};
-use std::io::Read;
 
 /// SHA-256 of the files of dbgen 2.x (TPC-H tools), made with `dbgen -s` at each scale factor.
 const DBGEN: &str = include_str!("dbgen.sha256");
@@ -39,14 +38,7 @@ fn checksum_of_columns(client: &mut Client, columns: &str, calls: &[String]) -> 
     let mut sum = Sha256::new();
     for call in calls {
         let copy = format!("COPY (SELECT {columns}, '' FROM {call}) TO STDOUT (DELIMITER '|')");
-        let mut reader = client.copy_out(copy.as_str()).unwrap();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match reader.read(&mut buffer).unwrap() {
-                0 => break,
-                length => sum.update(&buffer[..length]),
-            }
-        }
+        copy_out(client, &copy, |piece| sum.update(piece));
     }
     sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -71,8 +71,7 @@ const LABELS: &str = r"
 
 /// On the coordinator, for who makes tables: PostgreSQL would not understand the clause that says how rows are distributed.
 const LAY_OUT_BY_DEFAULT: &str = "
-    CREATE OR REPLACE FUNCTION millrace.distribution(key text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$;
-    CREATE OR REPLACE FUNCTION millrace.distribution_by(columns text[]) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$";
+    CREATE OR REPLACE FUNCTION millrace.distribution(columns text[] DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$";
 
 /// On the coordinator: EXECUTE ON ALL SEGMENTS for the function that batches are inserted from. Tables are the
 /// coordinator's alone, so the row type goes with the query. Each segment first takes a lock by the number of the first

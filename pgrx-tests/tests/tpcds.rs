@@ -2,10 +2,9 @@
 //! in common with TPC-H's is tested there.
 
 use millrace_sources::tpcds::KIT;
-use millrace_tests::{Cluster, content, error_of, one, wait_until};
-use postgres::{Client, NoTls};
+use millrace_tests::{Cluster, assert_valid, content, copy_out, error_of, one, strike};
+use postgres::Client;
 use sha2::{Digest, Sha256};
-use std::io::Read;
 
 /// SHA-256 of the tables as tpcgen-cli 4.0.0 makes them (benches/tpcds_checksums.py).
 const DSDGEN: &str = include_str!("dsdgen.sha256");
@@ -23,15 +22,8 @@ fn checksum(client: &mut Client, table: &str, call: &str) -> String {
         ),
     );
     let copy = format!("COPY (SELECT {columns} FROM {call}) TO STDOUT (DELIMITER '|', NULL '')");
-    let mut reader = client.copy_out(copy.as_str()).unwrap();
     let mut sum = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match reader.read(&mut buffer).unwrap() {
-            0 => break,
-            length => sum.update(&buffer[..length]),
-        }
-    }
+    copy_out(client, &copy, |piece| sum.update(piece));
     sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -73,21 +65,6 @@ fn loaded_tables_and_views_give_the_answers_at_scale_factor_1() {
     assert_valid(&mut client, "tpcds_validate()", 1.0);
     client.batch_execute("SELECT tpcds_virtual('made', 1)").unwrap();
     assert_valid(&mut client, "tpcds_validate('made')", 1.0);
-}
-
-/// All 99 queries pass, with as many rows as their answers have.
-fn assert_valid(client: &mut Client, call: &str, sf: f64) {
-    let query = format!(
-        "SELECT v.query, v.pass, v.rows, coalesce(v.difference, ''),
-                (SELECT count(*) FROM tpcds_answers(v.query, {sf})) FROM {call} v ORDER BY 1"
-    );
-    let rows = client.query(&query, &[]).unwrap();
-    assert_eq!(rows.len(), 99);
-    for (number, row) in (1..).zip(rows) {
-        assert_eq!(row.get::<_, i32>(0), number);
-        assert!(row.get::<_, bool>(1), "{call}, query {number}: {}", row.get::<_, String>(3));
-        assert_eq!(row.get::<_, i64>(2), row.get::<_, i64>(4), "{call}, query {number}");
-    }
 }
 
 /// Each table holds just what the generating function of its name returns.
@@ -227,27 +204,9 @@ fn a_load_killed_ten_times_ends_whole() {
     let cluster = Cluster::new();
     let mut interrupted = 0;
     for round in 0..10 {
-        let mut watcher = cluster.connect();
-        let mut session = cluster.connect();
-        let pid: i32 = one(&mut session, "SELECT pg_backend_pid()");
-        let before = if round == 0 { 0 } else { done(&mut watcher) };
-        std::thread::scope(|scope| {
-            let running = scope.spawn(move || error_of(&mut session, CALL));
-            wait_until("more to be done", || running.is_finished() || done(&mut watcher) > before + 9);
-            if round % 2 == 0 {
-                let kill = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
-                if kill.unwrap().success() {
-                    wait_until("the crash", || watcher.batch_execute("SELECT 1").is_err());
-                }
-            } else {
-                cluster.stop("immediate");
-                cluster.start();
-            }
-            interrupted += usize::from(running.join().unwrap().is_some());
-        });
-        wait_until("recovery", || {
-            cluster.config().connect(NoTls).is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok())
-        });
+        let before = if round == 0 { 0 } else { done(&mut cluster.connect()) };
+        let reached = |watcher: &mut Client| done(watcher) > before + 9;
+        interrupted += usize::from(strike(&cluster, round, CALL, reached));
     }
     assert!(interrupted > 5, "only {interrupted} calls were interrupted");
     let mut client = cluster.connect();

@@ -1,31 +1,12 @@
 //! The TPC-H kit: what it loads and makes gives the published answers, whatever happens on the way.
 
 use millrace_sources::{Reference, registry};
-use millrace_tests::{Cluster, content, error_of, wait_until};
+use millrace_tests::{Cluster, assert_valid, content, error_of, one, strike, wait_until};
 use postgres::{Client, NoTls, SimpleQueryMessage};
 use serde_json::Value;
 
 const TABLES: [&str; 8] =
     ["region", "nation", "part", "supplier", "partsupp", "customer", "orders", "lineitem"];
-
-fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
-    client.query_one(query, &[]).unwrap().get(0)
-}
-
-/// All 22 queries pass, with as many rows as their answers have.
-fn assert_valid(client: &mut Client, call: &str, sf: f64) {
-    let query = format!(
-        "SELECT v.query, v.pass, v.rows, coalesce(v.difference, ''),
-                (SELECT count(*) FROM tpch_answers(v.query, {sf})) FROM {call} v ORDER BY 1"
-    );
-    let rows = client.query(&query, &[]).unwrap();
-    assert_eq!(rows.len(), 22);
-    for (number, row) in (1..).zip(rows) {
-        assert_eq!(row.get::<_, i32>(0), number);
-        assert!(row.get::<_, bool>(1), "{call}, query {number}: {}", row.get::<_, String>(3));
-        assert_eq!(row.get::<_, i64>(2), row.get::<_, i64>(4), "{call}, query {number}");
-    }
-}
 
 /// Each table holds just what the generating function of its name returns.
 fn assert_loaded(client: &mut Client, schema: &str, sf: f64) {
@@ -280,30 +261,11 @@ fn a_load_killed_ten_times_ends_whole() {
     ];
     let mut interrupted = 0;
     for (round, stage) in stages.iter().enumerate() {
-        let mut watcher = cluster.connect();
-        let mut session = cluster.connect();
-        let pid: i32 = one(&mut session, "SELECT pg_backend_pid()");
-        std::thread::scope(|scope| {
-            let running = scope.spawn(move || error_of(&mut session, CALL));
-            let reached = |watcher: &mut Client| {
-                let schema = "SELECT to_regnamespace('tpch') IS NOT NULL";
-                one::<bool>(watcher, schema) && one::<bool>(watcher, stage)
-            };
-            wait_until("the stage to strike at", || running.is_finished() || reached(&mut watcher));
-            if round % 2 == 0 {
-                let kill = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
-                if kill.unwrap().success() {
-                    wait_until("the crash", || watcher.batch_execute("SELECT 1").is_err());
-                }
-            } else {
-                cluster.stop("immediate");
-                cluster.start();
-            }
-            interrupted += usize::from(running.join().unwrap().is_some());
-        });
-        wait_until("recovery", || {
-            cluster.config().connect(NoTls).is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok())
-        });
+        let reached = |watcher: &mut Client| {
+            let schema = "SELECT to_regnamespace('tpch') IS NOT NULL";
+            one::<bool>(watcher, schema) && one::<bool>(watcher, stage)
+        };
+        interrupted += usize::from(strike(&cluster, round, CALL, reached));
     }
     assert!(interrupted >= 7, "only {interrupted} of {} strikes met a running load", stages.len());
     let mut client = cluster.connect();

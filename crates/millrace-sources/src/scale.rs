@@ -1,7 +1,6 @@
 //! Scale factors, the one option of the TPC's tables.
 
 use crate::Error;
-use crate::registry::OptionHelp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::RangeInclusive;
@@ -39,9 +38,4 @@ impl Options {
 /// Refuses scale factors out of range.
 pub fn check(sf: f64, range: RangeInclusive<f64>) -> Result<(), Error> {
     if range.contains(&sf) { Ok(()) } else { Err(Error::ScaleFactor { sf, least: *range.start() }) }
-}
-
-/// The option for a family whose smallest scale factor is said in the text.
-pub const fn help(about: &'static str) -> OptionHelp {
-    OptionHelp { name: "sf", about }
 }

@@ -2,7 +2,7 @@
 
 use crate::{ColumnStatistics, Error};
 use arrow::array::ArrayRef;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use std::ops::Range;
 use std::sync::Arc;
@@ -120,6 +120,16 @@ impl dyn Source {
         };
         (0..hands).map(hand).collect()
     }
+}
+
+/// A library's schema with strings laid end to end. Its views of strings cost more to make, and
+/// pay only where strings are passed on without being read.
+pub(crate) fn with_plain_strings(theirs: &SchemaRef) -> SchemaRef {
+    let plain = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(theirs.fields().iter().map(plain).collect::<Vec<_>>()))
 }
 
 /// A batch of the columns asked for, each made by its name.

@@ -4,7 +4,6 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use millrace_sources::{ColumnStatistics, Distinct, Part, Source, registry, tpch};
 use serde_json::json;
-use std::collections::HashSet;
 use std::ops::Range;
 
 /// The values of a column in an order of their own, and the statistics of the range they are of.
@@ -146,30 +145,4 @@ fn columns_of_streams_are_as_they_are_said_to_be() {
             }
         }
     }
-}
-
-#[test]
-fn each_row_has_the_one_it_refers_to() {
-    let options = json!({"sf": 0.01});
-    let rows = |name: &str, columns: &[&str]| {
-        let source = registry::open(name, options.clone()).unwrap();
-        let indexes: Vec<_> =
-            columns.iter().map(|column| source.schema().index_of(column).unwrap()).collect();
-        let batch = source.batch(0..source.units(), &indexes).unwrap();
-        let fields = batch.columns().iter().map(|array| SortField::new(array.data_type().clone()));
-        let rows = RowConverter::new(fields.collect()).unwrap().convert_columns(batch.columns()).unwrap();
-        rows.iter().map(|row| row.owned()).collect::<Vec<_>>()
-    };
-    let mut references = 0;
-    for table in tpch::tables() {
-        for reference in registry::find(table).unwrap().references {
-            let keys = rows(reference.source, reference.key);
-            let different: HashSet<_> = keys.iter().collect();
-            assert_eq!(different.len(), keys.len(), "{reference:?}");
-            let orphan = rows(table, reference.columns).into_iter().find(|row| !different.contains(row));
-            assert_eq!(orphan, None, "{reference:?} of {table}");
-            references += 1;
-        }
-    }
-    assert_eq!(references, 8);
 }

@@ -14,7 +14,7 @@ pub struct Channel {
     returned: Stream,
 }
 
-/// Of a hundred lines, so many are returned.
+/// How many of a hundred lines are returned.
 const RETURNED: u64 = 10;
 
 pub static STORE: Channel =

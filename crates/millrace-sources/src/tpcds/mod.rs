@@ -12,10 +12,10 @@ mod tables;
 use crate::kit::{Design, Distribution, Kit, Partitions};
 use crate::registry::{Definition, OptionHelp};
 use crate::scale::{self, Options};
-use crate::source::project;
+use crate::source::{project, with_plain_strings};
 use crate::{ColumnStatistics, Distinct, Error, Reference, Source, expected_distinct};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use serde_json::json;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
@@ -62,8 +62,10 @@ static SOURCES: [Definition; 25] = [
     definition::<WebReturnsArrow>(),
 ];
 
-const SF: OptionHelp =
-    scale::help("scale factor, a number from 0.001 to 100000, default 1; 1 is about 1 GB for all tables");
+const SF: OptionHelp = OptionHelp {
+    name: "sf",
+    about: "scale factor, a number from 0.001 to 100000, default 1; 1 is about 1 GB for all tables",
+};
 
 const fn definition<T: Table>() -> Definition {
     Definition {
@@ -71,22 +73,13 @@ const fn definition<T: Table>() -> Definition {
         name: T::NAME,
         about: T::ABOUT,
         options: &[SF],
-        schema: schema::<T>,
+        schema: || with_plain_strings(&T::schema()),
         row_type: Some(T::ROW_TYPE),
         references: T::REFERENCES,
         benchmark: None,
         normalize: |options| Ok(json!(Options::read(T::NAME, options, SCALES)?)),
         open: |options| Ok(Box::new(Tpcds::<T>::new(Options::read(T::NAME, options, SCALES)?.sf)?)),
     }
-}
-
-/// The schema of `tpcdsgen-arrow`, with strings laid end to end as all sources have them.
-fn schema<T: Table>() -> SchemaRef {
-    let plain = |field: &FieldRef| match field.data_type() {
-        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
-        _ => Arc::clone(field),
-    };
-    Arc::new(Schema::new(T::schema().fields().iter().map(plain).collect::<Vec<_>>()))
 }
 
 /// TPC-DS as a kit.
@@ -195,7 +188,7 @@ const fn years(column: &'static str, is_nullable: bool) -> Partitions {
     }
 }
 
-/// The scale factor at which there are so many customers: below 1 in proportion; else one of the specification's, or the
+/// The scale factor, from the number of customers: below 1 in proportion; else one of the specification's, or the
 /// first integer. Between the specification's their number falls as well as rises.
 fn scale_of(customers: u64) -> f64 {
     const AT_1: f64 = 100_000.0;
@@ -224,7 +217,7 @@ impl<T: Table> Tpcds<T> {
             .with_command_line_arguments(arguments)
             .build()
             .map_err(|_| Error::ScaleFactor { sf, least: *SCALES.start() })?;
-        Ok(Self { session, schema: schema::<T>(), table: std::marker::PhantomData })
+        Ok(Self { session, schema: with_plain_strings(&T::schema()), table: std::marker::PhantomData })
     }
 
     fn scaling(&self) -> &Scaling {
@@ -238,11 +231,13 @@ impl<T: Table> Tpcds<T> {
         let reference = T::REFERENCES.iter().find(is_column).map(|reference| reference.source);
         match (T::LINES, reference) {
             (_, Some("date_dim")) => sample::of_days(sampled, orders),
-            (_, Some(other)) => {
-                let keys = tables::rows_of(other, self.scaling());
-                let number = keys.map(|keys| Distinct::Number(expected_distinct(orders, keys as f64)));
-                number.map_or(sampled.clone(), |number| sample::with_distinct(sampled, number))
-            }
+            (_, Some(other)) => match tables::rows_of(other, self.scaling()) {
+                Some(keys) => {
+                    let number = expected_distinct(orders, keys as f64);
+                    sample::with_distinct(sampled, Distinct::Number(number))
+                }
+                None => sampled,
+            },
             (Lines::One, None) if *T::KEY == [column] => sample::of_key(sampled, units),
             (Lines::Sold(channel), None) if T::KEY.contains(&column) => {
                 sample::with_distinct(sampled, Distinct::Share(1.0 / channel.mean()))

@@ -97,7 +97,7 @@ fn ranges(units: u64, units_per_range: u64) -> Vec<Range<u64>> {
     (0..count).map(range).collect()
 }
 
-/// Every so many-th value: about one of each unit.
+/// Of `lines` values, the first: about one of each unit.
 fn every(lines: usize, values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let places: UInt32Array = (0..values.len()).step_by(lines).map(|place| place as u32).collect();
     take(values, &places, None)

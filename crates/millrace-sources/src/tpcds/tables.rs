@@ -271,7 +271,6 @@ tables! {
         ["wr_reason_sk"] => "reason" ["r_reason_sk"];
         ["wr_item_sk", "wr_order_number"] => "web_sales" ["ws_item_sk", "ws_order_number"];
     }
-
 }
 
 /// What dsdgen notes of itself. It also notes when it ran, which would make each batch another one: here that is null.

@@ -5,7 +5,6 @@ use crate::lehmer::{Draws, Stream};
 use arrow::array::{
     ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringArray, StringBuilder,
 };
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use std::fmt::{Display, Write};
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,16 +61,6 @@ pub fn formatted<V: Display>(values: impl IntoIterator<Item = V>) -> ArrayRef {
         builder.append_value("");
     }
     Arc::new(builder.finish())
-}
-
-/// A schema of `tpchgen-arrow` with strings laid end to end. Its views of strings cost more to make, and
-/// pay only where strings are passed on without being read.
-pub fn schema(theirs: SchemaRef) -> SchemaRef {
-    let plain = |field: &FieldRef| match field.data_type() {
-        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
-        _ => Arc::clone(field),
-    };
-    Arc::new(Schema::new(theirs.fields().iter().map(plain).collect::<Vec<_>>()))
 }
 
 /// One word of a list for each unit.

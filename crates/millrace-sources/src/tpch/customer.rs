@@ -2,6 +2,7 @@
 
 use super::{CUSTOMERS, Scale, Table, array, refers, statistics};
 use crate::lehmer::Stream;
+use crate::source::with_plain_strings;
 use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
@@ -30,7 +31,7 @@ impl Table for Customer {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        array::schema(CustomerArrow::schema_ref())
+        with_plain_strings(&CustomerArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

@@ -4,6 +4,7 @@ use super::lines::{self, COMMIT_DAYS, Lines, MAX_LINES, RECEIPT_DAYS, SHIP_DAYS}
 use super::statistics::Ends;
 use super::{PARTS, SUPPLIERS, Scale, Table, array, part, refers, statistics, text};
 use crate::lehmer::Stream;
+use crate::source::with_plain_strings;
 use crate::{ColumnStatistics, Distinct, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
@@ -43,7 +44,7 @@ impl Table for LineItem {
     type Rows = Lines;
 
     fn schema() -> SchemaRef {
-        array::schema(LineItemArrow::schema_ref())
+        with_plain_strings(&LineItemArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

@@ -50,8 +50,10 @@ static TABLES: [Definition; 8] = [
     definition::<lineitem::LineItem>(),
 ];
 
-const SF: OptionHelp =
-    scale::help("scale factor, a number from 0.0001 to 100000, default 1; 1 is about 1 GB for all tables");
+const SF: OptionHelp = OptionHelp {
+    name: "sf",
+    about: "scale factor, a number from 0.0001 to 100000, default 1; 1 is about 1 GB for all tables",
+};
 
 const fn definition<T: Table>() -> Definition {
     Definition {

@@ -2,6 +2,7 @@
 
 use super::{Scale, Table, array, refers, statistics};
 use crate::lehmer::Stream;
+use crate::source::with_plain_strings;
 use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
@@ -22,7 +23,7 @@ impl Table for Nation {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        array::schema(NationArrow::schema_ref())
+        with_plain_strings(&NationArrow::schema_ref())
     }
 
     fn new(_: Scale) -> Self {

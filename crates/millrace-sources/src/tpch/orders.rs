@@ -3,6 +3,7 @@
 use super::lines::{self, Lines, MAX_LINES};
 use super::{CUSTOMERS, PARTS, Scale, Table, array, part, refers, statistics};
 use crate::lehmer::Stream;
+use crate::source::with_plain_strings;
 use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
@@ -42,7 +43,7 @@ impl Table for Orders {
     type Rows = Lines;
 
     fn schema() -> SchemaRef {
-        array::schema(OrderArrow::schema_ref())
+        with_plain_strings(&OrderArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

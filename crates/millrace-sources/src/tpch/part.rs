@@ -2,6 +2,7 @@
 
 use super::{PARTS, Scale, Table, array, statistics};
 use crate::lehmer::Stream;
+use crate::source::with_plain_strings;
 use crate::{ColumnStatistics, Distinct};
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::SchemaRef;
@@ -36,7 +37,7 @@ impl Table for Part {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        array::schema(PartArrow::schema_ref())
+        with_plain_strings(&PartArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

@@ -3,6 +3,7 @@
 use super::statistics::Ends;
 use super::{PARTS, SUPPLIERS, Scale, Table, array, refers, statistics, text};
 use crate::lehmer::Stream;
+use crate::source::with_plain_strings;
 use crate::{ColumnStatistics, Distinct, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
@@ -49,7 +50,7 @@ impl Table for PartSupp {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        array::schema(PartSuppArrow::schema_ref())
+        with_plain_strings(&PartSuppArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {

@@ -3,6 +3,7 @@
 use super::{Scale, Table, array, statistics};
 use crate::ColumnStatistics;
 use crate::lehmer::Stream;
+use crate::source::with_plain_strings;
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use std::ops::Range;
@@ -21,7 +22,7 @@ impl Table for Region {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        array::schema(RegionArrow::schema_ref())
+        with_plain_strings(&RegionArrow::schema_ref())
     }
 
     fn new(_: Scale) -> Self {

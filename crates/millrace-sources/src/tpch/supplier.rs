@@ -2,6 +2,7 @@
 
 use super::{SUPPLIERS, Scale, Table, array, refers, statistics, text};
 use crate::lehmer::{Draws, Stream};
+use crate::source::with_plain_strings;
 use crate::{ColumnStatistics, Reference};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
@@ -33,7 +34,7 @@ impl Table for Supplier {
     type Rows = Range<u64>;
 
     fn schema() -> SchemaRef {
-        array::schema(SupplierArrow::schema_ref())
+        with_plain_strings(&SupplierArrow::schema_ref())
     }
 
     fn new(scale: Scale) -> Self {
