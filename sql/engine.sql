@@ -23,24 +23,16 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION millrace.engine() IS 'What the server is: postgresql, greenplum or cloudberry';
 
-CREATE FUNCTION millrace.distribution(key text DEFAULT NULL) RETURNS text
+CREATE FUNCTION millrace.distribution(columns text[] DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT CASE WHEN millrace.engine() = 'postgresql' THEN ''
-                WHEN key IS NULL THEN ' DISTRIBUTED RANDOMLY'
-                ELSE format(' DISTRIBUTED BY (%I)', key) END
-$$;
-COMMENT ON FUNCTION millrace.distribution(text) IS
-'The end of CREATE TABLE that keeps each row on the segment that makes it, or distributes rows by the column key; empty on PostgreSQL';
-
-CREATE FUNCTION millrace.distribution_by(columns text[]) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN millrace.engine() = 'postgresql' THEN ''
+                WHEN columns IS NULL THEN ' DISTRIBUTED RANDOMLY'
                 WHEN columns = '{}' THEN ' DISTRIBUTED REPLICATED'
                 ELSE format(' DISTRIBUTED BY (%s)', (SELECT string_agg(quote_ident(name), ', ') FROM unnest(columns) name))
            END
 $$;
-COMMENT ON FUNCTION millrace.distribution_by(text[]) IS
-'The end of CREATE TABLE that distributes rows by columns, or keeps all on each segment if there are none; empty on PostgreSQL';
+COMMENT ON FUNCTION millrace.distribution(text[]) IS
+'The end of CREATE TABLE that distributes rows by columns, keeps all of them on each segment if there are none, or each on the segment that makes it if null; empty on PostgreSQL';
 
 CREATE FUNCTION millrace.qualified_name(schema text, name text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$

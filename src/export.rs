@@ -5,6 +5,7 @@
 
 use crate::call::{Arguments, find_table};
 use crate::error::{Error, Result, SqlResult};
+use crate::kit;
 use crate::pg::server::arguments::of_call;
 use crate::pg::server::progress::ExportReport;
 use crate::pg::server::text::{Text, from_server, to_server};
@@ -14,7 +15,6 @@ use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
 };
 use millrace_progress::{Speed, Ticker};
-use millrace_sources::kit;
 use millrace_sources::registry::{self, Definition};
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
@@ -40,7 +40,7 @@ type Files = TableIterator<
 #[pg_extern(sql = false)]
 fn kit_export(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Files> {
     let arguments = of_call(fcinfo, "")?;
-    let kit = kit::find(arguments.family()).ok_or(Error::Null("table_name"))?;
+    let kit = kit::of_function(&arguments)?;
     let name = arguments.text("table_name").ok_or(Error::Null("table_name"))?;
     let sf = arguments.float("sf").ok_or(Error::Null("sf"))?;
     let definitions: Vec<_> = match name {
@@ -54,9 +54,7 @@ fn kit_export(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Files> {
     };
     let segment = cluster::segment(arguments.segments())?;
     let table = |definition: &'static Definition| {
-        kit.check_scale(sf)?;
-        let source = definition.open(json!({ "sf": sf }))?;
-        Ok::<_, Error>(Table { name: definition.name.to_owned(), source, parts, segment })
+        Ok(Table { name: definition.name.to_owned(), source: kit.open(definition, sf)?, parts, segment })
     };
     let tables = definitions.into_iter().map(table).collect::<Result<_>>()?;
     Ok(files(request(tables, &arguments, options(&arguments)?)?)?)

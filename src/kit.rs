@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 /// The benchmark of a function by the function's name.
-fn of_function(arguments: &Arguments) -> Result<&'static Kit> {
+pub fn of_function(arguments: &Arguments) -> Result<&'static Kit> {
     find(arguments.family())
 }
 
@@ -42,7 +42,7 @@ fn kit_tables(
     let sf = arguments.float("sf").ok_or(Error::Null("sf"))?;
     let exact = arguments.boolean("exact").unwrap_or_default();
     let table = |table: &Design| {
-        let source = kit.open(table, sf)?;
+        let source = kit.open(kit.source(table), sf)?;
         let units = 0..source.units();
         let rows = if exact { count(source.as_ref(), units) } else { source.estimated_rows(units) };
         let columns = source.schema().fields().iter().map(|field| field.name().as_str().into()).collect();
@@ -257,7 +257,7 @@ fn validate(
 ) -> Result<Validation> {
     let sql = text(kit, query, Some(schema), Choice::Validation, decorrelated);
     let (mut rows, mut milliseconds, mut difference) = (0, 0.0, None);
-    for (statement, answer) in statements(&sql).zip(answers) {
+    for (statement, answer) in statements(&sql).iter().zip(answers) {
         let start = Instant::now();
         let found = rows_as_text(statement)?;
         milliseconds += start.elapsed().as_micros() as f64 / 1000.0;

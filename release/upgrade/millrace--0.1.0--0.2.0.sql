@@ -104,24 +104,16 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT millrace.engine_of(current_setting('gp_role', true), version())
 $$;
 
-CREATE OR REPLACE FUNCTION millrace.distribution(key text DEFAULT NULL) RETURNS text
+CREATE OR REPLACE FUNCTION millrace.distribution(columns text[] DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT CASE WHEN millrace.engine() = 'postgresql' THEN ''
-                WHEN key IS NULL THEN ' DISTRIBUTED RANDOMLY'
-                ELSE format(' DISTRIBUTED BY (%I)', key) END
-$$;
-COMMENT ON FUNCTION millrace.distribution(text) IS
-'The end of CREATE TABLE that keeps each row on the segment that makes it, or distributes rows by the column key; empty on PostgreSQL';
-
-CREATE OR REPLACE FUNCTION millrace.distribution_by(columns text[]) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN millrace.engine() = 'postgresql' THEN ''
+                WHEN columns IS NULL THEN ' DISTRIBUTED RANDOMLY'
                 WHEN columns = '{}' THEN ' DISTRIBUTED REPLICATED'
                 ELSE format(' DISTRIBUTED BY (%s)', (SELECT string_agg(quote_ident(name), ', ') FROM unnest(columns) name))
            END
 $$;
-COMMENT ON FUNCTION millrace.distribution_by(text[]) IS
-'The end of CREATE TABLE that distributes rows by columns, or keeps all on each segment if there are none; empty on PostgreSQL';
+COMMENT ON FUNCTION millrace.distribution(text[]) IS
+'The end of CREATE TABLE that distributes rows by columns, keeps all of them on each segment if there are none, or each on the segment that makes it if null; empty on PostgreSQL';
 
 CREATE OR REPLACE FUNCTION millrace.qualified_name(schema text, name text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
@@ -779,7 +771,7 @@ DECLARE
 BEGIN
     SELECT d.* INTO STRICT design FROM millrace.kit_designs(benchmark) d WHERE d.name = "table";
     row_type := '@extschema@.' || quote_ident(design.row_type);
-    distribution := millrace.distribution_by(design.distribution);
+    distribution := millrace.distribution(design.distribution);
     IF partitioned THEN
         RETURN NEXT format('CREATE TABLE %s (LIKE %s) PARTITION BY RANGE (%I)%s',
             whole, row_type, design.partition_column, distribution);

@@ -63,7 +63,7 @@ DECLARE
 BEGIN
     SELECT d.* INTO STRICT design FROM millrace.kit_designs(benchmark) d WHERE d.name = "table";
     row_type := '@extschema@.' || quote_ident(design.row_type);
-    distribution := millrace.distribution_by(design.distribution);
+    distribution := millrace.distribution(design.distribution);
     IF partitioned THEN
         RETURN NEXT format('CREATE TABLE %s (LIKE %s) PARTITION BY RANGE (%I)%s',
             whole, row_type, design.partition_column, distribution);
