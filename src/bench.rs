@@ -47,7 +47,7 @@ fn bench_insert(
             role::current().into(),
             role::cluster_identifier().into(),
             source.into(),
-            required(rows, "rows")?.into(),
+            rows.into(),
             required(batch_rows, "batch_rows")?.into(),
             options.into(),
             schema.into(),
@@ -192,6 +192,72 @@ fn stream_variant_drop(name: Text) -> SqlResult<bool> {
     Ok(deleted > 0)
 }
 
+/// Refuses a search that is not the caller's, or a role's that the caller may act for.
+fn check_search_owner(search: &str) -> Result<()> {
+    let owner: Option<Text> = one(
+        "SELECT owner::pg_catalog.text FROM millrace.rate_search WHERE name OPERATOR(pg_catalog.=) $1",
+        &[search.into()],
+    )?;
+    let owner = owner.map_or(Ok(None), |owner| ledger::role_of(&owner))?;
+    if role::may_act_for_owner(owner) { Ok(()) } else { Err(Error::NotOwnerOfSearch(search.to_owned())) }
+}
+
+#[pg_extern(sql = false)]
+fn rate_insert(name: Text, parameters: Json) -> SqlResult<bool> {
+    let inserted = ledger::write(
+        "INSERT INTO millrace.rate_search (name, owner, parameters, created)
+         VALUES ($1, ROW($2, pg_catalog.pg_get_userbyid($2), $3), $4, $5) ON CONFLICT DO NOTHING",
+        &[
+            name.into(),
+            role::current().into(),
+            role::cluster_identifier().into(),
+            parameters.into(),
+            process::now().into(),
+        ],
+    )?;
+    Ok(inserted > 0)
+}
+
+#[pg_extern(sql = false)]
+fn rate_note_step(
+    search: Text,
+    phase: Text,
+    variant: Text,
+    step: Option<i32>,
+    rate: Option<f64>,
+    measured: Json,
+    sustained: Option<bool>,
+) -> SqlResult<()> {
+    check_search_owner(&search)?;
+    ledger::write(
+        "INSERT INTO millrace.rate_step (search, phase, variant, step, rate, measured, sustained, finished)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            search.into(),
+            phase.into(),
+            variant.into(),
+            required(step, "step")?.into(),
+            required(rate, "rate")?.into(),
+            measured.into(),
+            required(sustained, "sustained")?.into(),
+            process::now().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+fn rate_delete(search: Text) -> SqlResult<()> {
+    check_search_owner(&search)?;
+    for statement in [
+        "DELETE FROM millrace.rate_step WHERE search OPERATOR(pg_catalog.=) $1",
+        "DELETE FROM millrace.rate_search WHERE name OPERATOR(pg_catalog.=) $1",
+    ] {
+        ledger::write(statement, &[search.clone().into()])?;
+    }
+    Ok(())
+}
+
 /// The sources that a benchmark can load.
 fn benchmarks() -> impl Iterator<Item = (&'static Definition, &'static str, &'static Benchmark)> {
     registry::all().filter_map(|definition| Some((definition, definition.row_type?, definition.benchmark?)))
@@ -212,7 +278,7 @@ fn bench_sources(
         name!(options, Json),
     ),
 > {
-    let rows = u64::try_from(rows.unwrap_or_default()).unwrap_or_default();
+    let rows = rows.map(|rows| u64::try_from(rows).unwrap_or_default());
     TableIterator::new(benchmarks().map(move |(definition, row_type, benchmark)| {
         let options = Json((benchmark.defaults)(rows));
         let indexes = benchmark.indexes.iter().map(|&index| index.into()).collect();

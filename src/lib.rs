@@ -12,6 +12,7 @@ mod error;
 mod export;
 mod generate;
 mod guc;
+mod histogram;
 mod history;
 mod kit;
 mod pg;
@@ -59,7 +60,9 @@ extension_sql_file!("../sql/bench/tables.sql", name = "bench_tables", requires =
 extension_sql_file!("../sql/bench/queries.sql", name = "bench_queries", requires = ["bench_tables"]);
 extension_sql_file!("../sql/bench/procedures.sql", name = "bench_procedures", requires = ["bench_queries"]);
 extension_sql_file!("../sql/bench/views.sql", name = "bench_views", requires = ["bench_procedures"]);
-extension_sql_file!("../sql/bench/gates.sql", name = "bench_gates", requires = ["bench_views"]);
+extension_sql_file!("../sql/bench/readers.sql", name = "bench_readers", requires = ["bench_views"]);
+extension_sql_file!("../sql/bench/rates.sql", name = "bench_rates", requires = ["bench_readers"]);
+extension_sql_file!("../sql/bench/gates.sql", name = "bench_gates", requires = ["bench_rates"]);
 // Last, because it tells Cloudberry where all functions run and all tables lie.
 extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["bench_gates"], finalize);
 

@@ -73,11 +73,75 @@ DROP FUNCTION millrace.upgrade_owner(name);
 ALTER TABLE millrace.run ADD overwriting jsonb, ADD settings jsonb NOT NULL DEFAULT '{}',
     ADD synchronous_commit boolean NOT NULL DEFAULT true, ADD finished timestamptz;
 ALTER TABLE millrace.target ADD columns text[];
-ALTER TABLE millrace.batch ADD busy_ms double precision, ADD commit_before_ms double precision;
-ALTER TABLE millrace.batch_unlogged ADD busy_ms double precision, ADD commit_before_ms double precision;
+ALTER TABLE millrace.run ADD duration interval CHECK (duration > '0');
+ALTER TABLE millrace.batch
+    ADD busy_ms double precision, ADD commit_before_ms double precision, ADD due timestamptz;
+ALTER TABLE millrace.batch_unlogged
+    ADD busy_ms double precision, ADD commit_before_ms double precision, ADD due timestamptz;
+ALTER TABLE millrace.bench ALTER rows DROP NOT NULL;
 
 ALTER TABLE millrace.variant DROP CONSTRAINT variant_source_check;
 
 -- Variants have a step after the load, and PAX's name the columns that suit the rows.
 ALTER TABLE millrace.variant ADD after_load text;
 ALTER TABLE millrace.bench_table ADD after_load_ms double precision;
+
+-- Sessions of a run, readers beside it, and searches of a rate.
+CREATE TABLE millrace.session (
+    run text NOT NULL,
+    begun timestamptz NOT NULL,
+    pid integer NOT NULL,
+    rate double precision,
+    processes integer NOT NULL,
+    readers integer NOT NULL,
+    PRIMARY KEY (run, begun)
+);
+CREATE TABLE millrace.reading (
+    run text NOT NULL,
+    target integer NOT NULL,
+    query text NOT NULL,
+    reader integer NOT NULL,
+    begun timestamptz NOT NULL,
+    finished timestamptz NOT NULL,
+    streaming boolean NOT NULL,
+    count bigint NOT NULL,
+    latency bytea NOT NULL,
+    freshness bytea NOT NULL,
+    PRIMARY KEY (run, target, query, reader, begun, streaming)
+);
+CREATE TABLE millrace.moment (
+    run text NOT NULL,
+    at timestamptz NOT NULL,
+    rows bigint NOT NULL,
+    backlog_rows bigint,
+    checkpoints bigint NOT NULL,
+    wal_bytes bigint NOT NULL,
+    autovacuums integer NOT NULL,
+    lock_waits integer NOT NULL,
+    table_bytes bigint,
+    index_bytes bigint,
+    PRIMARY KEY (run, at)
+);
+CREATE TABLE millrace.rate_search (
+    name text PRIMARY KEY CHECK (name <> ''),
+    owner millrace.role_then NOT NULL,
+    parameters jsonb NOT NULL,
+    created timestamptz NOT NULL
+);
+CREATE TABLE millrace.rate_step (
+    search text NOT NULL,
+    phase text NOT NULL,
+    variant text NOT NULL,
+    step integer NOT NULL,
+    rate double precision NOT NULL,
+    measured jsonb NOT NULL,
+    sustained boolean NOT NULL,
+    finished timestamptz NOT NULL,
+    PRIMARY KEY (search, phase, variant, step)
+);
+SELECT pg_catalog.pg_extension_config_dump('millrace.session', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.reading', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.moment', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.rate_search', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.rate_step', '');
+GRANT SELECT ON millrace.session, millrace.reading, millrace.moment, millrace.rate_search, millrace.rate_step TO PUBLIC;

@@ -76,14 +76,78 @@ DROP FUNCTION millrace.upgrade_owner(name);
 ALTER TABLE millrace.run ADD overwriting jsonb, ADD settings jsonb NOT NULL DEFAULT '{}',
     ADD synchronous_commit boolean NOT NULL DEFAULT true, ADD finished timestamptz;
 ALTER TABLE millrace.target ADD columns text[];
-ALTER TABLE millrace.batch ADD busy_ms double precision, ADD commit_before_ms double precision;
-ALTER TABLE millrace.batch_unlogged ADD busy_ms double precision, ADD commit_before_ms double precision;
+ALTER TABLE millrace.run ADD duration interval CHECK (duration > '0');
+ALTER TABLE millrace.batch
+    ADD busy_ms double precision, ADD commit_before_ms double precision, ADD due timestamptz;
+ALTER TABLE millrace.batch_unlogged
+    ADD busy_ms double precision, ADD commit_before_ms double precision, ADD due timestamptz;
+ALTER TABLE millrace.bench ALTER rows DROP NOT NULL;
 
 ALTER TABLE millrace.variant DROP CONSTRAINT variant_source_check;
 
 -- Variants have a step after the load, and PAX's name the columns that suit the rows.
 ALTER TABLE millrace.variant ADD after_load text;
 ALTER TABLE millrace.bench_table ADD after_load_ms double precision;
+
+-- Sessions of a run, readers beside it, and searches of a rate.
+CREATE TABLE millrace.session (
+    run text NOT NULL,
+    begun timestamptz NOT NULL,
+    pid integer NOT NULL,
+    rate double precision,
+    processes integer NOT NULL,
+    readers integer NOT NULL,
+    PRIMARY KEY (run, begun)
+);
+CREATE TABLE millrace.reading (
+    run text NOT NULL,
+    target integer NOT NULL,
+    query text NOT NULL,
+    reader integer NOT NULL,
+    begun timestamptz NOT NULL,
+    finished timestamptz NOT NULL,
+    streaming boolean NOT NULL,
+    count bigint NOT NULL,
+    latency bytea NOT NULL,
+    freshness bytea NOT NULL,
+    PRIMARY KEY (run, target, query, reader, begun, streaming)
+);
+CREATE TABLE millrace.moment (
+    run text NOT NULL,
+    at timestamptz NOT NULL,
+    rows bigint NOT NULL,
+    backlog_rows bigint,
+    checkpoints bigint NOT NULL,
+    wal_bytes bigint NOT NULL,
+    autovacuums integer NOT NULL,
+    lock_waits integer NOT NULL,
+    table_bytes bigint,
+    index_bytes bigint,
+    PRIMARY KEY (run, at)
+);
+CREATE TABLE millrace.rate_search (
+    name text PRIMARY KEY CHECK (name <> ''),
+    owner millrace.role_then NOT NULL,
+    parameters jsonb NOT NULL,
+    created timestamptz NOT NULL
+);
+CREATE TABLE millrace.rate_step (
+    search text NOT NULL,
+    phase text NOT NULL,
+    variant text NOT NULL,
+    step integer NOT NULL,
+    rate double precision NOT NULL,
+    measured jsonb NOT NULL,
+    sustained boolean NOT NULL,
+    finished timestamptz NOT NULL,
+    PRIMARY KEY (search, phase, variant, step)
+);
+SELECT pg_catalog.pg_extension_config_dump('millrace.session', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.reading', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.moment', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.rate_search', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.rate_step', '');
+GRANT SELECT ON millrace.session, millrace.reading, millrace.moment, millrace.rate_search, millrace.rate_step TO PUBLIC;
 
 DROP FUNCTION stream_report(text);
 DROP PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean);
@@ -249,21 +313,31 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
 AS 'MODULE_PATHNAME', 'stream_export_wrapper';
 COMMENT ON FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb, smallint) IS
 'Writes any source to files in folder path on the server, as tpch_export does; options are the source''s and the export''s';
-COMMENT ON COLUMN millrace.run.rate IS 'At most this many rows per second; null for no limit. As the last call said';
+COMMENT ON COLUMN millrace.run.rate IS 'Rows per second that are offered; null: a batch comes when there is time for it. As the last call said';
 COMMENT ON COLUMN millrace.run.settings IS 'Settings under which its values are converted; empty where none depends on them';
 COMMENT ON COLUMN millrace.run.synchronous_commit IS
 'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. As the last call said';
 COMMENT ON COLUMN millrace.run.finished IS
 'When it was noted that all its batches are there; null before. Where a crash can empty a target, batches are counted instead';
+COMMENT ON COLUMN millrace.run.duration IS
+'How long it lasts, whatever it has loaded by then; null: until all is loaded. As the last call said';
 COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that load is complete; else null';
 COMMENT ON COLUMN millrace.target.leaves IS 'The table, the partitions it had, or the tables below a view, by OID';
 COMMENT ON COLUMN millrace.target.columns IS 'The columns that the run fills; null for a query, and in runs of version 0.1';
+COMMENT ON TABLE millrace.session IS 'One row per call that ingested a run: between them are gaps, in which nothing was due';
+COMMENT ON COLUMN millrace.session.run IS 'The run';
+COMMENT ON COLUMN millrace.session.begun IS 'When the call began to ingest it';
+COMMENT ON COLUMN millrace.session.pid IS 'The process that was called';
+COMMENT ON COLUMN millrace.session.rate IS 'Rows per second that were offered; null: a batch came when there was time for it';
+COMMENT ON COLUMN millrace.session.processes IS 'How many processes were asked to ingest';
+COMMENT ON COLUMN millrace.session.readers IS 'How many processes were asked to read';
 COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
 COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
 COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
 COMMENT ON COLUMN millrace.batch.busy_ms IS
 'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
 COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took; null for its first';
+COMMENT ON COLUMN millrace.batch.due IS 'When its last row had come, at the rate that was offered; null without a rate';
 COMMENT ON COLUMN millrace.batch_unlogged.run IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.batch IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.target IS 'As in millrace.batch';
@@ -278,7 +352,8 @@ COMMENT ON COLUMN millrace.batch_unlogged.path IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.finished IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.busy_ms IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.commit_before_ms IS 'As in millrace.batch';
-GRANT SELECT ON millrace.run, millrace.target, millrace.batch, millrace.batch_unlogged TO PUBLIC;
+COMMENT ON COLUMN millrace.batch_unlogged.due IS 'As in millrace.batch';
+GRANT SELECT ON millrace.run, millrace.target, millrace.session, millrace.batch, millrace.batch_unlogged TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.role_now() RETURNS millrace.role_then
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -332,11 +407,11 @@ COMMENT ON FUNCTION millrace.unlogged_batches(text) IS 'The batches of a run''s 
 
 CREATE OR REPLACE VIEW millrace.batches AS
 SELECT b.run, b.batch, b.target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes, b.worker,
-       b.path, b.finished, b.busy_ms, b.commit_before_ms
+       b.path, b.finished, b.busy_ms, b.commit_before_ms, b.due
 FROM millrace.batch b
 UNION ALL
 SELECT t.run, u.batch, u.target, u.rows, u.elapsed_ms, u.generate_ms, u.insert_ms, u.commit_ms, u.wal_bytes, u.worker,
-       u.path, u.finished, u.busy_ms, u.commit_before_ms
+       u.path, u.finished, u.busy_ms, u.commit_before_ms, u.due
 FROM (SELECT DISTINCT run FROM millrace.target WHERE unlogged) t, LATERAL millrace.unlogged_batches(t.run) u;
 COMMENT ON VIEW millrace.batches IS 'The whole ledger: batches of logged and unlogged targets';
 COMMENT ON COLUMN millrace.batches.run IS 'The run';
@@ -353,6 +428,7 @@ COMMENT ON COLUMN millrace.batches.path IS 'How they were inserted: bulk, or exe
 COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just before its commit';
 COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
 COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
+COMMENT ON COLUMN millrace.batches.due IS 'When its last row had come, at the rate that was offered';
 GRANT SELECT ON millrace.batches TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.rows_done(run text) RETURNS bigint
@@ -367,6 +443,25 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     ) t
 $$;
 COMMENT ON FUNCTION millrace.rows_done(text) IS 'How many rows a run has committed, in each of its targets';
+
+CREATE OR REPLACE FUNCTION millrace.sessions(run text, OUT begun timestamptz, OUT ended timestamptz, OUT rate double precision)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    WITH session AS (
+        SELECT s.begun, lead(s.begun, 1, 'infinity') OVER (ORDER BY s.begun) AS next, s.rate
+        FROM millrace.session s WHERE s.run = sessions.run
+    )
+    SELECT s.begun, max(b.finished), s.rate
+    FROM session s
+    JOIN millrace.batches b ON b.run = sessions.run AND b.finished >= s.begun AND b.finished < s.next
+    GROUP BY s.begun, s.rate
+    ORDER BY s.begun;
+END
+$$;
+COMMENT ON FUNCTION millrace.sessions(text) IS
+'The calls that ingested a run, as far as they committed batches: from when until the last batch, and at which rate';
 
 CREATE OR REPLACE FUNCTION millrace.is_finished(run text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'is_finished_wrapper';
@@ -398,12 +493,52 @@ COMMENT ON COLUMN millrace.variant.owner IS
 'The role that added it; only that role can use it, because its texts become statements';
 COMMENT ON COLUMN millrace.variant.after_load IS
 'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
+COMMENT ON COLUMN millrace.bench.rows IS 'Rows per table; null: without end';
+COMMENT ON COLUMN millrace.bench.options IS 'The source''s options and the profile, without rate and duration';
 COMMENT ON COLUMN millrace.bench.analyze_every IS 'The tables are analyzed after each of this many batches; null: only at the end of a phase';
+COMMENT ON COLUMN millrace.bench_table.phase IS 'noindex or index; with readers noindex_read or index_read';
 COMMENT ON COLUMN millrace.bench_table.after_load_ms IS
 'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
 COMMENT ON COLUMN millrace.bench_query.attempt IS 'The number of its run on this table; 1 is the cold one';
+COMMENT ON TABLE millrace.reading IS 'What readers have measured of a benchmark''s queries, every two seconds';
+COMMENT ON COLUMN millrace.reading.run IS 'The run whose tables were read';
+COMMENT ON COLUMN millrace.reading.target IS 'Number of the target in the run, from 1';
+COMMENT ON COLUMN millrace.reading.query IS 'The query''s name';
+COMMENT ON COLUMN millrace.reading.reader IS 'Number of the reader in its session';
+COMMENT ON COLUMN millrace.reading.begun IS 'Since when it was measured';
+COMMENT ON COLUMN millrace.reading.finished IS 'Until when';
+COMMENT ON COLUMN millrace.reading.streaming IS 'Whether rows were coming; false: readers were alone';
+COMMENT ON COLUMN millrace.reading.count IS 'How many times the query was run';
+COMMENT ON COLUMN millrace.reading.latency IS 'Histogram of the microseconds that took, in the V2 format of HdrHistogram';
+COMMENT ON COLUMN millrace.reading.freshness IS
+'Histogram of the age, in microseconds, that the newest row the query could see had when the answer was there';
+COMMENT ON TABLE millrace.moment IS 'What happened in the server while a benchmark''s run was ingested, second by second';
+COMMENT ON COLUMN millrace.moment.run IS 'The run';
+COMMENT ON COLUMN millrace.moment.at IS 'When it was looked at';
+COMMENT ON COLUMN millrace.moment.rows IS 'Rows that the run had committed';
+COMMENT ON COLUMN millrace.moment.backlog_rows IS 'Rows that had come and were not committed; null without a rate, and after the last batch';
+COMMENT ON COLUMN millrace.moment.checkpoints IS 'Checkpoints that the server had begun since its statistics were reset';
+COMMENT ON COLUMN millrace.moment.wal_bytes IS 'Bytes of WAL that the server had written, ever';
+COMMENT ON COLUMN millrace.moment.autovacuums IS 'Autovacuum workers at work, as far as the caller may see them';
+COMMENT ON COLUMN millrace.moment.lock_waits IS 'Sessions that waited for a lock, likewise';
+COMMENT ON COLUMN millrace.moment.table_bytes IS 'Size of the run''s tables without indexes; null while a lock kept them from being looked at';
+COMMENT ON COLUMN millrace.moment.index_bytes IS 'Size of their indexes, likewise';
+COMMENT ON TABLE millrace.rate_search IS 'One row per search of stream_rate: what it looks for, which never changes';
+COMMENT ON COLUMN millrace.rate_search.name IS 'The search''s name; its steps are runs of the benchmark of this name';
+COMMENT ON COLUMN millrace.rate_search.owner IS 'The role that began it';
+COMMENT ON COLUMN millrace.rate_search.parameters IS 'The arguments of the call';
+COMMENT ON COLUMN millrace.rate_search.created IS 'When it was begun';
+COMMENT ON TABLE millrace.rate_step IS 'The rates that searches have tried';
+COMMENT ON COLUMN millrace.rate_step.search IS 'The search';
+COMMENT ON COLUMN millrace.rate_step.phase IS 'noindex or index';
+COMMENT ON COLUMN millrace.rate_step.variant IS 'The variant''s name';
+COMMENT ON COLUMN millrace.rate_step.step IS 'Number of the step for this phase and variant, from 1';
+COMMENT ON COLUMN millrace.rate_step.rate IS 'Rows per second that were offered';
+COMMENT ON COLUMN millrace.rate_step.measured IS 'The step''s row of stream_latency()';
+COMMENT ON COLUMN millrace.rate_step.sustained IS 'Whether the table kept up, and p99 was within the bound';
+COMMENT ON COLUMN millrace.rate_step.finished IS 'When it was done';
 GRANT SELECT ON millrace.variant, millrace.bench, millrace.bench_variant, millrace.bench_table, millrace.bench_analyze,
-    millrace.bench_query TO PUBLIC;
+    millrace.bench_query, millrace.reading, millrace.moment, millrace.rate_search, millrace.rate_step TO PUBLIC;
 GRANT INSERT (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source,
     about, after_load) ON millrace.variant TO PUBLIC;
 
@@ -454,7 +589,9 @@ CREATE OR REPLACE VIEW stream_batches AS
 SELECT b.run, b.batch, t.name AS target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms,
        -- How long a commit took is known only after it: the process's next batch has noted it, or the end of the call.
        coalesce(b.commit_ms, lead(b.commit_before_ms) OVER process) AS commit_ms,
-       b.wal_bytes, b.worker, b.path, b.finished
+       b.wal_bytes, b.worker, b.path, b.finished, b.due,
+       1000 * date_part('epoch', b.finished - b.due)
+           + coalesce(b.commit_ms, lead(b.commit_before_ms) OVER process, 0) AS latency_ms
 FROM millrace.batches b JOIN millrace.target t USING (run, target)
 WINDOW process AS (PARTITION BY run, b.target, b.worker ORDER BY b.finished);
 COMMENT ON VIEW stream_batches IS 'The ledger: every committed batch of every run, one row per target';
@@ -470,6 +607,8 @@ COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
 COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
+COMMENT ON COLUMN stream_batches.due IS 'When its last row had come, at the rate that was offered; null without a rate';
+COMMENT ON COLUMN stream_batches.latency_ms IS 'Milliseconds from then to its commit; null without a rate';
 
 CREATE OR REPLACE VIEW stream_progress AS
 WITH target AS (
@@ -483,6 +622,8 @@ WITH target AS (
     FROM target GROUP BY run
 ), progress AS (
     SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
+           -- What time ends, or somebody who stops it, has no known end.
+           r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' OR r.finished IS NOT NULL AS has_end,
            coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
            least(nullif(d.speed, 0), r.rate) AS rows_per_second,
            l.pid
@@ -500,12 +641,12 @@ SELECT p.name AS run,
             WHEN p.pid IS NOT NULL THEN 'running'
             ELSE 'interrupted' END AS state,
        p.batches_done,
-       p.batches,
+       CASE WHEN p.has_end THEN p.batches END AS batches,
        p.rows_done,
-       CASE WHEN p.batches_done = p.batches THEN p.rows_done ELSE p.rows_estimated END AS rows_total,
-       round(100.0 * p.batches_done / p.batches, 1) AS percent,
+       CASE WHEN p.batches_done = p.batches THEN p.rows_done WHEN p.has_end THEN p.rows_estimated END AS rows_total,
+       CASE WHEN p.has_end THEN round(100.0 * p.batches_done / p.batches, 1) END AS percent,
        round(p.rows_per_second) AS rows_per_second,
-       CASE WHEN p.batches_done < p.batches THEN
+       CASE WHEN p.batches_done < p.batches AND p.has_end THEN
            make_interval(secs => round(greatest(p.rows_estimated - p.rows_done, 0) / p.rows_per_second))
        END AS eta,
        p.pid,
@@ -520,9 +661,9 @@ COMMENT ON COLUMN stream_progress.targets IS 'The tables it loads, by the names 
 COMMENT ON COLUMN stream_progress.options IS 'The source''s options';
 COMMENT ON COLUMN stream_progress.state IS 'done: all batches are there; running: a session ingests it; interrupted: neither, call again to resume';
 COMMENT ON COLUMN stream_progress.batches_done IS 'Batches committed';
-COMMENT ON COLUMN stream_progress.batches IS 'Batches in all';
+COMMENT ON COLUMN stream_progress.batches IS 'Batches in all; null if time or stream_stop() ends the run';
 COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
-COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done';
+COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done; null if time or stream_stop() ends the run';
 COMMENT ON COLUMN stream_progress.percent IS 'Share of batches committed';
 COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, or the rate asked for';
 COMMENT ON COLUMN stream_progress.eta IS 'How long the rest takes at that speed';
@@ -593,11 +734,74 @@ BEGIN
         FROM jsonb_to_recordset(sizes) AS l (leaf oid, total bigint, heap bigint) WHERE l.leaf = ANY (s.leaves)
     ) size
     -- Phase noindex comes before phase index.
-    ORDER BY s.run DESC, s.target;
+    ORDER BY s.run LIKE '%/index%', s.run, s.target;
 END
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
 'Summary of a run, or of all phases of a benchmark, one row per target: rows per second (of one process, if workers help) over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of insert time alone, which the targets of a run do not share, and its ratio to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
+
+CREATE OR REPLACE FUNCTION stream_latency(
+    run text,
+    OUT name text, OUT rate double precision, OUT batches bigint, OUT rows bigint, OUT rows_offered bigint,
+    OUT seconds numeric, OUT rows_per_second bigint,
+    OUT p50_ms numeric, OUT p95_ms numeric, OUT p99_ms numeric, OUT p999_ms numeric, OUT max_ms numeric,
+    OUT backlog_rows bigint, OUT backlog_rows_max bigint, OUT gap_seconds numeric, OUT sustained boolean
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    asked text;
+BEGIN
+    FOR asked IN
+        SELECT r.run FROM (
+            SELECT stream_latency.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_latency.run) r
+        ORDER BY r.run LIKE '%/index%', r.run
+    LOOP
+        RETURN QUERY
+        WITH this AS (
+            SELECT r.name, r.rate, date_part('epoch', r.duration) AS duration, r.batch_rows, r.options ->> 'rows' AS wanted
+            FROM millrace.run r WHERE r.name = asked
+        ), batch AS (
+            -- A batch is there when all tables have it.
+            SELECT b.batch, min(b.rows) AS rows, max(b.latency_ms) AS ms,
+                   max(b.latency_ms) / 1000 - date_part('epoch', max(b.finished) - min(b.due)) AS commit
+            FROM @extschema@.stream_batches b WHERE b.run = asked GROUP BY b.batch
+        ), session AS (
+            SELECT s.begun, s.ended, s.begun - lag(s.ended) OVER (ORDER BY s.begun) AS gap FROM millrace.sessions(asked) s
+        ), at_work AS (
+            SELECT sum(date_part('epoch', ended - begun)) AS seconds, sum(date_part('epoch', gap)) AS gap FROM session
+        ), last AS (
+            SELECT b.ms, b.commit FROM batch b ORDER BY b.batch DESC LIMIT 1
+        ), summary AS (
+            SELECT count(*) AS batches, coalesce(sum(rows), 0)::bigint AS rows, max(ms) AS max FROM batch
+        ), late AS (
+            -- Batches that were due before time ended the run, and are not there, waited at least until then.
+            SELECT l.ms - 1000 * n * t.batch_rows / t.rate AS ms
+            FROM this t, at_work w, last l, summary s, generate_series(1, floor(l.ms * t.rate / 1000 / t.batch_rows)::bigint) n
+            WHERE l.ms - 1000 * n * t.batch_rows / t.rate >= 1000 * (w.seconds + l.commit - t.duration)
+              AND w.seconds + l.commit >= t.duration AND s.rows::text IS DISTINCT FROM t.wanted
+        ), latency AS (
+            SELECT ms FROM batch WHERE ms IS NOT NULL UNION ALL SELECT ms FROM late
+        )
+        SELECT t.name, t.rate, s.batches, s.rows,
+               CASE WHEN t.rate IS NOT NULL THEN s.rows + (SELECT count(*) FROM late) * t.batch_rows END,
+               round(w.seconds::numeric, 3), round(s.rows / nullif(w.seconds, 0))::bigint,
+               round(p.p[1]::numeric, 3), round(p.p[2]::numeric, 3), round(p.p[3]::numeric, 3), round(p.p[4]::numeric, 3),
+               round(p.max::numeric, 3),
+               floor(l.ms * t.rate / 1000)::bigint, floor(s.max * t.rate / 1000)::bigint,
+               round(coalesce(w.gap, 0)::numeric, 3),
+               -- The table kept up to within a twentieth of what had come when its last batch was there.
+               s.rows >= 0.95 * (s.rows + l.ms * t.rate / 1000)
+        FROM this t CROSS JOIN summary s CROSS JOIN at_work w LEFT JOIN last l ON true
+        CROSS JOIN (
+            SELECT percentile_disc('{0.5, 0.95, 0.99, 0.999}'::float8[]) WITHIN GROUP (ORDER BY ms) AS p, max(ms) AS max
+            FROM latency
+        ) p;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION stream_latency(text) IS
+'How late the batches of a run, or of all phases of a benchmark, were there at the rate that was offered, one row per run: percentiles, over batches, of the milliseconds from when a batch''s last row had come to its commit; rows that had come and were not there when the last batch was, and at most; seconds between calls; whether the rate was sustained: rows within 5% of what had come by then. Without a rate latencies are null';
 
 CREATE OR REPLACE FUNCTION millrace.check_cancelled() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'check_cancelled_wrapper';
@@ -619,19 +823,19 @@ AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
 COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
 'Readies an existing run and takes its lock until the transaction ends; adopt: its targets are right as they are now';
 
-CREATE OR REPLACE FUNCTION millrace.begin_ingest(run text, workers integer, analyze_every integer) RETURNS void
+CREATE OR REPLACE FUNCTION millrace.begin_ingest(run text, workers integer, analyze_every integer, readers integer) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'begin_ingest_wrapper';
-COMMENT ON FUNCTION millrace.begin_ingest(text, integer, integer) IS
-'Takes a run''s lock for this session, which will ingest the run with this number of processes and analyze its tables after every analyze_every batches';
+COMMENT ON FUNCTION millrace.begin_ingest(text, integer, integer, integer) IS
+'Takes a run''s lock for this session, which will ingest the run with this number of processes, analyze its tables after every analyze_every batches, and have them read by this number of others';
 
 CREATE OR REPLACE FUNCTION millrace.ingest_step() RETURNS boolean
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ingest_step_wrapper';
 COMMENT ON FUNCTION millrace.ingest_step() IS
 'Takes the next step, such as a batch, of the run that this session ingests; the caller commits it. False after the last step';
 
-CREATE OR REPLACE PROCEDURE millrace.ingest(run text, workers integer, analyze_every integer) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE PROCEDURE millrace.ingest(run text, workers integer, analyze_every integer, readers integer DEFAULT 0) LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM millrace.begin_ingest(run, workers, analyze_every);
+    PERFORM millrace.begin_ingest(run, workers, analyze_every, readers);
     COMMIT AND CHAIN;
     WHILE millrace.ingest_step() LOOP
         COMMIT AND CHAIN;
@@ -639,8 +843,8 @@ BEGIN
     COMMIT AND CHAIN;
 END
 $$;
-COMMENT ON PROCEDURE millrace.ingest(text, integer, integer) IS
-'Ingests the missing batches of a run that was opened in this transaction, with this number of processes; analyzes its tables after every analyze_every batches';
+COMMENT ON PROCEDURE millrace.ingest(text, integer, integer, integer) IS
+'Ingests the missing batches of a run that was opened in this transaction, with this number of processes; analyzes its tables after every analyze_every batches, and has them read by this number of others';
 
 CREATE OR REPLACE PROCEDURE stream_ingest(
     target regclass,
@@ -2430,7 +2634,7 @@ BEGIN
                 format('%s_%s_%s', variant, phase, to_char(number - 1, 'FM900')), table_name, bounds, storage)
             FROM unnest(v.partitions) WITH ORDINALITY AS p (bounds, number) ORDER BY number;
     END IF;
-    IF phase = 'index' THEN
+    IF phase LIKE 'index%' THEN
         RETURN QUERY
             SELECT format('CREATE INDEX ON %s %s', table_name, definition)
             FROM unnest(coalesce(v.index_set, (
@@ -2481,11 +2685,18 @@ $$;
 COMMENT ON FUNCTION millrace.bench_target_table(text, oid) IS
 'The table that a row of millrace.target names, whose text is quoted, or an error if it is not that table any more';
 
+CREATE OR REPLACE FUNCTION millrace.bench_rows(run text, first bigint, rows bigint) RETURNS text
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT format('millrace.source_rows(%L, %L, %s, %s, NULL::%s)',
+                  r.source, r.options, first, first + rows, millrace.bench_row_type(r.source))
+    FROM millrace.run r WHERE r.name = bench_rows.run
+$$;
+COMMENT ON FUNCTION millrace.bench_rows(text, bigint, bigint) IS
+'What to select from to have rows of a benchmark''s run, made again: from the first on, counted from 0, that many';
+
 CREATE OR REPLACE FUNCTION millrace.bench_sample(run text) RETURNS text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT format('millrace.source_rows(%L, %L, %s, %s, NULL::%s)', r.source, r.options,
-                  r.rows_estimated / 2, r.rows_estimated / 2 + 10000, millrace.bench_row_type(r.source))
-    FROM millrace.run r WHERE r.name = bench_sample.run
+    SELECT millrace.bench_rows(run, r.rows_estimated / 2, 10000) FROM millrace.run r WHERE r.name = bench_sample.run
 $$;
 COMMENT ON FUNCTION millrace.bench_sample(text) IS
 'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';
@@ -2583,8 +2794,8 @@ BEGIN
     IF millrace.bench_row_type(source) IS NULL THEN
         PERFORM millrace.bench_refuse_argument('source', source,
             (SELECT format('A benchmark loads %s.', string_agg(b.source, ' or ')) FROM millrace.bench_sources() b));
-    ELSIF rows IS NULL OR rows < 1 THEN
-        PERFORM millrace.bench_refuse_argument('rows', rows::text, 'The tables have at least one row.');
+    ELSIF rows < 1 THEN
+        PERFORM millrace.bench_refuse_argument('rows', rows::text, 'The tables have at least one row; null is without end.');
     ELSIF batch_rows IS NULL THEN
         PERFORM millrace.bench_refuse_argument('batch_rows', NULL, NULL);
     ELSIF phase IS NULL OR phase NOT IN ('noindex', 'index', 'both') THEN
@@ -2598,7 +2809,7 @@ BEGIN
     ELSIF coalesce(run, '') = '' THEN
         PERFORM millrace.bench_refuse_argument('run', run, 'Name the benchmark.');
     END IF;
-    wanted := (run, NULL, source, rows, batch_rows, options - '{rate,synchronous_commit}'::text[], schema, analyze_every,
+    wanted := (run, NULL, source, rows, batch_rows, options - '{rate,duration,synchronous_commit}'::text[], schema, analyze_every,
                now());
     begun := millrace.bench_insert(run, source, rows, batch_rows, wanted.options, schema, analyze_every);
     existing := millrace.bench_get(run);
@@ -2649,7 +2860,8 @@ BEGIN
     INTO variants, tables
     FROM millrace.bench_variant v WHERE v.bench = bench.name AND v.skipped IS NULL;
     opened := millrace.open_run(tables[1], bench.source, NULL, bench.rows, bench.batch_rows, workers,
-                                run || '/' || phase, tables[2:], options || bench.options);
+                                run || '/' || phase, tables[2:],
+                                options || bench.options || CASE WHEN bench.rows IS NULL THEN '{"rows": null}' ELSE '{}' END::jsonb);
     IF begun THEN
         -- On a cluster what runs on the coordinator alone cannot be part of a statement that writes on all segments.
         FOR place IN 1 .. cardinality(variants) LOOP
@@ -2722,6 +2934,34 @@ $$;
 COMMENT ON FUNCTION millrace.bench_run_next_after_load(text) IS
 'Runs and times a variant''s after_load on the next table of a benchmark''s run that lacks it; false if there is none';
 
+CREATE OR REPLACE FUNCTION millrace.bench_phases(phases text[], readers integer) RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT CASE WHEN readers > 0 THEN ARRAY(
+        SELECT p.phase || reading FROM unnest(phases) WITH ORDINALITY AS p (phase, number), unnest('{"",_read}'::text[]) reading
+        ORDER BY p.number, reading
+    ) ELSE phases END
+$$;
+COMMENT ON FUNCTION millrace.bench_phases(text[], integer) IS 'The phases of a benchmark: with readers each is there twice, without and with them';
+
+CREATE OR REPLACE FUNCTION millrace.bench_readers(phase text, readers integer) RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT CASE WHEN phase LIKE '%\_read' OR readers < 0 THEN readers ELSE 0 END
+$$;
+COMMENT ON FUNCTION millrace.bench_readers(text, integer) IS 'How many processes read in a phase';
+
+CREATE OR REPLACE FUNCTION millrace.bench_pace(options jsonb, rate double precision, duration interval) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+BEGIN
+    IF rate IS NOT NULL AND options ? 'rate' OR duration IS NOT NULL AND options ? 'duration' THEN
+        PERFORM millrace.bench_refuse_argument('options', options::text, 'Give rate and duration once, as arguments or as options.');
+    ELSIF rate <= 0 OR rate IN ('Infinity', 'NaN') THEN
+        PERFORM millrace.bench_refuse_argument('rate', rate::text, 'The rate is a number of rows per second greater than 0.');
+    END IF;
+    RETURN options || jsonb_strip_nulls(jsonb_build_object('rate', rate, 'duration', date_part('epoch', duration)));
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_pace(jsonb, double precision, interval) IS 'Options of a run with the rate and the duration that were given as arguments';
+
 CREATE OR REPLACE PROCEDURE stream_bench(
     source text DEFAULT 'cdr',
     rows bigint DEFAULT 1000000,
@@ -2732,7 +2972,10 @@ CREATE OR REPLACE PROCEDURE stream_bench(
     workers integer DEFAULT 1,
     options jsonb DEFAULT '{}',
     analyze_every integer DEFAULT NULL,
-    run text DEFAULT 'bench'
+    run text DEFAULT 'bench',
+    rate double precision DEFAULT NULL,
+    duration interval DEFAULT NULL,
+    readers integer DEFAULT 0
 ) LANGUAGE plpgsql AS $$
 DECLARE
     phases text[];
@@ -2743,9 +2986,11 @@ BEGIN
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     phases := millrace.bench_open(source, rows, batch_rows, variants, phase, schema, options, analyze_every, run);
+    phases := millrace.bench_phases(phases, readers);
+    options := millrace.bench_pace(options, rate, duration);
     FOREACH phase IN ARRAY phases LOOP
         opened := millrace.bench_open_phase(run, phase, workers, options);
-        CALL millrace.ingest(opened, workers, analyze_every);
+        CALL millrace.ingest(opened, workers, analyze_every, millrace.bench_readers(phase, readers));
         PERFORM millrace.check_cancelled();
         SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
         -- Stopped, as somebody asked: the same call resumes.
@@ -2764,8 +3009,8 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text) IS
-'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. Run the same call again to resume after a cancel or a crash';
+COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text, double precision, interval, integer) IS
+'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each: as fast as it can, or at a rate of rows per second that come whether the tables keep up or not; until all rows are there (rows => null: until it is stopped) or for a duration; and, with readers, once more while these run the queries. Run the same call again to resume after a cancel or a crash';
 
 CREATE OR REPLACE FUNCTION stream_bench_drop(run text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2801,6 +3046,398 @@ COMMENT ON COLUMN stream_queries.attempt IS 'The number of its run on this table
 COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first run on this table; caches are not flushed before';
 GRANT SELECT ON stream_bench_tables, stream_bench_skipped, stream_queries TO PUBLIC;
 
+CREATE OR REPLACE FUNCTION millrace.percentiles(
+    histograms bytea[],
+    OUT count bigint, OUT p50 double precision, OUT p95 double precision, OUT p99 double precision,
+    OUT p999 double precision, OUT max double precision
+) RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 1 AS 'MODULE_PATHNAME', 'percentiles_wrapper';
+COMMENT ON FUNCTION millrace.percentiles(bytea[]) IS
+'What histograms of table millrace.reading say together: how many things were measured, and percentiles in milliseconds';
+
+CREATE OR REPLACE FUNCTION millrace.bench_reader_query(
+    run text, rows bigint, reader integer, number bigint, OUT target integer, OUT query text, OUT statement text
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+DECLARE
+    due record;
+    sampled constant bigint := 1000;
+    draw bigint := hashint8extended(number, coalesce(reader, 0)) & 9223372036854775807;
+    arguments text[];
+BEGIN
+    SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments INTO due
+    FROM millrace.run r
+    JOIN millrace.target t ON t.run = r.name
+    JOIN millrace.bench_sources() b ON b.source = r.source,
+    millrace.bench_queries(r.source) q
+    WHERE r.name = bench_reader_query.run
+    ORDER BY q.number, t.target
+    -- Each reader begins elsewhere, and then takes them in turn.
+    OFFSET (reader + bench_reader_query.number)
+        % (SELECT count(*) FROM millrace.target t JOIN millrace.run r ON r.name = t.run, millrace.bench_queries(r.source)
+           WHERE t.run = bench_reader_query.run)
+    LIMIT 1;
+    IF due.query IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('SELECT %s FROM %s', due.arguments,
+                   millrace.bench_rows(run, draw % greatest(rows - sampled, 1), least(sampled, rows))) INTO arguments;
+    target := due.target;
+    query := due.query;
+    statement := format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q',
+        format(due.statement, VARIADIC millrace.bench_target_table(due.name, due.relation)::text || arguments));
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_reader_query(text, bigint, integer, bigint) IS
+'The query that a reader runs next on a benchmark''s run that has this many rows: its table, its name and its text, with constants drawn from rows that are there, by the numbers of the reader and of the query';
+
+CREATE OR REPLACE FUNCTION millrace.count_checkpoints() RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
+DECLARE
+    checkpoints bigint;
+BEGIN
+    -- PostgreSQL 17 gave them a view of their own.
+    IF current_setting('server_version_num')::integer >= 170000 THEN
+        EXECUTE 'SELECT num_timed + num_requested FROM pg_stat_checkpointer' INTO checkpoints;
+    ELSE
+        EXECUTE 'SELECT checkpoints_timed + checkpoints_req FROM pg_stat_bgwriter' INTO checkpoints;
+    END IF;
+    RETURN checkpoints;
+END
+$$;
+COMMENT ON FUNCTION millrace.count_checkpoints() IS 'Checkpoints that the server has begun since its statistics were reset';
+
+CREATE OR REPLACE FUNCTION millrace.observe_sizes(leaves oid[], OUT table_bytes bigint, OUT index_bytes bigint) RETURNS record
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET lock_timeout TO '20ms' AS $$
+DECLARE
+    leaf oid;
+BEGIN
+    table_bytes := 0;
+    index_bytes := 0;
+    FOREACH leaf IN ARRAY leaves LOOP
+        table_bytes := table_bytes + pg_table_size(leaf);
+        index_bytes := index_bytes + pg_indexes_size(leaf);
+    END LOOP;
+EXCEPTION WHEN lock_not_available THEN
+    -- Whoever looks at a stall does not wait with it.
+    table_bytes := NULL;
+    index_bytes := NULL;
+END
+$$;
+COMMENT ON FUNCTION millrace.observe_sizes(oid[]) IS
+'Bytes of tables without indexes, and of their indexes; null while a lock keeps them from being looked at';
+
+CREATE OR REPLACE FUNCTION millrace.observe(
+    leaves oid[],
+    OUT checkpoints bigint, OUT wal_bytes bigint, OUT autovacuums integer, OUT lock_waits integer,
+    OUT table_bytes bigint, OUT index_bytes bigint
+) RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+BEGIN
+    checkpoints := millrace.count_checkpoints();
+    wal_bytes := pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0');
+    SELECT count(*) FILTER (WHERE a.backend_type = 'autovacuum worker'), count(*) FILTER (WHERE a.wait_event_type = 'Lock')
+    INTO autovacuums, lock_waits
+    FROM pg_stat_activity a WHERE a.datname = current_database();
+    SELECT s.table_bytes, s.index_bytes INTO table_bytes, index_bytes FROM millrace.observe_sizes(leaves) s;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION millrace.observe(oid[]) IS 'What table millrace.moment notes of the server, now';
+
+CREATE OR REPLACE VIEW stream_moments AS
+SELECT m.run, m.at, m.rows,
+       round((m.rows - lag(m.rows) OVER run) / date_part('epoch', m.at - lag(m.at) OVER run))::bigint AS rows_per_second,
+       m.backlog_rows,
+       m.checkpoints - lag(m.checkpoints) OVER run AS checkpoints,
+       m.wal_bytes - lag(m.wal_bytes) OVER run AS wal_bytes,
+       m.autovacuums, m.lock_waits, m.table_bytes, m.index_bytes
+FROM millrace.moment m
+WINDOW run AS (PARTITION BY m.run ORDER BY m.at);
+COMMENT ON VIEW stream_moments IS
+'What happened in the server while benchmarks with a rate or with readers were ingested, second by second';
+COMMENT ON COLUMN stream_moments.run IS 'The run';
+COMMENT ON COLUMN stream_moments.at IS 'When it was looked at';
+COMMENT ON COLUMN stream_moments.rows IS 'Rows that the run had committed';
+COMMENT ON COLUMN stream_moments.rows_per_second IS 'Rows that it had committed since the row before, per second';
+COMMENT ON COLUMN stream_moments.backlog_rows IS 'Rows that had come and were not committed; null without a rate, and after the last batch';
+COMMENT ON COLUMN stream_moments.checkpoints IS 'Checkpoints begun since the row before';
+COMMENT ON COLUMN stream_moments.wal_bytes IS 'Bytes of WAL that the server wrote since the row before';
+COMMENT ON COLUMN stream_moments.autovacuums IS 'Autovacuum workers at work, as far as the caller of the run might see them';
+COMMENT ON COLUMN stream_moments.lock_waits IS 'Sessions that waited for a lock, likewise';
+COMMENT ON COLUMN stream_moments.table_bytes IS 'Size of the run''s tables without indexes; null while a lock kept them from being looked at';
+COMMENT ON COLUMN stream_moments.index_bytes IS 'Size of their indexes, likewise';
+GRANT SELECT ON stream_moments TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION stream_readers(
+    run text,
+    OUT name text, OUT variant text, OUT query text, OUT streaming boolean, OUT count bigint,
+    OUT p50_ms numeric, OUT p95_ms numeric, OUT p99_ms numeric, OUT p999_ms numeric, OUT max_ms numeric,
+    OUT fresh_p50_ms numeric, OUT fresh_p99_ms numeric, OUT fresh_max_ms numeric
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 20 SET search_path TO pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    measured record;
+BEGIN
+    FOR measured IN
+        SELECT b.run, b.variant, b.target, r.query, r.streaming,
+               array_agg(r.latency) AS latency, array_agg(r.freshness) AS freshness
+        FROM millrace.bench_table b JOIN millrace.reading r USING (run, target)
+        WHERE stream_readers.run IN (b.run, b.bench)
+        GROUP BY b.run, b.variant, b.target, r.query, r.streaming
+        ORDER BY b.run LIKE '%/index%', b.run, b.target, r.query, r.streaming DESC
+    LOOP
+        RETURN QUERY
+        SELECT measured.run, measured.variant, measured.query, measured.streaming, l.count,
+               round(l.p50::numeric, 3), round(l.p95::numeric, 3), round(l.p99::numeric, 3), round(l.p999::numeric, 3),
+               round(l.max::numeric, 3),
+               round(f.p50::numeric, 3), round(f.p99::numeric, 3), round(f.max::numeric, 3)
+        FROM millrace.percentiles(measured.latency) l, millrace.percentiles(measured.freshness) f;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION stream_readers(text) IS
+'How long queries took that ran while a benchmark''s rows came (streaming), and right after the last when readers were alone, by percentile, per run, variant and query; and how old, when the answer was there, the newest row was that they could see: since its batch was due, or without a rate since it was done';
+
+CREATE OR REPLACE FUNCTION millrace.rate_insert(name text, parameters jsonb) RETURNS boolean
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'rate_insert_wrapper';
+COMMENT ON FUNCTION millrace.rate_insert(text, jsonb) IS
+'Notes a new search of the caller''s; false if there is one of that name';
+
+CREATE OR REPLACE FUNCTION millrace.rate_note_step(
+    search text, phase text, variant text, step integer, rate double precision, measured jsonb, sustained boolean
+) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'rate_note_step_wrapper';
+COMMENT ON FUNCTION millrace.rate_note_step(text, text, text, integer, double precision, jsonb, boolean) IS
+'Notes a step of a search of the caller''s';
+
+CREATE OR REPLACE FUNCTION millrace.rate_delete(search text) RETURNS void
+LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'rate_delete_wrapper';
+COMMENT ON FUNCTION millrace.rate_delete(text) IS 'Forgets a search of the caller''s';
+
+CREATE OR REPLACE FUNCTION millrace.rate_open(run text, parameters jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+DECLARE
+    existing millrace.rate_search;
+    differences text;
+    wrong record;
+BEGIN
+    IF coalesce(run, '') = '' THEN
+        PERFORM millrace.bench_refuse_argument('run', run, 'Name the search.');
+    END IF;
+    FOR wrong IN
+        SELECT * FROM (VALUES
+            ('start_rate', (parameters ->> 'start_rate')::float8 BETWEEN 1 AND 1e12, 'The first rate is from 1 to 10^12 rows per second.'),
+            ('seconds', (parameters ->> 'seconds')::float8 BETWEEN 1 AND 86400, 'A step takes from 1 to 86400 seconds.'),
+            ('max_p99', (parameters ->> 'max_p99')::interval > '0', 'The bound on the 99th percentile of latency is a positive interval.'),
+            ('tolerance', (parameters ->> 'tolerance')::float8 BETWEEN 0.001 AND 1, 'The search ends within this share of the rate, from 0.001 to 1.')
+        ) AS c (name, is_right, hint)
+        WHERE c.is_right IS NOT TRUE
+    LOOP
+        PERFORM millrace.bench_refuse_argument(wrong.name, parameters ->> wrong.name, wrong.hint);
+    END LOOP;
+    IF millrace.rate_insert(run, parameters) THEN
+        IF EXISTS (SELECT FROM millrace.bench b WHERE b.name = run) THEN
+            RAISE duplicate_object USING MESSAGE = format('there is a benchmark "%s"', run),
+                HINT = 'The steps of a search are benchmarks of its name: give another run name.';
+        END IF;
+        RETURN;
+    END IF;
+    SELECT * INTO existing FROM millrace.rate_search s WHERE s.name = run;
+    IF millrace.role_of(existing.owner) IS DISTINCT FROM (SELECT oid FROM pg_roles WHERE rolname = current_user) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of search "%s"', run),
+            HINT = format('Call as role "%s", or give another run name.', millrace.role_name(existing.owner));
+    END IF;
+    SELECT string_agg(format('%s: %s then, %s now', key, coalesce(e.value, 'null'), coalesce(w.value, 'null')), E'\n')
+    INTO differences
+    FROM jsonb_each_text(existing.parameters) e JOIN jsonb_each_text(parameters) w USING (key)
+    WHERE e.value IS DISTINCT FROM w.value;
+    IF differences IS NOT NULL THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = format('search "%s" was begun with other parameters', run), DETAIL = differences,
+                  HINT = 'Forget it with stream_rate_drop(), or give another run name.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION millrace.rate_open(text, jsonb) IS 'Checks the arguments of stream_rate, and begins a search or finds it';
+
+CREATE OR REPLACE VIEW stream_rates AS
+WITH bounds AS (
+    SELECT s.search, s.phase, s.variant,
+           max(s.rate) FILTER (WHERE s.sustained) AS sustained, min(s.rate) FILTER (WHERE NOT s.sustained) AS too_high,
+           count(*) AS steps
+    FROM millrace.rate_step s GROUP BY s.search, s.phase, s.variant
+)
+SELECT b.search, b.phase, b.variant, b.sustained AS rows_per_second, b.too_high, b.steps,
+       -- As millrace.rate_next() ends.
+       coalesce(b.too_high <= b.sustained * (1 + (r.parameters ->> 'tolerance')::float8), false) OR coalesce(b.too_high <= 1, false) AS done
+FROM bounds b JOIN millrace.rate_search r ON r.name = b.search;
+COMMENT ON VIEW stream_rates IS 'The highest rate that each variant sustained, as far as stream_rate has searched';
+COMMENT ON COLUMN stream_rates.search IS 'The search';
+COMMENT ON COLUMN stream_rates.phase IS 'noindex or index';
+COMMENT ON COLUMN stream_rates.variant IS 'The variant''s name';
+COMMENT ON COLUMN stream_rates.rows_per_second IS 'The highest rate that was sustained; null if none was so far';
+COMMENT ON COLUMN stream_rates.too_high IS 'The lowest rate that was not; null if all were so far';
+COMMENT ON COLUMN stream_rates.steps IS 'How many rates were tried';
+COMMENT ON COLUMN stream_rates.done IS 'Whether the two are as near to each other as was asked for';
+
+CREATE OR REPLACE VIEW stream_rate_steps AS
+SELECT s.search, s.phase, s.variant, s.step, s.rate, s.sustained,
+       (s.measured ->> 'rows')::bigint AS rows, (s.measured ->> 'rows_offered')::bigint AS rows_offered,
+       (s.measured ->> 'rows_per_second')::bigint AS rows_per_second,
+       (s.measured ->> 'p50_ms')::numeric AS p50_ms, (s.measured ->> 'p95_ms')::numeric AS p95_ms,
+       (s.measured ->> 'p99_ms')::numeric AS p99_ms, (s.measured ->> 'p999_ms')::numeric AS p999_ms,
+       (s.measured ->> 'max_ms')::numeric AS max_ms, s.finished
+FROM millrace.rate_step s;
+COMMENT ON VIEW stream_rate_steps IS 'The rates that stream_rate has tried, one row per step';
+COMMENT ON COLUMN stream_rate_steps.search IS 'The search';
+COMMENT ON COLUMN stream_rate_steps.phase IS 'noindex or index';
+COMMENT ON COLUMN stream_rate_steps.variant IS 'The variant''s name';
+COMMENT ON COLUMN stream_rate_steps.step IS 'Number of the step for this phase and variant, from 1';
+COMMENT ON COLUMN stream_rate_steps.rate IS 'Rows per second that were offered';
+COMMENT ON COLUMN stream_rate_steps.sustained IS 'Whether the table kept up, and p99 was within the bound';
+COMMENT ON COLUMN stream_rate_steps.rows IS 'Rows that were committed';
+COMMENT ON COLUMN stream_rate_steps.rows_offered IS 'Rows that had come by the end';
+COMMENT ON COLUMN stream_rate_steps.rows_per_second IS 'Rows that were committed, per second';
+COMMENT ON COLUMN stream_rate_steps.p50_ms IS 'Median latency of its batches, in milliseconds';
+COMMENT ON COLUMN stream_rate_steps.p95_ms IS 'Its 95th percentile';
+COMMENT ON COLUMN stream_rate_steps.p99_ms IS 'Its 99th percentile';
+COMMENT ON COLUMN stream_rate_steps.p999_ms IS 'Its 99.9th percentile';
+COMMENT ON COLUMN stream_rate_steps.max_ms IS 'The longest latency of a batch';
+COMMENT ON COLUMN stream_rate_steps.finished IS 'When the step was done';
+GRANT SELECT ON stream_rates, stream_rate_steps TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION millrace.rate_next(run text, phases text[], variants text[], OUT phase text, OUT variant text, OUT step integer, OUT rate double precision)
+RETURNS record
+LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+DECLARE
+    start_rate float8 := (SELECT (s.parameters ->> 'start_rate')::float8 FROM millrace.rate_search s WHERE s.name = run);
+    found record;
+BEGIN
+    -- A variant whose rate is found gives way to the next.
+    SELECT p.phase, v.variant, r.rows_per_second AS low, r.too_high AS high, coalesce(r.steps, 0) AS steps INTO found
+    FROM unnest(phases) WITH ORDINALITY AS p (phase, number)
+    CROSS JOIN unnest(variants) WITH ORDINALITY AS v (variant, number)
+    LEFT JOIN @extschema@.stream_rates r ON r.search = run AND r.phase = p.phase AND r.variant = v.variant
+    WHERE r.done IS NOT TRUE
+    ORDER BY p.number, v.number LIMIT 1;
+    IF found.phase IS NULL THEN
+        RETURN;
+    END IF;
+    phase := found.phase;
+    variant := found.variant;
+    step := found.steps + 1;
+    rate := round(CASE
+        WHEN found.low IS NULL AND found.high IS NULL THEN start_rate
+        WHEN found.high IS NULL THEN found.low * 2
+        WHEN found.low IS NULL THEN greatest(found.high / 2, 1)
+        ELSE (found.low + found.high) / 2
+    END);
+END
+$$;
+COMMENT ON FUNCTION millrace.rate_next(text, text[], text[]) IS
+'The next step of a search: twice the highest rate that was sustained, half the lowest that was not, or between the two; null after the last';
+
+CREATE OR REPLACE FUNCTION millrace.rate_variants(source text, variants text[]) RETURNS text[]
+LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT coalesce(variants, ARRAY(
+        SELECT v.name FROM millrace.bench_usable_variants() v
+        WHERE millrace.bench_why_skipped(v.engine, v.access_method, v.source, rate_variants.source) IS NULL
+        ORDER BY v.position, v.name))
+$$;
+COMMENT ON FUNCTION millrace.rate_variants(text, text[]) IS 'The variants that a search takes one after the other: all that the server has, unless named';
+
+CREATE OR REPLACE FUNCTION millrace.rate_end_step(
+    run text, opened text, phase text, variant text, step integer, rate double precision, max_p99 interval
+) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+DECLARE
+    measured record;
+    holds boolean;
+BEGIN
+    SELECT * INTO measured FROM @extschema@.stream_latency(opened);
+    holds := coalesce(measured.sustained AND measured.p99_ms <= 1000 * date_part('epoch', max_p99), false);
+    PERFORM millrace.rate_note_step(run, phase, variant, step, rate, to_jsonb(measured), holds);
+    PERFORM @extschema@.stream_bench_drop(run);
+    RAISE NOTICE '% %: % rows/s %, p50 % ms, p99 % ms', phase, variant, rate,
+        CASE WHEN holds THEN 'sustained' ELSE 'not sustained' END, measured.p50_ms, measured.p99_ms;
+END
+$$;
+COMMENT ON FUNCTION millrace.rate_end_step(text, text, text, text, integer, double precision, interval) IS
+'Notes a step of a search, whose run is finished, and drops its table';
+
+CREATE OR REPLACE PROCEDURE stream_rate(
+    source text DEFAULT 'cdr',
+    start_rate double precision DEFAULT 10000,
+    seconds double precision DEFAULT 10,
+    max_p99 interval DEFAULT '1 s',
+    batch_rows integer DEFAULT 1000,
+    variants text[] DEFAULT NULL,
+    phase text DEFAULT 'both',
+    schema text DEFAULT 'rate',
+    workers integer DEFAULT 1,
+    options jsonb DEFAULT '{}',
+    readers integer DEFAULT 0,
+    tolerance double precision DEFAULT 0.1,
+    run text DEFAULT 'rate'
+) LANGUAGE plpgsql AS $$
+DECLARE
+    phases text[];
+    wanted text[];
+    next record;
+    opened text;
+BEGIN
+    PERFORM millrace.check_may_commit('CALL stream_rate');
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    PERFORM millrace.rate_open(run, pg_catalog.jsonb_build_object(
+        'source', source, 'start_rate', start_rate, 'seconds', seconds, 'max_p99', max_p99, 'batch_rows', batch_rows,
+        'variants', variants, 'phase', phase, 'schema', schema, 'workers', workers, 'options', options,
+        'readers', readers, 'tolerance', tolerance));
+    wanted := millrace.rate_variants(source, variants);
+    LOOP
+        -- What an interrupted step left is of no use: a gap would be in the middle of what it measures.
+        IF EXISTS (SELECT FROM millrace.bench b WHERE b.name OPERATOR(pg_catalog.=) run) THEN
+            PERFORM @extschema@.stream_bench_drop(run);
+        END IF;
+        phases := CASE phase WHEN 'both' THEN '{noindex,index}'::text[] ELSE ARRAY[phase] END;
+        next := millrace.rate_next(run, phases, wanted);
+        EXIT WHEN next.rate IS NULL;
+        phases := millrace.bench_open(source, NULL, batch_rows, ARRAY[next.variant], next.phase, schema, options, NULL, run);
+        opened := millrace.bench_open_phase(
+            run, next.phase, workers, millrace.bench_pace(options, next.rate, pg_catalog.make_interval(secs => seconds)));
+        CALL millrace.ingest(opened, workers, NULL, readers);
+        PERFORM millrace.check_cancelled();
+        -- Stopped, as somebody asked: the same call takes this step again.
+        EXIT WHEN millrace.is_finished(opened) IS NOT TRUE;
+        PERFORM millrace.rate_end_step(run, opened, next.phase, next.variant, next.step, next.rate, max_p99);
+        COMMIT AND CHAIN;
+        PERFORM millrace.check_cancelled();
+    END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE stream_rate(text, double precision, double precision, interval, integer, text[], text, text, integer, jsonb, integer, double precision, text) IS
+'Searches the highest rate of rows per second that each variant sustains alone, in steps of the given seconds, each into a new table: from start_rate on, doubling and halving, until the highest that was sustained and the lowest that was not are within tolerance. Sustained: the table kept up, and the 99th percentile of latency was at most max_p99. Results are in stream_rates and stream_rate_steps. Run the same call again to resume after a cancel or a crash';
+
+CREATE OR REPLACE FUNCTION stream_rate_drop(run text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+BEGIN
+    IF run IS NULL THEN
+        PERFORM millrace.bench_refuse_argument('run', NULL, NULL);
+    ELSIF NOT EXISTS (SELECT FROM millrace.rate_search s WHERE s.name = run) THEN
+        RAISE undefined_object USING MESSAGE = format('search "%s" does not exist', run),
+            HINT = 'Table millrace.rate_search lists them; CALL stream_rate() begins one.';
+    END IF;
+    PERFORM millrace.rate_delete(run);
+    IF EXISTS (SELECT FROM millrace.bench b WHERE b.name = run) THEN
+        PERFORM @extschema@.stream_bench_drop(run);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION stream_rate_drop(text) IS 'Forgets a search that is not running; the schema of its tables stays';
+
 CREATE OR REPLACE FUNCTION millrace.bench_text_bytes_per_row(run text) RETURNS numeric
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
@@ -2816,6 +3453,7 @@ CREATE OR REPLACE FUNCTION stream_gates(
     run text,
     min_throughput double precision DEFAULT 0.5, max_size double precision DEFAULT 1.5,
     min_compression double precision DEFAULT 0.5, max_index_overhead double precision DEFAULT 20,
+    max_p99 interval DEFAULT '1 s', min_rate double precision DEFAULT 0.95,
     OUT gate text, OUT phase text, OUT variant text, OUT figure numeric, OUT comparison text, OUT bound numeric,
     OUT pass boolean, OUT detail text
 ) RETURNS SETOF record
@@ -2825,6 +3463,7 @@ DECLARE
     bench millrace.bench := millrace.bench_get(run);
     -- Statements of their own: on a cluster none of these can be called by one that reads tables.
     reports jsonb := (SELECT jsonb_agg(to_jsonb(r)) FROM @extschema@.stream_report(bench.name) r);
+    late jsonb := (SELECT jsonb_agg(to_jsonb(l)) FROM @extschema@.stream_latency(bench.name) l);
     verified jsonb := '[]';
     text_bytes jsonb := '{}';
     phase_run text;
@@ -2883,6 +3522,19 @@ BEGIN
                '<=', max_index_overhead::numeric, NULL,
                format('%s rows/s inserted without indexes, %s with', n.insert_rows_per_second, i.insert_rows_per_second)
         FROM loaded n JOIN loaded i ON i.variant = n.variant AND n.phase = 'noindex' AND i.phase = 'index'
+        UNION ALL
+        SELECT 7, 'rate', l.phase, NULL, 0, round(d.rows / nullif(d.rows + d.backlog_rows, 0)::numeric, 3), '>=',
+               min_rate::numeric, NULL,
+               format('of %s rows that had come at %s rows/s when the last batch was there', d.rows + d.backlog_rows, d.rate)
+        FROM jsonb_to_recordset(late) AS d (name text, rate float8, rows bigint, backlog_rows bigint)
+        JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
+        WHERE d.rate IS NOT NULL
+        UNION ALL
+        SELECT 8, 'latency', l.phase, NULL, 0, d.p99_ms, '<=', (1000 * date_part('epoch', max_p99))::numeric, NULL,
+               format('ms from when the rows of a batch had come to its commit, 99th percentile of %s batches', d.batches)
+        FROM jsonb_to_recordset(late) AS d (name text, rate float8, batches bigint, p99_ms numeric)
+        JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
+        WHERE d.rate IS NOT NULL
     )
     SELECT g.gate, g.phase, g.variant, g.figure, g.comparison, g.bound,
            -- A figure that is not there passes nothing.
@@ -2890,9 +3542,11 @@ BEGIN
                                  ELSE g.figure <= g.bound END, false),
            g.detail
     FROM gates g
-    ORDER BY g.number, g.phase DESC, g.position;
+    ORDER BY g.number, g.phase LIKE 'index%', g.phase, g.position;
 END
 $$;
+COMMENT ON FUNCTION stream_gates(text, double precision, double precision, double precision, double precision, interval, double precision) IS
+'Whether a benchmark holds what it should, one row per gate, phase and variant (of rate and latency one per phase): the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead); where a rate was offered, the share of the rows that had come which are there (min_rate), and latency (max_p99)';
 
 CREATE OR REPLACE FUNCTION millrace.cluster_statements() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -2949,6 +3603,7 @@ DROP FUNCTION millrace.first_missing_batch(text);
 DROP FUNCTION millrace.progress_line(text, bigint, bigint, double precision);
 DROP FUNCTION millrace.load_progress_line(text);
 DROP FUNCTION millrace.stop_requested(text);
+DROP PROCEDURE millrace.ingest(text, integer, integer);
 DROP FUNCTION millrace.check_schema_exists(text);
 DROP FUNCTION millrace.scale_of(text);
 DROP FUNCTION millrace.check_load(double precision, text, text);
@@ -2980,7 +3635,9 @@ DROP FUNCTION millrace.analyze_targets(text, bigint);
 DROP FUNCTION millrace.sample(text);
 DROP FUNCTION millrace.queries(text);
 DROP FUNCTION millrace.run_next_query(text);
+DROP PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text);
 DROP FUNCTION millrace.text_bytes_per_row(text);
+DROP FUNCTION stream_gates(text, double precision, double precision, double precision, double precision);
 
 DO $$
 DECLARE

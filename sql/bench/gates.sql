@@ -15,6 +15,7 @@ CREATE FUNCTION stream_gates(
     run text,
     min_throughput double precision DEFAULT 0.5, max_size double precision DEFAULT 1.5,
     min_compression double precision DEFAULT 0.5, max_index_overhead double precision DEFAULT 20,
+    max_p99 interval DEFAULT '1 s', min_rate double precision DEFAULT 0.95,
     OUT gate text, OUT phase text, OUT variant text, OUT figure numeric, OUT comparison text, OUT bound numeric,
     OUT pass boolean, OUT detail text
 ) RETURNS SETOF record
@@ -24,6 +25,7 @@ DECLARE
     bench millrace.bench := millrace.bench_get(run);
     -- Statements of their own: on a cluster none of these can be called by one that reads tables.
     reports jsonb := (SELECT jsonb_agg(to_jsonb(r)) FROM @extschema@.stream_report(bench.name) r);
+    late jsonb := (SELECT jsonb_agg(to_jsonb(l)) FROM @extschema@.stream_latency(bench.name) l);
     verified jsonb := '[]';
     text_bytes jsonb := '{}';
     phase_run text;
@@ -82,6 +84,19 @@ BEGIN
                '<=', max_index_overhead::numeric, NULL,
                format('%s rows/s inserted without indexes, %s with', n.insert_rows_per_second, i.insert_rows_per_second)
         FROM loaded n JOIN loaded i ON i.variant = n.variant AND n.phase = 'noindex' AND i.phase = 'index'
+        UNION ALL
+        SELECT 7, 'rate', l.phase, NULL, 0, round(d.rows / nullif(d.rows + d.backlog_rows, 0)::numeric, 3), '>=',
+               min_rate::numeric, NULL,
+               format('of %s rows that had come at %s rows/s when the last batch was there', d.rows + d.backlog_rows, d.rate)
+        FROM jsonb_to_recordset(late) AS d (name text, rate float8, rows bigint, backlog_rows bigint)
+        JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
+        WHERE d.rate IS NOT NULL
+        UNION ALL
+        SELECT 8, 'latency', l.phase, NULL, 0, d.p99_ms, '<=', (1000 * date_part('epoch', max_p99))::numeric, NULL,
+               format('ms from when the rows of a batch had come to its commit, 99th percentile of %s batches', d.batches)
+        FROM jsonb_to_recordset(late) AS d (name text, rate float8, batches bigint, p99_ms numeric)
+        JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
+        WHERE d.rate IS NOT NULL
     )
     SELECT g.gate, g.phase, g.variant, g.figure, g.comparison, g.bound,
            -- A figure that is not there passes nothing.
@@ -89,8 +104,8 @@ BEGIN
                                  ELSE g.figure <= g.bound END, false),
            g.detail
     FROM gates g
-    ORDER BY g.number, g.phase DESC, g.position;
+    ORDER BY g.number, g.phase LIKE 'index%', g.phase, g.position;
 END
 $$;
-COMMENT ON FUNCTION stream_gates(text, double precision, double precision, double precision, double precision) IS
-'Whether a benchmark holds what it should, one row per gate, phase and variant: the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead)';
+COMMENT ON FUNCTION stream_gates(text, double precision, double precision, double precision, double precision, interval, double precision) IS
+'Whether a benchmark holds what it should, one row per gate, phase and variant (of rate and latency one per phase): the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead); where a rate was offered, the share of the rows that had come which are there (min_rate), and latency (max_p99)';

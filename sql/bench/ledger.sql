@@ -41,7 +41,7 @@ CREATE TABLE millrace.bench (
     name text PRIMARY KEY CHECK (name <> ''),
     owner millrace.role_then NOT NULL,
     source text NOT NULL,
-    rows bigint NOT NULL,
+    rows bigint,
     batch_rows integer NOT NULL,
     options jsonb NOT NULL,
     schema text NOT NULL,
@@ -52,9 +52,9 @@ COMMENT ON TABLE millrace.bench IS 'One row per benchmark of stream_bench: what 
 COMMENT ON COLUMN millrace.bench.name IS 'The benchmark''s name; its phases are the runs name/noindex and name/index';
 COMMENT ON COLUMN millrace.bench.owner IS 'The role that began it';
 COMMENT ON COLUMN millrace.bench.source IS 'What it loads: cdr or iot';
-COMMENT ON COLUMN millrace.bench.rows IS 'Rows per table';
+COMMENT ON COLUMN millrace.bench.rows IS 'Rows per table; null: without end';
 COMMENT ON COLUMN millrace.bench.batch_rows IS 'Rows per batch, as asked for';
-COMMENT ON COLUMN millrace.bench.options IS 'The source''s options and the profile, without the rate';
+COMMENT ON COLUMN millrace.bench.options IS 'The source''s options and the profile, without rate and duration';
 COMMENT ON COLUMN millrace.bench.schema IS 'The schema of its tables';
 COMMENT ON COLUMN millrace.bench.analyze_every IS 'The tables are analyzed after each of this many batches; null: only at the end of a phase';
 COMMENT ON COLUMN millrace.bench.created IS 'When it was begun';
@@ -85,7 +85,7 @@ CREATE TABLE millrace.bench_table (
 );
 COMMENT ON TABLE millrace.bench_table IS 'The tables a benchmark made, one for each variant and phase';
 COMMENT ON COLUMN millrace.bench_table.bench IS 'The benchmark';
-COMMENT ON COLUMN millrace.bench_table.phase IS 'noindex or index';
+COMMENT ON COLUMN millrace.bench_table.phase IS 'noindex or index; with readers noindex_read or index_read';
 COMMENT ON COLUMN millrace.bench_table.variant IS 'The variant''s name';
 COMMENT ON COLUMN millrace.bench_table.run IS 'The run that loads it';
 COMMENT ON COLUMN millrace.bench_table.target IS 'Number of the target in the run, from 1';
@@ -131,17 +131,105 @@ COMMENT ON COLUMN millrace.bench_query.hash IS 'Sum of the hashes of its result'
 COMMENT ON COLUMN millrace.bench_query.statement IS 'What was run';
 COMMENT ON COLUMN millrace.bench_query.finished IS 'When it was done';
 
+CREATE TABLE millrace.reading (
+    run text NOT NULL,
+    target integer NOT NULL,
+    query text NOT NULL,
+    reader integer NOT NULL,
+    begun timestamptz NOT NULL,
+    finished timestamptz NOT NULL,
+    streaming boolean NOT NULL,
+    count bigint NOT NULL,
+    latency bytea NOT NULL,
+    freshness bytea NOT NULL,
+    PRIMARY KEY (run, target, query, reader, begun, streaming)
+);
+COMMENT ON TABLE millrace.reading IS 'What readers have measured of a benchmark''s queries, every two seconds';
+COMMENT ON COLUMN millrace.reading.run IS 'The run whose tables were read';
+COMMENT ON COLUMN millrace.reading.target IS 'Number of the target in the run, from 1';
+COMMENT ON COLUMN millrace.reading.query IS 'The query''s name';
+COMMENT ON COLUMN millrace.reading.reader IS 'Number of the reader in its session';
+COMMENT ON COLUMN millrace.reading.begun IS 'Since when it was measured';
+COMMENT ON COLUMN millrace.reading.finished IS 'Until when';
+COMMENT ON COLUMN millrace.reading.streaming IS 'Whether rows were coming; false: readers were alone';
+COMMENT ON COLUMN millrace.reading.count IS 'How many times the query was run';
+COMMENT ON COLUMN millrace.reading.latency IS 'Histogram of the microseconds that took, in the V2 format of HdrHistogram';
+COMMENT ON COLUMN millrace.reading.freshness IS
+'Histogram of the age, in microseconds, that the newest row the query could see had when the answer was there';
+
+CREATE TABLE millrace.moment (
+    run text NOT NULL,
+    at timestamptz NOT NULL,
+    rows bigint NOT NULL,
+    backlog_rows bigint,
+    checkpoints bigint NOT NULL,
+    wal_bytes bigint NOT NULL,
+    autovacuums integer NOT NULL,
+    lock_waits integer NOT NULL,
+    table_bytes bigint,
+    index_bytes bigint,
+    PRIMARY KEY (run, at)
+);
+COMMENT ON TABLE millrace.moment IS 'What happened in the server while a benchmark''s run was ingested, second by second';
+COMMENT ON COLUMN millrace.moment.run IS 'The run';
+COMMENT ON COLUMN millrace.moment.at IS 'When it was looked at';
+COMMENT ON COLUMN millrace.moment.rows IS 'Rows that the run had committed';
+COMMENT ON COLUMN millrace.moment.backlog_rows IS 'Rows that had come and were not committed; null without a rate, and after the last batch';
+COMMENT ON COLUMN millrace.moment.checkpoints IS 'Checkpoints that the server had begun since its statistics were reset';
+COMMENT ON COLUMN millrace.moment.wal_bytes IS 'Bytes of WAL that the server had written, ever';
+COMMENT ON COLUMN millrace.moment.autovacuums IS 'Autovacuum workers at work, as far as the caller may see them';
+COMMENT ON COLUMN millrace.moment.lock_waits IS 'Sessions that waited for a lock, likewise';
+COMMENT ON COLUMN millrace.moment.table_bytes IS 'Size of the run''s tables without indexes; null while a lock kept them from being looked at';
+COMMENT ON COLUMN millrace.moment.index_bytes IS 'Size of their indexes, likewise';
+
+CREATE TABLE millrace.rate_search (
+    name text PRIMARY KEY CHECK (name <> ''),
+    owner millrace.role_then NOT NULL,
+    parameters jsonb NOT NULL,
+    created timestamptz NOT NULL
+);
+COMMENT ON TABLE millrace.rate_search IS 'One row per search of stream_rate: what it looks for, which never changes';
+COMMENT ON COLUMN millrace.rate_search.name IS 'The search''s name; its steps are runs of the benchmark of this name';
+COMMENT ON COLUMN millrace.rate_search.owner IS 'The role that began it';
+COMMENT ON COLUMN millrace.rate_search.parameters IS 'The arguments of the call';
+COMMENT ON COLUMN millrace.rate_search.created IS 'When it was begun';
+
+CREATE TABLE millrace.rate_step (
+    search text NOT NULL,
+    phase text NOT NULL,
+    variant text NOT NULL,
+    step integer NOT NULL,
+    rate double precision NOT NULL,
+    measured jsonb NOT NULL,
+    sustained boolean NOT NULL,
+    finished timestamptz NOT NULL,
+    PRIMARY KEY (search, phase, variant, step)
+);
+COMMENT ON TABLE millrace.rate_step IS 'The rates that searches have tried';
+COMMENT ON COLUMN millrace.rate_step.search IS 'The search';
+COMMENT ON COLUMN millrace.rate_step.phase IS 'noindex or index';
+COMMENT ON COLUMN millrace.rate_step.variant IS 'The variant''s name';
+COMMENT ON COLUMN millrace.rate_step.step IS 'Number of the step for this phase and variant, from 1';
+COMMENT ON COLUMN millrace.rate_step.rate IS 'Rows per second that were offered';
+COMMENT ON COLUMN millrace.rate_step.measured IS 'The step''s row of stream_latency()';
+COMMENT ON COLUMN millrace.rate_step.sustained IS 'Whether the table kept up, and p99 was within the bound';
+COMMENT ON COLUMN millrace.rate_step.finished IS 'When it was done';
+
 SELECT pg_catalog.pg_extension_config_dump('millrace.variant', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_variant', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_table', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_analyze', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.bench_query', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.reading', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.moment', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.rate_search', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.rate_step', '');
 
 -- As for runs: everybody can read, and C functions that check the caller's rights write (src/bench.rs).
 -- Everybody can add variants, which belong to whoever adds them, and drop their own with stream_variant_drop().
 GRANT SELECT ON millrace.variant, millrace.bench, millrace.bench_variant, millrace.bench_table, millrace.bench_analyze,
-    millrace.bench_query TO PUBLIC;
+    millrace.bench_query, millrace.reading, millrace.moment, millrace.rate_search, millrace.rate_step TO PUBLIC;
 GRANT INSERT (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source,
     about, after_load) ON millrace.variant TO PUBLIC;
 

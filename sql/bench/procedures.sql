@@ -54,8 +54,8 @@ BEGIN
     IF millrace.bench_row_type(source) IS NULL THEN
         PERFORM millrace.bench_refuse_argument('source', source,
             (SELECT format('A benchmark loads %s.', string_agg(b.source, ' or ')) FROM millrace.bench_sources() b));
-    ELSIF rows IS NULL OR rows < 1 THEN
-        PERFORM millrace.bench_refuse_argument('rows', rows::text, 'The tables have at least one row.');
+    ELSIF rows < 1 THEN
+        PERFORM millrace.bench_refuse_argument('rows', rows::text, 'The tables have at least one row; null is without end.');
     ELSIF batch_rows IS NULL THEN
         PERFORM millrace.bench_refuse_argument('batch_rows', NULL, NULL);
     ELSIF phase IS NULL OR phase NOT IN ('noindex', 'index', 'both') THEN
@@ -69,7 +69,7 @@ BEGIN
     ELSIF coalesce(run, '') = '' THEN
         PERFORM millrace.bench_refuse_argument('run', run, 'Name the benchmark.');
     END IF;
-    wanted := (run, NULL, source, rows, batch_rows, options - '{rate,synchronous_commit}'::text[], schema, analyze_every,
+    wanted := (run, NULL, source, rows, batch_rows, options - '{rate,duration,synchronous_commit}'::text[], schema, analyze_every,
                now());
     begun := millrace.bench_insert(run, source, rows, batch_rows, wanted.options, schema, analyze_every);
     existing := millrace.bench_get(run);
@@ -120,7 +120,8 @@ BEGIN
     INTO variants, tables
     FROM millrace.bench_variant v WHERE v.bench = bench.name AND v.skipped IS NULL;
     opened := millrace.open_run(tables[1], bench.source, NULL, bench.rows, bench.batch_rows, workers,
-                                run || '/' || phase, tables[2:], options || bench.options);
+                                run || '/' || phase, tables[2:],
+                                options || bench.options || CASE WHEN bench.rows IS NULL THEN '{"rows": null}' ELSE '{}' END::jsonb);
     IF begun THEN
         -- On a cluster what runs on the coordinator alone cannot be part of a statement that writes on all segments.
         FOR place IN 1 .. cardinality(variants) LOOP
@@ -193,6 +194,34 @@ $$;
 COMMENT ON FUNCTION millrace.bench_run_next_after_load(text) IS
 'Runs and times a variant''s after_load on the next table of a benchmark''s run that lacks it; false if there is none';
 
+CREATE FUNCTION millrace.bench_phases(phases text[], readers integer) RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT CASE WHEN readers > 0 THEN ARRAY(
+        SELECT p.phase || reading FROM unnest(phases) WITH ORDINALITY AS p (phase, number), unnest('{"",_read}'::text[]) reading
+        ORDER BY p.number, reading
+    ) ELSE phases END
+$$;
+COMMENT ON FUNCTION millrace.bench_phases(text[], integer) IS 'The phases of a benchmark: with readers each is there twice, without and with them';
+
+CREATE FUNCTION millrace.bench_readers(phase text, readers integer) RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+    SELECT CASE WHEN phase LIKE '%\_read' OR readers < 0 THEN readers ELSE 0 END
+$$;
+COMMENT ON FUNCTION millrace.bench_readers(text, integer) IS 'How many processes read in a phase';
+
+CREATE FUNCTION millrace.bench_pace(options jsonb, rate double precision, duration interval) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+BEGIN
+    IF rate IS NOT NULL AND options ? 'rate' OR duration IS NOT NULL AND options ? 'duration' THEN
+        PERFORM millrace.bench_refuse_argument('options', options::text, 'Give rate and duration once, as arguments or as options.');
+    ELSIF rate <= 0 OR rate IN ('Infinity', 'NaN') THEN
+        PERFORM millrace.bench_refuse_argument('rate', rate::text, 'The rate is a number of rows per second greater than 0.');
+    END IF;
+    RETURN options || jsonb_strip_nulls(jsonb_build_object('rate', rate, 'duration', date_part('epoch', duration)));
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_pace(jsonb, double precision, interval) IS 'Options of a run with the rate and the duration that were given as arguments';
+
 CREATE PROCEDURE stream_bench(
     source text DEFAULT 'cdr',
     rows bigint DEFAULT 1000000,
@@ -203,7 +232,10 @@ CREATE PROCEDURE stream_bench(
     workers integer DEFAULT 1,
     options jsonb DEFAULT '{}',
     analyze_every integer DEFAULT NULL,
-    run text DEFAULT 'bench'
+    run text DEFAULT 'bench',
+    rate double precision DEFAULT NULL,
+    duration interval DEFAULT NULL,
+    readers integer DEFAULT 0
 ) LANGUAGE plpgsql AS $$
 DECLARE
     phases text[];
@@ -214,9 +246,11 @@ BEGIN
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     phases := millrace.bench_open(source, rows, batch_rows, variants, phase, schema, options, analyze_every, run);
+    phases := millrace.bench_phases(phases, readers);
+    options := millrace.bench_pace(options, rate, duration);
     FOREACH phase IN ARRAY phases LOOP
         opened := millrace.bench_open_phase(run, phase, workers, options);
-        CALL millrace.ingest(opened, workers, analyze_every);
+        CALL millrace.ingest(opened, workers, analyze_every, millrace.bench_readers(phase, readers));
         PERFORM millrace.check_cancelled();
         SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
         -- Stopped, as somebody asked: the same call resumes.
@@ -235,8 +269,8 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text) IS
-'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. Run the same call again to resume after a cancel or a crash';
+COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text, double precision, interval, integer) IS
+'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each: as fast as it can, or at a rate of rows per second that come whether the tables keep up or not; until all rows are there (rows => null: until it is stopped) or for a duration; and, with readers, once more while these run the queries. Run the same call again to resume after a cancel or a crash';
 
 CREATE FUNCTION stream_bench_drop(run text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$

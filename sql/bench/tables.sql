@@ -56,7 +56,7 @@ BEGIN
                 format('%s_%s_%s', variant, phase, to_char(number - 1, 'FM900')), table_name, bounds, storage)
             FROM unnest(v.partitions) WITH ORDINALITY AS p (bounds, number) ORDER BY number;
     END IF;
-    IF phase = 'index' THEN
+    IF phase LIKE 'index%' THEN
         RETURN QUERY
             SELECT format('CREATE INDEX ON %s %s', table_name, definition)
             FROM unnest(coalesce(v.index_set, (

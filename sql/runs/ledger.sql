@@ -19,7 +19,8 @@ CREATE TABLE millrace.run (
     overwriting jsonb,
     settings jsonb NOT NULL DEFAULT '{}',
     synchronous_commit boolean NOT NULL DEFAULT true,
-    finished timestamptz
+    finished timestamptz,
+    duration interval CHECK (duration > '0')
 );
 COMMENT ON TABLE millrace.run IS 'One row per run of stream_ingest: what it loads, which never changes';
 COMMENT ON COLUMN millrace.run.name IS 'The run''s name: as given, or made from the target''s';
@@ -31,7 +32,7 @@ COMMENT ON COLUMN millrace.run.profile IS 'How the batches vary: a name, or a li
 COMMENT ON COLUMN millrace.run.batches IS 'How many batches there are in all';
 COMMENT ON COLUMN millrace.run.rows_estimated IS 'How many rows there are in all, within 0.1%';
 COMMENT ON COLUMN millrace.run.named IS 'Whether the caller gave the name';
-COMMENT ON COLUMN millrace.run.rate IS 'At most this many rows per second; null for no limit. As the last call said';
+COMMENT ON COLUMN millrace.run.rate IS 'Rows per second that are offered; null: a batch comes when there is time for it. As the last call said';
 COMMENT ON COLUMN millrace.run.load IS 'The schema that tpch_load loads with this and other runs; null for a run on its own';
 COMMENT ON COLUMN millrace.run.stop_requested IS 'Whether the session ingesting it was asked to stop; cleared when a session begins';
 COMMENT ON COLUMN millrace.run.created IS 'When it was begun';
@@ -40,6 +41,8 @@ COMMENT ON COLUMN millrace.run.synchronous_commit IS
 'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. As the last call said';
 COMMENT ON COLUMN millrace.run.finished IS
 'When it was noted that all its batches are there; null before. Where a crash can empty a target, batches are counted instead';
+COMMENT ON COLUMN millrace.run.duration IS
+'How long it lasts, whatever it has loaded by then; null: until all is loaded. As the last call said';
 COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that load is complete; else null';
 
 CREATE TABLE millrace.target (
@@ -63,6 +66,23 @@ COMMENT ON COLUMN millrace.target.leaves IS 'The table, the partitions it had, o
 COMMENT ON COLUMN millrace.target.filenodes IS 'The file node of each leaf (its OID where it has no file): another one means other content';
 COMMENT ON COLUMN millrace.target.columns IS 'The columns that the run fills; null for a query, and in runs of version 0.1';
 
+CREATE TABLE millrace.session (
+    run text NOT NULL,
+    begun timestamptz NOT NULL,
+    pid integer NOT NULL,
+    rate double precision,
+    processes integer NOT NULL,
+    readers integer NOT NULL,
+    PRIMARY KEY (run, begun)
+);
+COMMENT ON TABLE millrace.session IS 'One row per call that ingested a run: between them are gaps, in which nothing was due';
+COMMENT ON COLUMN millrace.session.run IS 'The run';
+COMMENT ON COLUMN millrace.session.begun IS 'When the call began to ingest it';
+COMMENT ON COLUMN millrace.session.pid IS 'The process that was called';
+COMMENT ON COLUMN millrace.session.rate IS 'Rows per second that were offered; null: a batch came when there was time for it';
+COMMENT ON COLUMN millrace.session.processes IS 'How many processes were asked to ingest';
+COMMENT ON COLUMN millrace.session.readers IS 'How many processes were asked to read';
+
 CREATE TABLE millrace.batch (
     run text NOT NULL,
     batch bigint NOT NULL,
@@ -78,6 +98,7 @@ CREATE TABLE millrace.batch (
     finished timestamptz NOT NULL,
     busy_ms double precision,
     commit_before_ms double precision,
+    due timestamptz,
     PRIMARY KEY (run, batch, target)
 );
 COMMENT ON TABLE millrace.batch IS 'One row per committed batch and target, written with the batch''s rows';
@@ -97,6 +118,7 @@ COMMENT ON COLUMN millrace.batch.finished IS 'When the insert was done, just bef
 COMMENT ON COLUMN millrace.batch.busy_ms IS
 'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
 COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took; null for its first';
+COMMENT ON COLUMN millrace.batch.due IS 'When its last row had come, at the rate that was offered; null without a rate';
 
 -- A crash empties unlogged tables. Their ledger rows live here and vanish with them, so that the next
 -- call fills the tables again.
@@ -116,17 +138,19 @@ COMMENT ON COLUMN millrace.batch_unlogged.path IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.finished IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.busy_ms IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.commit_before_ms IS 'As in millrace.batch';
+COMMENT ON COLUMN millrace.batch_unlogged.due IS 'As in millrace.batch';
 
 -- A dump keeps the runs. Names, not OIDs, lead a restored run back to its tables. No table refers to another by a foreign
 -- key, because a parallel restore fills them in any order.
 SELECT pg_catalog.pg_extension_config_dump('millrace.run', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.target', '');
+SELECT pg_catalog.pg_extension_config_dump('millrace.session', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.batch', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.batch_unlogged', '');
 
 -- Everybody can read the ledger. Only the extension's C functions write it, with the rights of its owner, after they
 -- have checked the caller's (src/runs/ledger.rs): row security on tables that are dumped breaks other roles' dumps.
-GRANT SELECT ON millrace.run, millrace.target, millrace.batch, millrace.batch_unlogged TO PUBLIC;
+GRANT SELECT ON millrace.run, millrace.target, millrace.session, millrace.batch, millrace.batch_unlogged TO PUBLIC;
 
 CREATE FUNCTION millrace.role_now() RETURNS millrace.role_then
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -185,11 +209,11 @@ COMMENT ON FUNCTION millrace.unlogged_batches(text) IS 'The batches of a run''s 
 -- Asked for one run, it reads the rows of that run alone.
 CREATE VIEW millrace.batches AS
 SELECT b.run, b.batch, b.target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes, b.worker,
-       b.path, b.finished, b.busy_ms, b.commit_before_ms
+       b.path, b.finished, b.busy_ms, b.commit_before_ms, b.due
 FROM millrace.batch b
 UNION ALL
 SELECT t.run, u.batch, u.target, u.rows, u.elapsed_ms, u.generate_ms, u.insert_ms, u.commit_ms, u.wal_bytes, u.worker,
-       u.path, u.finished, u.busy_ms, u.commit_before_ms
+       u.path, u.finished, u.busy_ms, u.commit_before_ms, u.due
 FROM (SELECT DISTINCT run FROM millrace.target WHERE unlogged) t, LATERAL millrace.unlogged_batches(t.run) u;
 COMMENT ON VIEW millrace.batches IS 'The whole ledger: batches of logged and unlogged targets';
 COMMENT ON COLUMN millrace.batches.run IS 'The run';
@@ -206,6 +230,7 @@ COMMENT ON COLUMN millrace.batches.path IS 'How they were inserted: bulk, or exe
 COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just before its commit';
 COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
 COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
+COMMENT ON COLUMN millrace.batches.due IS 'When its last row had come, at the rate that was offered';
 GRANT SELECT ON millrace.batches TO PUBLIC;
 
 CREATE FUNCTION millrace.rows_done(run text) RETURNS bigint
@@ -220,6 +245,25 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     ) t
 $$;
 COMMENT ON FUNCTION millrace.rows_done(text) IS 'How many rows a run has committed, in each of its targets';
+
+CREATE FUNCTION millrace.sessions(run text, OUT begun timestamptz, OUT ended timestamptz, OUT rate double precision)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    WITH session AS (
+        SELECT s.begun, lead(s.begun, 1, 'infinity') OVER (ORDER BY s.begun) AS next, s.rate
+        FROM millrace.session s WHERE s.run = sessions.run
+    )
+    SELECT s.begun, max(b.finished), s.rate
+    FROM session s
+    JOIN millrace.batches b ON b.run = sessions.run AND b.finished >= s.begun AND b.finished < s.next
+    GROUP BY s.begun, s.rate
+    ORDER BY s.begun;
+END
+$$;
+COMMENT ON FUNCTION millrace.sessions(text) IS
+'The calls that ingested a run, as far as they committed batches: from when until the last batch, and at which rate';
 
 CREATE FUNCTION millrace.is_finished(run text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'is_finished_wrapper';

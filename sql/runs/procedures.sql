@@ -31,10 +31,10 @@ AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
 COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
 'Readies an existing run and takes its lock until the transaction ends; adopt: its targets are right as they are now';
 
-CREATE FUNCTION millrace.begin_ingest(run text, workers integer, analyze_every integer) RETURNS void
+CREATE FUNCTION millrace.begin_ingest(run text, workers integer, analyze_every integer, readers integer) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'begin_ingest_wrapper';
-COMMENT ON FUNCTION millrace.begin_ingest(text, integer, integer) IS
-'Takes a run''s lock for this session, which will ingest the run with this number of processes and analyze its tables after every analyze_every batches';
+COMMENT ON FUNCTION millrace.begin_ingest(text, integer, integer, integer) IS
+'Takes a run''s lock for this session, which will ingest the run with this number of processes, analyze its tables after every analyze_every batches, and have them read by this number of others';
 
 CREATE FUNCTION millrace.ingest_step() RETURNS boolean
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ingest_step_wrapper';
@@ -43,9 +43,9 @@ COMMENT ON FUNCTION millrace.ingest_step() IS
 
 -- The loop: one step, one commit. What a step is, src/runs/session.rs knows. A chain keeps the isolation of the first
 -- transaction: an insert needs no more than READ COMMITTED, since a key keeps any batch from being there twice.
-CREATE PROCEDURE millrace.ingest(run text, workers integer, analyze_every integer) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE millrace.ingest(run text, workers integer, analyze_every integer, readers integer DEFAULT 0) LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM millrace.begin_ingest(run, workers, analyze_every);
+    PERFORM millrace.begin_ingest(run, workers, analyze_every, readers);
     COMMIT AND CHAIN;
     WHILE millrace.ingest_step() LOOP
         COMMIT AND CHAIN;
@@ -53,8 +53,8 @@ BEGIN
     COMMIT AND CHAIN;
 END
 $$;
-COMMENT ON PROCEDURE millrace.ingest(text, integer, integer) IS
-'Ingests the missing batches of a run that was opened in this transaction, with this number of processes; analyzes its tables after every analyze_every batches';
+COMMENT ON PROCEDURE millrace.ingest(text, integer, integer, integer) IS
+'Ingests the missing batches of a run that was opened in this transaction, with this number of processes; analyzes its tables after every analyze_every batches, and has them read by this number of others';
 
 CREATE PROCEDURE stream_ingest(
     target regclass,

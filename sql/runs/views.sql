@@ -4,7 +4,9 @@ CREATE VIEW stream_batches AS
 SELECT b.run, b.batch, t.name AS target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms,
        -- How long a commit took is known only after it: the process's next batch has noted it, or the end of the call.
        coalesce(b.commit_ms, lead(b.commit_before_ms) OVER process) AS commit_ms,
-       b.wal_bytes, b.worker, b.path, b.finished
+       b.wal_bytes, b.worker, b.path, b.finished, b.due,
+       1000 * date_part('epoch', b.finished - b.due)
+           + coalesce(b.commit_ms, lead(b.commit_before_ms) OVER process, 0) AS latency_ms
 FROM millrace.batches b JOIN millrace.target t USING (run, target)
 WINDOW process AS (PARTITION BY run, b.target, b.worker ORDER BY b.finished);
 COMMENT ON VIEW stream_batches IS 'The ledger: every committed batch of every run, one row per target';
@@ -20,6 +22,8 @@ COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
 COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
+COMMENT ON COLUMN stream_batches.due IS 'When its last row had come, at the rate that was offered; null without a rate';
+COMMENT ON COLUMN stream_batches.latency_ms IS 'Milliseconds from then to its commit; null without a rate';
 
 CREATE VIEW stream_progress AS
 WITH target AS (
@@ -33,6 +37,8 @@ WITH target AS (
     FROM target GROUP BY run
 ), progress AS (
     SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
+           -- What time ends, or somebody who stops it, has no known end.
+           r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' OR r.finished IS NOT NULL AS has_end,
            coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
            least(nullif(d.speed, 0), r.rate) AS rows_per_second,
            l.pid
@@ -50,12 +56,12 @@ SELECT p.name AS run,
             WHEN p.pid IS NOT NULL THEN 'running'
             ELSE 'interrupted' END AS state,
        p.batches_done,
-       p.batches,
+       CASE WHEN p.has_end THEN p.batches END AS batches,
        p.rows_done,
-       CASE WHEN p.batches_done = p.batches THEN p.rows_done ELSE p.rows_estimated END AS rows_total,
-       round(100.0 * p.batches_done / p.batches, 1) AS percent,
+       CASE WHEN p.batches_done = p.batches THEN p.rows_done WHEN p.has_end THEN p.rows_estimated END AS rows_total,
+       CASE WHEN p.has_end THEN round(100.0 * p.batches_done / p.batches, 1) END AS percent,
        round(p.rows_per_second) AS rows_per_second,
-       CASE WHEN p.batches_done < p.batches THEN
+       CASE WHEN p.batches_done < p.batches AND p.has_end THEN
            make_interval(secs => round(greatest(p.rows_estimated - p.rows_done, 0) / p.rows_per_second))
        END AS eta,
        p.pid,
@@ -70,9 +76,9 @@ COMMENT ON COLUMN stream_progress.targets IS 'The tables it loads, by the names 
 COMMENT ON COLUMN stream_progress.options IS 'The source''s options';
 COMMENT ON COLUMN stream_progress.state IS 'done: all batches are there; running: a session ingests it; interrupted: neither, call again to resume';
 COMMENT ON COLUMN stream_progress.batches_done IS 'Batches committed';
-COMMENT ON COLUMN stream_progress.batches IS 'Batches in all';
+COMMENT ON COLUMN stream_progress.batches IS 'Batches in all; null if time or stream_stop() ends the run';
 COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
-COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done';
+COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done; null if time or stream_stop() ends the run';
 COMMENT ON COLUMN stream_progress.percent IS 'Share of batches committed';
 COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, or the rate asked for';
 COMMENT ON COLUMN stream_progress.eta IS 'How long the rest takes at that speed';
@@ -144,8 +150,71 @@ BEGIN
         FROM jsonb_to_recordset(sizes) AS l (leaf oid, total bigint, heap bigint) WHERE l.leaf = ANY (s.leaves)
     ) size
     -- Phase noindex comes before phase index.
-    ORDER BY s.run DESC, s.target;
+    ORDER BY s.run LIKE '%/index%', s.run, s.target;
 END
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
 'Summary of a run, or of all phases of a benchmark, one row per target: rows per second (of one process, if workers help) over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of insert time alone, which the targets of a run do not share, and its ratio to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
+
+CREATE FUNCTION stream_latency(
+    run text,
+    OUT name text, OUT rate double precision, OUT batches bigint, OUT rows bigint, OUT rows_offered bigint,
+    OUT seconds numeric, OUT rows_per_second bigint,
+    OUT p50_ms numeric, OUT p95_ms numeric, OUT p99_ms numeric, OUT p999_ms numeric, OUT max_ms numeric,
+    OUT backlog_rows bigint, OUT backlog_rows_max bigint, OUT gap_seconds numeric, OUT sustained boolean
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    asked text;
+BEGIN
+    FOR asked IN
+        SELECT r.run FROM (
+            SELECT stream_latency.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_latency.run) r
+        ORDER BY r.run LIKE '%/index%', r.run
+    LOOP
+        RETURN QUERY
+        WITH this AS (
+            SELECT r.name, r.rate, date_part('epoch', r.duration) AS duration, r.batch_rows, r.options ->> 'rows' AS wanted
+            FROM millrace.run r WHERE r.name = asked
+        ), batch AS (
+            -- A batch is there when all tables have it.
+            SELECT b.batch, min(b.rows) AS rows, max(b.latency_ms) AS ms,
+                   max(b.latency_ms) / 1000 - date_part('epoch', max(b.finished) - min(b.due)) AS commit
+            FROM @extschema@.stream_batches b WHERE b.run = asked GROUP BY b.batch
+        ), session AS (
+            SELECT s.begun, s.ended, s.begun - lag(s.ended) OVER (ORDER BY s.begun) AS gap FROM millrace.sessions(asked) s
+        ), at_work AS (
+            SELECT sum(date_part('epoch', ended - begun)) AS seconds, sum(date_part('epoch', gap)) AS gap FROM session
+        ), last AS (
+            SELECT b.ms, b.commit FROM batch b ORDER BY b.batch DESC LIMIT 1
+        ), summary AS (
+            SELECT count(*) AS batches, coalesce(sum(rows), 0)::bigint AS rows, max(ms) AS max FROM batch
+        ), late AS (
+            -- Batches that were due before time ended the run, and are not there, waited at least until then.
+            SELECT l.ms - 1000 * n * t.batch_rows / t.rate AS ms
+            FROM this t, at_work w, last l, summary s, generate_series(1, floor(l.ms * t.rate / 1000 / t.batch_rows)::bigint) n
+            WHERE l.ms - 1000 * n * t.batch_rows / t.rate >= 1000 * (w.seconds + l.commit - t.duration)
+              AND w.seconds + l.commit >= t.duration AND s.rows::text IS DISTINCT FROM t.wanted
+        ), latency AS (
+            SELECT ms FROM batch WHERE ms IS NOT NULL UNION ALL SELECT ms FROM late
+        )
+        SELECT t.name, t.rate, s.batches, s.rows,
+               CASE WHEN t.rate IS NOT NULL THEN s.rows + (SELECT count(*) FROM late) * t.batch_rows END,
+               round(w.seconds::numeric, 3), round(s.rows / nullif(w.seconds, 0))::bigint,
+               round(p.p[1]::numeric, 3), round(p.p[2]::numeric, 3), round(p.p[3]::numeric, 3), round(p.p[4]::numeric, 3),
+               round(p.max::numeric, 3),
+               floor(l.ms * t.rate / 1000)::bigint, floor(s.max * t.rate / 1000)::bigint,
+               round(coalesce(w.gap, 0)::numeric, 3),
+               -- The table kept up to within a twentieth of what had come when its last batch was there.
+               s.rows >= 0.95 * (s.rows + l.ms * t.rate / 1000)
+        FROM this t CROSS JOIN summary s CROSS JOIN at_work w LEFT JOIN last l ON true
+        CROSS JOIN (
+            SELECT percentile_disc('{0.5, 0.95, 0.99, 0.999}'::float8[]) WITHIN GROUP (ORDER BY ms) AS p, max(ms) AS max
+            FROM latency
+        ) p;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION stream_latency(text) IS
+'How late the batches of a run, or of all phases of a benchmark, were there at the rate that was offered, one row per run: percentiles, over batches, of the milliseconds from when a batch''s last row had come to its commit; rows that had come and were not there when the last batch was, and at most; seconds between calls; whether the rate was sustained: rows within 5% of what had come by then. Without a rate latencies are null';

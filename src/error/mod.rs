@@ -182,6 +182,8 @@ pub enum Error {
     RefreshBusy { schema: String, stream: i32, pid: Option<i32> },
     #[error("must be owner of benchmark \"{0}\"")]
     NotOwnerOfBench(String),
+    #[error("must be owner of search \"{0}\"")]
+    NotOwnerOfSearch(String),
     #[error("must be owner of variant \"{0}\"")]
     NotOwnerOfVariant(String),
 
@@ -273,6 +275,7 @@ impl Error {
             Error::NoInsertRight(_)
             | Error::NotOwner { .. }
             | Error::NotOwnerOfBench(_)
+            | Error::NotOwnerOfSearch(_)
             | Error::NotOwnerOfVariant(_)
             | Error::OthersQuery { .. }
             | Error::NoFileRight

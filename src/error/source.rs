@@ -40,7 +40,7 @@ fn options_hint(source: &str) -> String {
         format!("Its options are {}", lines.join(", "))
     };
     format!(
-        "{own}; stream_ingest also takes rate (rows per second), profile (how batches vary) and synchronous_commit."
+        "{own}; stream_ingest also takes rate (rows per second), duration (how long it lasts), profile (how batches vary) and synchronous_commit."
     )
 }
 

@@ -89,6 +89,30 @@ impl Loader {
         self.tables.iter().map(missing).min().unwrap_or(1)
     }
 
+    /// The last batch that any table has; 0 if none does.
+    pub fn last_committed(&self) -> i64 {
+        self.tables
+            .iter()
+            .filter_map(|table| table.committed.last())
+            .map(|last| *last.end())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The mean number of rows of all batches up to one.
+    pub fn rows_through(&self, batch: i64) -> f64 {
+        self.units_through(batch) as f64 * self.origin.rows_per_unit()
+    }
+
+    /// The rows of all batches up to one.
+    pub fn exact_rows_through(&self, batch: i64) -> i64 {
+        self.origin.rows(0..self.units_through(batch)) as i64
+    }
+
+    fn units_through(&self, batch: i64) -> u64 {
+        self.plan.batch(u64::try_from(batch).unwrap_or_default()).end
+    }
+
     /// Whether commits of rows of a table wait.
     pub fn waits(&self, table: usize) -> bool {
         self.tables[table].known.as_ref().is_none_or(|known| known.waits)
@@ -146,7 +170,7 @@ impl Loader {
             _ => None,
         };
         check_storage(&self.run, target)?;
-        let waits = self.run.synchronous_commit || relation.is_foreign()?;
+        let waits = self.run.pace.synchronous_commit || relation.is_foreign()?;
         #[cfg(not(feature = "cbdb"))]
         let waits =
             waits || plain.is_none() && !is_planned_by_server(&self.origin, &relation, columns.as_ref())?;

@@ -14,7 +14,7 @@ use crate::runs::inserted::Inserted;
 use crate::runs::origin::{Origin, QUERY};
 use crate::runs::plan;
 use millrace_sources::{BatchPlan, Profile};
-use pgrx::datum::DatumWithOid;
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys::{BuiltinOid, Oid, PgOid};
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData};
@@ -37,13 +37,29 @@ pub struct Run {
     pub named: bool,
     /// Under which its values are converted; empty where none depends on settings.
     pub settings: Settings,
-    /// Whether the session waits for each commit, as its own settings say, or for the last alone.
-    pub synchronous_commit: bool,
+    /// As the last call said.
+    pub pace: Pace,
     /// The tables it loads, at least one.
     pub targets: Vec<Target>,
 }
 
+/// What each call of a run may set anew.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Rows per second that are offered; `None` if a batch comes when there is time for it.
+    pub rate: Option<f64>,
+    /// How long the run lasts, whatever it has loaded by then; `None` if until all is loaded.
+    pub duration: Option<Duration>,
+    /// Whether each commit waits, as the session's own setting says, or the last alone.
+    pub synchronous_commit: bool,
+}
+
 impl Run {
+    /// Whether it ends when all its rows are there, not when its time is over or when it is stopped.
+    pub fn has_end(&self) -> bool {
+        self.pace.duration.is_none() && self.options.get("rows") != Some(&Value::Null)
+    }
+
     /// Its batches; `origin` is what it loads.
     pub fn plan(&self, origin: &Origin) -> BatchPlan {
         plan::plan(origin, self.batch_rows, &self.profile, &self.options)
@@ -109,7 +125,7 @@ pub fn find(name: &str) -> Result<Option<Run>> {
     let run = Spi::connect(|client| {
         let mut rows = client.select(
             "SELECT owner::pg_catalog.text, source, options, batch_rows, profile, batches, rows_estimated, named,
-                    settings, synchronous_commit
+                    settings, synchronous_commit, rate, pg_catalog.date_part('epoch', duration)
              FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
             Some(1),
             &[Text::from(name).into()],
@@ -127,7 +143,11 @@ pub fn find(name: &str) -> Result<Option<Run>> {
             rows_estimated: value(&row, 7)?,
             named: value(&row, 8)?,
             settings: serde_json::from_value(json(9)?).map_err(|_| Error::BrokenLedger)?,
-            synchronous_commit: value(&row, 10)?,
+            pace: Pace {
+                synchronous_commit: value(&row, 10)?,
+                rate: row.get(11)?,
+                duration: row.get(12)?.map(Duration::from_secs_f64),
+            },
             targets: Vec::new(),
         }))
     })?;
@@ -177,11 +197,6 @@ fn owner_name(run: &str) -> Result<String> {
     one::<Text>(name, &[then.into()])?.map(Text::into_string).ok_or(Error::BrokenLedger)
 }
 
-/// At most how many rows per second a run was last asked to load.
-pub fn rate(run: &str) -> Result<Option<f64>> {
-    one("SELECT rate FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1", &[Text::from(run).into()])
-}
-
 /// As [`find`], but a run that does not exist is an error.
 pub fn get(name: &str) -> Result<Run> {
     find(name)?.ok_or_else(|| Error::UnknownRun(name.to_owned()))
@@ -218,13 +233,14 @@ pub fn check_query_owner(run: &Run) -> Result<()> {
 }
 
 /// Writes a new run, in the place of what is left of an older one of its name: of a dump that was restored in part, say.
-pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
+pub fn insert(run: &Run) -> Result<()> {
     delete(&run.name)?;
     write(
         "INSERT INTO millrace.run
              (name, owner, source, options, batch_rows, batches, rows_estimated, named, rate, profile, created, settings,
-              synchronous_commit)
-         VALUES ($1, ROW($2, pg_catalog.pg_get_userbyid($2), $3), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+              synchronous_commit, duration)
+         VALUES ($1, ROW($2, pg_catalog.pg_get_userbyid($2), $3), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+                 pg_catalog.make_interval(secs => $15))",
         &[
             Text::from(run.name.as_str()).into(),
             role::current().into(),
@@ -235,11 +251,12 @@ pub fn insert(run: &Run, rate: Option<f64>) -> Result<()> {
             run.batches.into(),
             run.rows_estimated.into(),
             run.named.into(),
-            rate.into(),
+            run.pace.rate.into(),
             Json(json!(run.profile)).into(),
             process::now().into(),
             Json(json!(run.settings)).into(),
-            run.synchronous_commit.into(),
+            run.pace.synchronous_commit.into(),
+            run.pace.duration.map(|duration| duration.as_secs_f64()).into(),
         ],
     )?;
     for target in &run.targets {
@@ -277,10 +294,17 @@ fn write_target(statement: &str, run: &str, target: &Target) -> Result<()> {
 
 /// Readies an existing run for another session: pace and waiting are the new call's, and requests to stop that came
 /// before are not meant for it.
-pub fn reopen(run: &str, rate: Option<f64>, synchronous_commit: bool) -> Result<()> {
+pub fn reopen(run: &str, pace: Pace) -> Result<()> {
     write(
-        "UPDATE millrace.run SET rate = $2, synchronous_commit = $3, stop_requested = false WHERE name OPERATOR(pg_catalog.=) $1",
-        &[Text::from(run).into(), rate.into(), synchronous_commit.into()],
+        "UPDATE millrace.run
+         SET rate = $2, synchronous_commit = $3, duration = pg_catalog.make_interval(secs => $4), stop_requested = false
+         WHERE name OPERATOR(pg_catalog.=) $1",
+        &[
+            Text::from(run).into(),
+            pace.rate.into(),
+            pace.synchronous_commit.into(),
+            pace.duration.map(|duration| duration.as_secs_f64()).into(),
+        ],
     )?;
     Ok(())
 }
@@ -311,7 +335,17 @@ pub fn adopt(run: &str, then: &Target, now: &Target) -> Result<()> {
 
 /// Forgets a run; its rows in the target stay.
 pub fn delete(run: &str) -> Result<()> {
-    for table in ["bench_query", "bench_analyze", "bench_table", "batch", "batch_unlogged", "target"] {
+    for table in [
+        "bench_query",
+        "bench_analyze",
+        "bench_table",
+        "reading",
+        "moment",
+        "session",
+        "batch",
+        "batch_unlogged",
+        "target",
+    ] {
         write(
             &format!("DELETE FROM millrace.{table} WHERE run OPERATOR(pg_catalog.=) $1"),
             &[Text::from(run).into()],
@@ -350,6 +384,67 @@ pub fn finish(run: &Run) -> Result<()> {
         &[Text::from(run.name.as_str()).into(), process::now().into()],
     )?;
     Ok(())
+}
+
+/// Notes that a run has ended with as many batches as it has, and rows.
+pub fn end(run: &Run, batches: i64, rows: i64) -> Result<()> {
+    write(
+        "UPDATE millrace.run SET batches = $2, rows_estimated = $3 WHERE name OPERATOR(pg_catalog.=) $1",
+        &[Text::from(run.name.as_str()).into(), batches.into(), rows.into()],
+    )?;
+    Ok(())
+}
+
+/// Notes that a session ingests a run from now on, with the pace that the run has, this number of processes and readers.
+pub fn begin_session(run: &Run, processes: usize, readers: usize) -> Result<()> {
+    write(
+        "INSERT INTO millrace.session (run, begun, pid, rate, processes, readers) VALUES ($1, $2, $3, $4, $5, $6)",
+        &[
+            Text::from(run.name.as_str()).into(),
+            process::now().into(),
+            process::id().into(),
+            run.pace.rate.into(),
+            (processes as i32).into(),
+            (readers as i32).into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// How long sessions were at work on a run, without the time between them.
+pub fn time_used(run: &str) -> Result<Duration> {
+    let used = "SELECT pg_catalog.sum(pg_catalog.date_part('epoch', ended OPERATOR(pg_catalog.-) begun))
+                FROM millrace.sessions($1)";
+    let seconds: Option<f64> = one(used, &[Text::from(run).into()])?;
+    Ok(Duration::try_from_secs_f64(seconds.unwrap_or_default()).unwrap_or_default())
+}
+
+/// When a batch was due, and when the run's last batch was done, in microseconds of the server's count; `None` if it was
+/// not due at a time.
+pub fn due(run: &str, batch: i64) -> Result<Option<(i64, i64)>> {
+    let arguments = [Text::from(run).into(), batch.into()];
+    let due: Option<TimestampWithTimeZone> = one(
+        "SELECT due FROM millrace.batches
+         WHERE run OPERATOR(pg_catalog.=) $1 AND batch OPERATOR(pg_catalog.=) $2 ORDER BY target LIMIT 1",
+        &arguments,
+    )?;
+    let last: Option<TimestampWithTimeZone> = one(
+        "SELECT pg_catalog.max(finished) FROM millrace.batches WHERE run OPERATOR(pg_catalog.=) $1",
+        &[Text::from(run).into()],
+    )?;
+    Ok(due.zip(last).map(|(due, last)| (process::count(due), process::count(last))))
+}
+
+/// When the newest row came that a target has, as the server counts time: when its batch was due, or else done.
+pub fn newest(run: &str, target: &Target) -> Result<Option<i64>> {
+    let newest = format!(
+        "SELECT coalesce(due, finished) FROM {}
+         WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2 ORDER BY batch DESC LIMIT 1",
+        ledger(target)
+    );
+    let newest: Option<TimestampWithTimeZone> =
+        one(&newest, &[Text::from(run).into(), target.number.into()])?;
+    Ok(newest.map(process::count))
 }
 
 /// Writes to a run's row without changing it: a commit waits only if its transaction has written something.
@@ -432,6 +527,12 @@ pub fn rows_of_load(load: &str, but: &str) -> Result<(i64, i64)> {
     Ok((done, total))
 }
 
+/// Whether a run is a benchmark's.
+pub fn is_of_bench(run: &str) -> Result<bool> {
+    let in_bench = "SELECT EXISTS (SELECT FROM millrace.bench_table WHERE run OPERATOR(pg_catalog.=) $1)";
+    Ok(one(in_bench, &[Text::from(run).into()])? == Some(true))
+}
+
 /// The key of a run's lock.
 pub fn lock_key(run: &str) -> Result<Key> {
     let number = one("SELECT millrace.lock_key($1)", &[Text::from(run).into()])?;
@@ -470,6 +571,8 @@ pub struct Timing {
     pub busy: Duration,
     /// What the commit of this process's batch before took, which only this batch's transaction can note.
     pub commit_before: Option<Duration>,
+    /// When the batch was due, as the server counts time.
+    pub due: Option<i64>,
 }
 
 /// Notes batches, by statements that are planned once.
@@ -494,7 +597,7 @@ impl Writer {
     ) -> Result<()> {
         let Inserted { path, measured } = inserted;
         // Process and time are this session's: as defaults they would be evaluated by each segment of a cluster.
-        let arguments: [DatumWithOid<'_>; 13] = [
+        let arguments: [DatumWithOid<'_>; 14] = [
             Text::from(run).into(),
             batch.into(),
             target.number.into(),
@@ -508,6 +611,7 @@ impl Writer {
             process::now().into(),
             milliseconds(timing.busy).into(),
             timing.commit_before.map(milliseconds).into(),
+            timing.due.and_then(process::time).into(),
         ];
         let owner = self.owner;
         let statement = self.statement(target)?;
@@ -541,11 +645,12 @@ impl Writer {
             TIMESTAMPTZOID,
             FLOAT8OID,
             FLOAT8OID,
+            TIMESTAMPTZOID,
         ];
         let statement = format!(
             "INSERT INTO {} (run, batch, target, rows, elapsed_ms, generate_ms, insert_ms, wal_bytes, path, worker,
-                             finished, busy_ms, commit_before_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                             finished, busy_ms, commit_before_ms, due)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
             ledger(target)
         );
         let prepared = Spi::connect_mut(|client| {

@@ -7,6 +7,8 @@ pub mod open;
 pub mod origin;
 pub mod pax;
 pub mod plan;
+mod readers;
+mod schedule;
 pub mod session;
 pub mod target;
 pub mod verify;

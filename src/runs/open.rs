@@ -11,7 +11,7 @@ use crate::pg::server::snapshot::Snapshot;
 use crate::pg::server::text::{Json, Text};
 use crate::pg::server::{cluster, lock, process, role};
 use crate::pg::workers::shared::MAX_WORKERS;
-use crate::runs::ledger::{self, Run, Target, one};
+use crate::runs::ledger::{self, Pace, Run, Target, one};
 use crate::runs::origin::{self, Origin};
 use crate::runs::target::Relation;
 use crate::runs::{pax, plan};
@@ -21,6 +21,10 @@ use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
+use std::time::Duration;
+
+/// A hundred years.
+const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// The largest batch: one transaction should not run for hours.
 const MAX_BATCH_ROWS: i32 = 100_000_000;
@@ -60,20 +64,12 @@ pub struct Request {
     pace: Pace,
 }
 
-/// What each call may set anew.
-#[derive(Debug, Clone, Copy)]
-struct Pace {
-    /// At most this many rows per second.
-    rate: Option<f64>,
-    /// Whether each commit waits, as the session's own setting says, or the last alone.
-    synchronous_commit: bool,
-}
-
 impl Request {
     pub fn new(source: &str, sf: Option<f64>, rows: Option<i64>, options: Value) -> Result<Self> {
         let mut options = options_object(options)?;
         let pace = Pace {
             rate: take_rate(&mut options)?,
+            duration: take_duration(&mut options)?,
             synchronous_commit: take_synchronous_commit(&mut options)?,
         };
         let profile = take_profile(&mut options)?;
@@ -101,6 +97,25 @@ fn take_rate(options: &mut Map<String, Value>) -> Result<Option<f64>> {
                 hint: "The rate is a number of rows per second greater than 0.",
             }),
         },
+    }
+}
+
+/// A number of seconds, or what the server reads as an interval.
+fn take_duration(options: &mut Map<String, Value>) -> Result<Option<Duration>> {
+    let seconds = match options.remove("duration") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(given)) => {
+            one("SELECT pg_catalog.date_part('epoch', $1::pg_catalog.interval)", &[given.as_str().into()])?
+        }
+        Some(given) => given.as_f64(),
+    };
+    match seconds.map(Duration::try_from_secs_f64) {
+        Some(Ok(duration)) if !duration.is_zero() && duration <= MAX_DURATION => Ok(Some(duration)),
+        _ => Err(Error::Argument {
+            name: "options.duration",
+            value: seconds.map_or_else(|| "null".to_owned(), |seconds| format!("{seconds} s")),
+            hint: "It is a number of seconds, or an interval such as \"10 min\", of at most a hundred years.",
+        }),
     }
 }
 
@@ -175,10 +190,10 @@ fn open_run(
         rows_estimated: request.origin.estimated_rows() as i64,
         named: run.is_some(),
         settings: if converts { settings::current() } else { Settings::new() },
-        synchronous_commit: request.pace.synchronous_commit,
+        pace: request.pace,
         targets,
     };
-    Ok(begin_or_resume(wanted, request.pace)?.into())
+    Ok(begin_or_resume(wanted)?.into())
 }
 
 /// The targets as a run notes them, and whether their values depend on settings: those that are converted do, and what a
@@ -263,13 +278,13 @@ pub fn check_workers(workers: Option<i32>) -> Result<usize> {
 
 /// Begins the run that `wanted` names, or finds it unfinished; its lock is held until the transaction ends. An unnamed
 /// run gets the next number if the runs before it are finished.
-fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
+fn begin_or_resume(wanted: Run) -> Result<String> {
     let finished = if wanted.named { Vec::new() } else { ledger::finished_numbers(&wanted.name)? };
     for number in (1..).filter(|number| !finished.contains(number)) {
         let name = if number == 1 { wanted.name.clone() } else { format!("{}#{number}", wanted.name) };
         let _locked = lock_run(&name)?;
         let Some(existing) = ledger::find(&name)? else {
-            ledger::insert(&Run { name: name.clone(), ..wanted }, pace.rate)?;
+            ledger::insert(&Run { name: name.clone(), ..wanted })?;
             return Ok(name);
         };
         let is_finished = ledger::is_finished(&existing)?;
@@ -282,7 +297,7 @@ fn begin_or_resume(wanted: Run, pace: Pace) -> Result<String> {
             tell_finished(&existing)?;
         } else {
             check_all_storage(&existing)?;
-            ledger::reopen(&name, pace.rate, pace.synchronous_commit)?;
+            ledger::reopen(&name, wanted.pace)?;
         }
         return Ok(name);
     }
@@ -397,7 +412,7 @@ fn reopen_run(run: Option<Text>, adopt: Option<bool>, workers: Option<i32>) -> S
     } else {
         check_all_storage(&run)?;
     }
-    Ok(ledger::reopen(name, ledger::rate(name)?, run.synchronous_commit)?)
+    Ok(ledger::reopen(name, run.pace)?)
 }
 
 /// The target as it is now: by name, because a restored table has another OID, or else by OID.

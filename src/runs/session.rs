@@ -4,8 +4,10 @@
 //! and when it is done, is known here. A worker takes the same steps ([`work`]).
 
 use super::batch::Loader;
-use super::ledger::{self, Run, Timing, Writer};
+use super::ledger::{self, Pace, Run, Timing, Writer};
 use super::open::{busy, check_workers};
+use super::readers::{Observer, Reader};
+use super::schedule::{self, Schedule};
 use crate::error::{Error, Result, SqlResult, or_raise};
 use crate::pg::server::cancel::Cancels;
 use crate::pg::server::invalidation::Watch;
@@ -15,7 +17,7 @@ use crate::pg::server::snapshot::Snapshot;
 use crate::pg::server::text::Text;
 use crate::pg::server::{process, settings};
 use crate::pg::workers::crew::{self, Crew};
-use crate::pg::workers::shared::{Orders, Shared};
+use crate::pg::workers::shared::{MAX_WORKERS, Orders, Part, Shared};
 use millrace_progress::{Progress, Speed, Ticker};
 use pgrx::prelude::*;
 use std::cell::RefCell;
@@ -31,9 +33,15 @@ thread_local! {
 
 /// Takes the run's lock for this session; the steps come after the commit that makes the run visible to others.
 #[pg_extern(sql = false)]
-fn begin_ingest(run: Option<Text>, workers: Option<i32>, analyze_every: Option<i32>) -> SqlResult<()> {
+fn begin_ingest(
+    run: Option<Text>,
+    workers: Option<i32>,
+    analyze_every: Option<i32>,
+    readers: Option<i32>,
+) -> SqlResult<()> {
     let run = run.ok_or(Error::Null("run"))?;
-    let session = Session::begin(&run, check_workers(workers)?, analyze_every.map(i64::from))?;
+    let readers = check_readers(readers)?;
+    let session = Session::begin(&run, check_workers(workers)?, analyze_every.map(i64::from), readers)?;
     SESSION.with(|cell| match cell.try_borrow_mut() {
         Ok(mut place) if place.is_none() => {
             *place = Some(session);
@@ -65,23 +73,51 @@ pub fn abandon() {
 }
 
 /// What a worker does: the steps of its orders, each in a transaction of its own.
-pub fn work(shared: &Shared, orders: &Orders) {
-    let mut worker = crew::transaction(|| or_raise(Worker::begin(orders)));
-    while crew::transaction(|| or_raise(worker.step(shared))) {}
+pub fn work(shared: &Shared, orders: &Orders, number: usize) {
+    match orders.parts.get(number) {
+        Some(Part::Read) => {
+            let mut reader = Reader::new(orders, number);
+            while crew::transaction(|| or_raise(reader.step(shared))) {}
+        }
+        Some(Part::Observe) => {
+            let mut observer = crew::transaction(|| or_raise(Observer::begin(orders)));
+            while crew::transaction(|| or_raise(observer.step(shared))) {}
+        }
+        _ => {
+            let mut worker = crew::transaction(|| or_raise(Worker::begin(orders)));
+            while crew::transaction(|| or_raise(worker.step(shared))) {}
+        }
+    }
 }
+
+fn check_readers(readers: Option<i32>) -> Result<usize> {
+    match readers {
+        None => Ok(0),
+        Some(readers) if (0..=MAX_READERS).contains(&readers) => Ok(readers as usize),
+        Some(readers) => Err(Error::Argument {
+            name: "readers",
+            value: readers.to_string(),
+            hint: "From 0 to 100 processes can read while a run is ingested.",
+        }),
+    }
+}
+
+const MAX_READERS: i32 = 100;
 
 /// How long a process sleeps at a time when it is ahead of its pace or waits for others: no transaction should hold a
 /// snapshot for longer.
 const NAP: Duration = Duration::from_millis(250);
 
+/// How long readers read on after the last batch.
+const ALONE: Duration = Duration::from_secs(5);
+
 /// One process's part in a run.
 struct Hand {
     loader: Loader,
     writer: Writer,
-    /// At most this many rows per second, by this process.
-    rate: Option<f64>,
-    /// Until when it is ahead of that.
-    due: Option<Instant>,
+    schedule: Schedule,
+    /// The last batch that was there when this process began.
+    highest: i64,
     /// The batch it took and has not ingested yet.
     taken: Option<i64>,
     last: Option<Last>,
@@ -97,12 +133,13 @@ struct Last {
 }
 
 impl Hand {
-    fn new(run: Run, rate: Option<f64>) -> Result<Self> {
+    fn new(run: Run, schedule: Schedule) -> Result<Self> {
+        let loader = Loader::new(run)?;
         Ok(Self {
-            loader: Loader::new(run)?,
+            highest: loader.last_committed(),
+            loader,
             writer: Writer::new()?,
-            rate,
-            due: None,
+            schedule,
             taken: None,
             last: None,
         })
@@ -120,35 +157,49 @@ impl Hand {
         }
     }
 
-    /// The next batch that is this process's to ingest, if there is one left.
+    /// The next batch that is this process's to ingest, if there is one left. When the run's time is over, only those are
+    /// that are missing among others.
     fn next_batch(&mut self, shared: &Shared) -> Option<i64> {
+        if shared.is_stopped() {
+            return None;
+        }
         let batches = self.run().batches;
         while self.taken.is_none() {
+            if self.schedule.is_over() && shared.peek_batch() > self.highest {
+                return None;
+            }
             let batch = shared.next_batch();
             if batch > batches {
                 return None;
             }
             self.taken = Some(batch).filter(|&batch| self.loader.lacks(batch));
         }
+        // What is due later comes too late for all processes, as does all after it.
+        if self.taken.and_then(|batch| self.due(batch)).is_some_and(|due| self.schedule.is_beyond(due)) {
+            return None;
+        }
         self.taken
     }
 
-    /// How long it is ahead of its pace.
-    fn nap(&self) -> Option<Duration> {
-        let left = self.due?.checked_duration_since(Instant::now())?;
-        (!left.is_zero()).then_some(left.min(NAP))
+    /// When a batch is due.
+    fn due(&self, batch: i64) -> Option<i64> {
+        self.schedule.due(self.loader.rows_through(batch))
+    }
+
+    /// How long to wait before a batch, for now.
+    fn nap(&self, batch: i64) -> Option<Duration> {
+        Some(self.schedule.wait(self.due(batch)?)?.min(NAP))
     }
 
     /// Ingests the batch that was taken and notes it, in the transaction that commits both.
     fn ingest(&mut self, batch: i64, shared: &Shared) -> Result<()> {
-        let begun = Instant::now();
         let inserted = self.loader.insert(batch)?;
         if !inserted.iter().any(|(table, _)| self.loader.waits(*table)) {
             // The last transaction of a call waits for all before it.
             settings::set_local("synchronous_commit", "off");
         }
         let commit_before = self.last.as_ref().and_then(|last| last.commit);
-        let timing = Timing { busy: shared.account(), commit_before };
+        let timing = Timing { busy: shared.account(), commit_before, due: self.due(batch) };
         let mut rows = 0;
         for (target, inserted) in &inserted {
             let target = &self.loader.run().targets[*target];
@@ -156,7 +207,6 @@ impl Hand {
             rows = inserted.measured.rows;
         }
         self.taken = None;
-        self.due = self.rate.map(|rate| begun + Duration::from_secs_f64(rows as f64 / rate));
         self.last = Some(Last { batch, rows, done: Instant::now(), commit: None });
         Ok(())
     }
@@ -179,24 +229,19 @@ struct Worker {
 
 impl Worker {
     fn begin(orders: &Orders) -> Result<Self> {
-        Ok(Self { hand: Hand::new(ledger::get(&orders.run)?, orders.rate)? })
+        Ok(Self { hand: Hand::new(ledger::get(&orders.run)?, Schedule::of(orders))? })
     }
 
     fn step(&mut self, shared: &Shared) -> Result<bool> {
         self.hand.resume(shared);
-        if !shared.is_stopped() {
-            if let Some(nap) = self.hand.nap() {
+        if let Some(batch) = self.hand.next_batch(shared) {
+            if let Some(nap) = self.hand.nap(batch) {
                 process::nap(nap);
                 return Ok(true);
             }
-            if let Some(batch) = self.hand.next_batch(shared) {
-                crew::report_activity(&format!(
-                    "ingesting batch {batch} of run \"{}\"",
-                    self.hand.run().name
-                ));
-                self.hand.ingest(batch, shared)?;
-                return Ok(true);
-            }
+            crew::report_activity(&format!("ingesting batch {batch} of run \"{}\"", self.hand.run().name));
+            self.hand.ingest(batch, shared)?;
+            return Ok(true);
         }
         self.hand.finish()?;
         Ok(false)
@@ -208,7 +253,12 @@ struct Session {
     hand: Hand,
     crew: Option<Rc<Crew>>,
     workers: usize,
+    readers: usize,
+    /// When readers that are alone have read enough.
+    alone_until: Option<Instant>,
     first_batch: i64,
+    /// How long earlier sessions were at work on the run.
+    used: Duration,
     analysis: Option<Analysis>,
     stop: Stop,
     report: Report,
@@ -226,19 +276,26 @@ struct Analysis {
 }
 
 impl Session {
-    fn begin(name: &str, workers: usize, analyze_every: Option<i64>) -> Result<Self> {
+    fn begin(name: &str, workers: usize, analyze_every: Option<i64>, readers: usize) -> Result<Self> {
         let Some(lock) = SessionLock::try_acquire(ledger::lock_key(name)?) else { return Err(busy(name)?) };
         let _locked = Snapshot::take();
         let run = ledger::get(name)?;
         ledger::check_owner(&run)?;
         ledger::check_query_owner(&run)?;
         let report = Report::new(&run)?;
-        let hand = Hand::new(run, ledger::rate(name)?)?;
+        let hand = Hand::new(run, Schedule::of(&Orders::new(name.to_owned())))?;
         let first_batch = hand.loader.first_missing();
+        let used = ledger::time_used(name)?;
+        if first_batch <= hand.run().batches {
+            ledger::begin_session(hand.run(), workers, readers)?;
+        }
         Ok(Self {
             hand,
             crew: None,
             workers,
+            readers,
+            used,
+            alone_until: None,
             first_batch,
             analysis: analyze_every.map(|every| Analysis { every, done: 0 }),
             stop: Stop::watch()?,
@@ -251,37 +308,53 @@ impl Session {
     fn step(&mut self) -> Result<bool> {
         self.check_cancelled()?;
         if self.crew.is_none() {
-            self.start();
+            self.start()?;
         }
         let Some(crew) = self.crew.clone() else { return Err(Error::NoSession) };
-        let is_working = crew.is_working()?;
+        let is_ingesting = crew.is_ingesting()?;
         let shared = crew.shared();
         self.hand.resume(shared);
         if self.stop.is_requested(&self.hand.run().name)? {
             shared.stop();
         }
-        self.report.tell(shared.rows());
-        if !shared.is_stopped() {
-            if let Some(nap) = self.hand.nap() {
+        self.report.tell(shared.rows(), &self.hand.schedule);
+        if let Some(batch) = self.hand.next_batch(shared) {
+            if let Some(nap) = self.hand.nap(batch) {
                 process::nap(nap);
                 shared.account();
                 return Ok(true);
             }
-            if let Some(batch) = self.hand.next_batch(shared) {
-                match self.analysis.as_mut().and_then(|analysis| analysis.due_before(batch)) {
-                    Some(after) => self.analyze(after)?,
-                    None => self.hand.ingest(batch, shared)?,
-                }
-                return Ok(true);
+            match self.analysis.as_mut().and_then(|analysis| analysis.due_before(batch)) {
+                Some(after) => self.analyze(after)?,
+                None => self.hand.ingest(batch, shared)?,
             }
+            return Ok(true);
         }
-        if is_working {
+        if is_ingesting {
             // No batch is left to take, but the workers are still at theirs.
+            process::nap(NAP);
+            return Ok(true);
+        }
+        if self.is_reading(&crew)? {
             process::nap(NAP);
             return Ok(true);
         }
         self.finish()?;
         Ok(false)
+    }
+
+    /// Whether readers are at work after the last batch: for a while alone, to be compared with before, then to note what
+    /// they have measured.
+    fn is_reading(&mut self, crew: &Crew) -> Result<bool> {
+        let shared = crew.shared();
+        shared.end_streaming();
+        self.report.end();
+        let alone = if crew.count(Part::Read) == 0 || shared.is_stopped() { Duration::ZERO } else { ALONE };
+        let until = *self.alone_until.get_or_insert_with(|| Instant::now() + alone);
+        if Instant::now() >= until || shared.is_stopped() {
+            shared.end_beside();
+        }
+        crew.is_working()
     }
 
     /// Raises a cancel that the server forgot because its transaction committed.
@@ -290,28 +363,83 @@ impl Session {
         if self.cancels.came() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
-    fn start(&mut self) {
+    fn start(&mut self) -> Result<()> {
         let run = self.hand.run();
         let batches = run.batches;
         if self.first_batch <= batches && !self.report.is_load() {
             let how = if self.first_batch == 1 { "starting" } else { "resuming" };
-            notice(format!("run \"{}\": {how} at batch {} of {batches}", run.name, self.first_batch));
+            let of = if self.report.total.is_some() { format!(" of {batches}") } else { String::new() };
+            notice(format!("run \"{}\": {how} at batch {}{of}", run.name, self.first_batch));
         }
         // No more processes than batches.
         let left = usize::try_from(batches - self.first_batch + 1).unwrap_or(0).max(1);
         let wanted = self.workers.min(left);
-        let rate = self.hand.rate.map(|rate| rate / wanted as f64);
-        let orders = Orders::new(run.name.clone(), wanted, rate);
-        let crew = Crew::start(&orders, self.first_batch, wanted - 1);
+        let orders = self.orders(wanted)?;
+        self.hand.schedule = Schedule::of(&orders);
+        self.check_duration()?;
+        let crew = Crew::start(&orders, self.first_batch);
         let started = crew.processes();
         if started < wanted {
             notice(format!(
                 "{started} processes ingest the run, {wanted} were asked for: no more workers are free"
             ));
         }
-        self.hand.rate = self.hand.rate.map(|rate| rate / started as f64);
+        let reading = crew.count(Part::Read);
+        if reading < self.readers {
+            notice(format!(
+                "{reading} processes read, {} were asked for: no more workers are free",
+                self.readers
+            ));
+        }
         self.report.start();
         self.crew = Some(crew);
+        Ok(())
+    }
+
+    /// What all processes are told: the time between sessions is a gap in which no rows come.
+    fn orders(&self, processes: usize) -> Result<Orders> {
+        let run = self.hand.run();
+        let now = process::now_in_microseconds();
+        let Pace { rate, duration, .. } = run.pace;
+        let begin = match rate {
+            Some(rate) => {
+                let rows = self.hand.loader.rows_through(self.first_batch - 1);
+                let due = match ledger::due(&run.name, self.first_batch - 1)? {
+                    Some((due, last)) => due + (now - last),
+                    None => now,
+                };
+                schedule::begin(due, rows, rate)
+            }
+            None => now,
+        };
+        let left = duration.map(|duration| duration.saturating_sub(self.used));
+        let mut parts = vec![Part::Ingest; processes - 1];
+        parts.extend(vec![Part::Read; self.readers]);
+        if self.readers > 0 || rate.is_some() && ledger::is_of_bench(&run.name)? {
+            parts.push(Part::Observe);
+        }
+        parts.truncate(MAX_WORKERS);
+        let mut orders = Orders::new(run.name.clone());
+        orders.processes = processes;
+        orders.parts = parts;
+        orders.rate = rate;
+        orders.begin = begin;
+        orders.end = left.map(|left| now.saturating_add(left.as_micros() as i64));
+        orders.rows_before = self.report.rows_before;
+        Ok(orders)
+    }
+
+    /// Refuses a run that would end before its first batch has come.
+    fn check_duration(&self) -> Result<()> {
+        let due = self.hand.due(1);
+        if self.first_batch == 1 && due.is_some_and(|due| self.hand.schedule.is_beyond(due)) {
+            return Err(Error::Argument {
+                name: "options.duration",
+                value: format!("{} s", self.hand.run().pace.duration.unwrap_or_default().as_secs_f64()),
+                hint: "At this rate the rows of the first batch come later: let it last longer, or make batches smaller.",
+            });
+        }
+        Ok(())
     }
 
     fn analyze(&mut self, after: i64) -> Result<()> {
@@ -331,13 +459,17 @@ impl Session {
         let rows = self.crew.as_ref().map_or(0, |crew| crew.shared().rows());
         let was_stopped = self.crew.as_ref().is_some_and(|crew| crew.shared().is_stopped());
         let run = self.hand.run();
-        if !run.synchronous_commit {
+        if !run.pace.synchronous_commit {
             // This transaction's commit stands for all before it, which workers may have made alone.
             ledger::touch(run)?;
         }
-        let done = if was_stopped { self.hand.loader.count_committed()? } else { run.batches };
-        if done < run.batches {
+        let is_over = self.hand.schedule.is_over();
+        let done = if was_stopped || is_over { self.hand.loader.count_committed()? } else { run.batches };
+        if done < run.batches && (was_stopped || done == 0) {
             return tell_stopped(run, done);
+        }
+        if done < run.batches {
+            ledger::end(run, done, self.hand.loader.exact_rows_through(done))?;
         }
         ledger::finish(run)?;
         if self.first_batch <= run.batches {
@@ -348,12 +480,13 @@ impl Session {
 }
 
 fn tell_stopped(run: &Run, done: i64) -> Result<()> {
-    let in_bench = "SELECT EXISTS (SELECT FROM millrace.bench_table WHERE run OPERATOR(pg_catalog.=) $1)";
-    let hint = match ledger::one(in_bench, &[Text::from(run.name.as_str()).into()])? {
-        Some(true) => "CALL stream_bench() again, as before, to resume.",
-        _ => "CALL stream_resume() to resume.",
+    let hint = if ledger::is_of_bench(&run.name)? {
+        "CALL stream_bench() again, as before, to resume."
+    } else {
+        "CALL stream_resume() to resume."
     };
-    let message = format!("run \"{}\" stopped after {done} of {} batches, as asked", run.name, run.batches);
+    let of = if run.has_end() { format!(" of {}", run.batches) } else { String::new() };
+    let message = format!("run \"{}\" stopped after {done}{of} batches, as asked", run.name);
     Message::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
         .hint(hint)
         .report(PgLogLevel::NOTICE);
@@ -400,10 +533,13 @@ struct Report {
     rows_before: i64,
     /// Rows of the load's other runs: those they have, and all.
     others: (i64, i64),
-    total: i64,
+    /// Rows in all; `None` if time or somebody ends the run.
+    total: Option<i64>,
     started: Instant,
     ticker: Ticker,
     speed: Speed,
+    /// How long it took until the last batch.
+    took: Option<Duration>,
 }
 
 impl Report {
@@ -419,10 +555,11 @@ impl Report {
             load: load.map(Text::into_string),
             rows_before: ledger::rows_done(name)?,
             others,
-            total: run.rows_estimated,
+            total: run.has_end().then_some(run.rows_estimated),
             started: Instant::now(),
             ticker: Ticker::start(),
             speed: Speed::start(0),
+            took: None,
         })
     }
 
@@ -435,28 +572,38 @@ impl Report {
         self.speed = Speed::start(0);
     }
 
+    /// Notes that the last batch is there.
+    fn end(&mut self) {
+        self.took.get_or_insert_with(|| self.started.elapsed());
+    }
+
     /// Leaves out time that was spent on something else.
     fn pause(&mut self, time: Duration) {
         self.started += time;
         self.speed = Speed::start(0);
     }
 
-    fn tell(&mut self, rows: i64) {
-        if !self.ticker.is_due() {
+    fn tell(&mut self, rows: i64, schedule: &Schedule) {
+        if self.took.is_some() || !self.ticker.is_due() {
             return;
         }
         let (others_done, others_total) = self.others;
         let done = (others_done + self.rows_before + rows) as u64;
-        let total = (others_total + self.total) as u64;
-        let progress = Progress::new(done, total, self.speed.at(rows as u64));
-        notice(format!("{}: {progress}", self.load.as_ref().unwrap_or(&self.run)));
+        let speed = self.speed.at(rows as u64);
+        let progress = match self.total {
+            Some(total) => Progress::new(done, (others_total + total) as u64, speed).to_string(),
+            None => format!("{done} rows, {:.0} rows/s", speed.unwrap_or_default()),
+        };
+        let backlog = schedule.offered().map(|offered| (offered - (self.rows_before + rows) as f64).max(0.0));
+        let backlog = backlog.map_or_else(String::new, |backlog| format!(", backlog {backlog:.0} rows"));
+        notice(format!("{}: {progress}{backlog}", self.load.as_ref().unwrap_or(&self.run)));
     }
 
     fn tell_done(&self, rows: i64) {
         if self.is_load() {
             return;
         }
-        let seconds = self.started.elapsed().as_secs_f64();
+        let seconds = self.took.unwrap_or_else(|| self.started.elapsed()).as_secs_f64();
         notice(format!(
             "run \"{}\" done: {} rows in {seconds:.1} s, {:.0} rows/s",
             self.run,

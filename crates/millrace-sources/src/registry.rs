@@ -62,13 +62,13 @@ pub struct Benchmark {
     pub queries: &'static [(&'static str, &'static str)],
     /// The arguments: an expression over some of the rows, an array of texts.
     pub arguments: &'static str,
-    /// The source's options that follow from how many rows there are, where they are not given.
-    pub defaults: fn(rows: u64) -> Value,
+    /// The source's options that follow from how many rows there are, where they are not given; `None`: no end.
+    pub defaults: fn(rows: Option<u64>) -> Value,
 }
 
 impl Benchmark {
     /// No option follows from the number of rows.
-    pub(crate) fn no_defaults(_rows: u64) -> Value {
+    pub(crate) fn no_defaults(_rows: Option<u64>) -> Value {
         json!({})
     }
 }

@@ -62,6 +62,16 @@ pub fn now_in_microseconds() -> i64 {
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
+/// A time of the server's own count.
+pub fn time(microseconds: i64) -> Option<TimestampWithTimeZone> {
+    TimestampWithTimeZone::try_from(microseconds).ok()
+}
+
+/// A time as the server counts it, in microseconds.
+pub fn count(time: TimestampWithTimeZone) -> i64 {
+    time.into()
+}
+
 /// Whether a transaction block (`BEGIN`) is open.
 pub fn in_transaction_block() -> bool {
     // SAFETY: reads the state of this backend's transaction.
@@ -105,6 +115,11 @@ pub fn check_for_interrupts() {
 
 /// Waits for this time, or until another process wakes this one; open to interrupts.
 pub fn nap(duration: Duration) {
+    if duration < Duration::from_millis(1) {
+        // The server counts in milliseconds.
+        std::thread::sleep(duration);
+        return;
+    }
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: every backend has a latch, which is its own to wait for and to reset.
     unsafe {

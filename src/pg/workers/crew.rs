@@ -1,4 +1,4 @@
-//! Background workers that ingest batches of a run beside the session that was called to.
+//! Background workers that ingest batches of a run beside the session that was called to, or read its tables meanwhile.
 //!
 //! The session and its workers take batches from the same counter, each commits its own. The session
 //! leads: it starts them, waits for them, raises their errors, and ends them if it is ended itself. So
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::pg::server::report::{Report, warning};
 use crate::pg::server::text::to_message;
 use crate::pg::server::{compat, process};
-use crate::pg::workers::shared::{MAX_WORKERS, Orders, Shared, Stage};
+use crate::pg::workers::shared::{MAX_WORKERS, Orders, Part, Shared, Stage};
 use pgrx::bgworkers::{
     BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker,
 };
@@ -32,27 +32,32 @@ thread_local! {
 pub struct Crew {
     shared: Shared,
     workers: RefCell<Vec<Option<DynamicBackgroundWorker>>>,
-    processes: usize,
+    parts: Vec<Part>,
 }
 
 impl Crew {
-    /// Starts up to this many workers, which take batches from `next` on. The run continues without one that cannot
-    /// start.
-    pub fn start(orders: &Orders, next: i64, workers: usize) -> Rc<Self> {
+    /// Starts a worker for each of the orders' parts; those that ingest take batches from `next` on. The run continues
+    /// without one that cannot start.
+    pub fn start(orders: &Orders, next: i64) -> Rc<Self> {
         dismiss();
         let shared = Shared::create(orders, next);
-        let workers: Vec<_> =
-            (0..workers.min(MAX_WORKERS)).map_while(|number| register(&shared, number)).map(Some).collect();
-        let processes = 1 + workers.len();
-        process::share_with(processes);
-        let crew = Rc::new(Self { shared, workers: RefCell::new(workers), processes });
+        let numbers = 0..orders.parts.len().min(MAX_WORKERS);
+        let workers: Vec<_> = numbers.map_while(|number| register(&shared, number)).map(Some).collect();
+        let parts = orders.parts[..workers.len()].to_vec();
+        let crew = Rc::new(Self { shared, workers: RefCell::new(workers), parts });
+        process::share_with(crew.processes());
         CREW.with(|current| current.replace(Some(Rc::clone(&crew))));
         crew
     }
 
-    /// How many processes work, the session among them.
+    /// How many processes ingest, the session among them.
     pub fn processes(&self) -> usize {
-        self.processes
+        1 + self.count(Part::Ingest)
+    }
+
+    /// How many workers were started for a part.
+    pub fn count(&self, part: Part) -> usize {
+        self.parts.iter().filter(|&&other| other == part).count()
     }
 
     /// What they share.
@@ -60,8 +65,21 @@ impl Crew {
         &self.shared
     }
 
-    /// Whether workers are at work. An error if one of them failed.
+    /// Whether workers still ingest. An error if any worker failed.
+    pub fn is_ingesting(&self) -> Result<bool> {
+        self.look()?;
+        let workers = self.workers.borrow();
+        Ok(workers.iter().zip(&self.parts).any(|(worker, part)| worker.is_some() && *part == Part::Ingest))
+    }
+
+    /// Whether any worker is left. An error if one of them failed.
     pub fn is_working(&self) -> Result<bool> {
+        self.look()?;
+        Ok(self.workers.borrow().iter().any(Option::is_some))
+    }
+
+    /// Looks which workers have ended, and how.
+    fn look(&self) -> Result<()> {
         let mut workers = self.workers.borrow_mut();
         for (number, place) in workers.iter_mut().enumerate() {
             if place.as_ref().is_some_and(has_ended) {
@@ -72,7 +90,7 @@ impl Crew {
         if let Some(failure) = self.shared.failure() {
             return Err(Error::Worker(failure));
         }
-        Ok(workers.iter().any(Option::is_some))
+        Ok(())
     }
 
     /// What the end of a worker means.
@@ -133,7 +151,7 @@ fn register(shared: &Shared, number: usize) -> Option<DynamicBackgroundWorker> {
 // In the worker.
 
 /// What a worker does with its orders.
-type Work = fn(&Shared, &Orders);
+type Work = fn(&Shared, &Orders, usize);
 
 static WORK: OnceLock<Work> = OnceLock::new();
 
@@ -155,7 +173,7 @@ pub extern "C-unwind" fn millrace_ingest_worker(_argument: pg_sys::Datum) {
     let Some((shared, orders)) = take_over(handle) else { return };
     shared.set_stage(number as usize, Stage::Working);
     let Some(work) = WORK.get() else { return };
-    let work = || work(&shared, &orders);
+    let work = || work(&shared, &orders, number as usize);
     PgTryBuilder::new(std::panic::AssertUnwindSafe(work))
         .catch_others(|error| {
             shared.fail(&Report::caught(&error));

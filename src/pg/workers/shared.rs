@@ -14,21 +14,50 @@ use std::time::Duration;
 pub struct Orders {
     /// The run to ingest.
     pub run: String,
-    /// How many processes were asked for.
+    /// How many processes were asked to ingest it.
     pub processes: usize,
-    /// At most this many rows per second, for each process.
+    /// What the workers do, each by its number.
+    pub parts: Vec<Part>,
+    /// Rows per second that come; `None` if a batch comes when there is time for it.
     pub rate: Option<f64>,
+    /// When the run's first row comes, in microseconds of the server's clock.
+    pub begin: i64,
+    /// When the run ends, whatever has come by then.
+    pub end: Option<i64>,
+    /// Rows that the run had before.
+    pub rows_before: i64,
     /// As whom: `SET SESSION AUTHORIZATION`, and `SET ROLE` if it was set.
     session_user: u32,
     role: u32,
 }
 
+/// What a worker is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// Ingests batches, as the session does.
+    Ingest,
+    /// Reads what is there, again and again.
+    Read,
+    /// Notes what happens in the server meanwhile.
+    Observe,
+}
+
 impl Orders {
-    /// Orders to work as the current user of this session.
-    pub fn new(run: String, processes: usize, rate: Option<f64>) -> Self {
+    /// Orders to ingest a run by one process, this session, as its current user.
+    pub fn new(run: String) -> Self {
         // SAFETY: both read this backend's state.
         let (session_user, role) = unsafe { (pg_sys::GetSessionUserId(), pg_sys::GetCurrentRoleId()) };
-        Self { run, processes, rate, session_user: session_user.to_u32(), role: role.to_u32() }
+        Self {
+            run,
+            processes: 1,
+            parts: Vec::new(),
+            rate: None,
+            begin: process::now_in_microseconds(),
+            end: None,
+            rows_before: 0,
+            session_user: session_user.to_u32(),
+            role: role.to_u32(),
+        }
     }
 
     pub fn session_user(&self) -> Oid {
@@ -51,6 +80,10 @@ struct Header {
     accounted: AtomicI64,
     /// Whether to take no more batches.
     stop: AtomicBool,
+    /// Whether batches are still coming, for those who work beside the ingest.
+    streaming: AtomicBool,
+    /// Whether those are to end.
+    end_beside: AtomicBool,
     /// What each worker does.
     stages: [AtomicU32; MAX_WORKERS],
     /// Length of the failure: 0 if there is none, [`CLAIMED`] while it is being written.
@@ -94,6 +127,7 @@ impl Shared {
             let header = shared.address().cast::<Header>();
             header.write_bytes(0, 1);
             (*header).next = AtomicI64::new(next);
+            (*header).streaming = AtomicBool::new(true);
             (*header).accounted = AtomicI64::new(process::now_in_microseconds());
             (*header).orders_length = orders.len();
             (*header).settings_length = settings;
@@ -148,6 +182,31 @@ impl Shared {
     /// Takes the next batch; the caller knows how many there are.
     pub fn next_batch(&self) -> i64 {
         self.header().next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The next batch that nobody has taken.
+    pub fn peek_batch(&self) -> i64 {
+        self.header().next.load(Ordering::Relaxed)
+    }
+
+    /// Says that no more batches come.
+    pub fn end_streaming(&self) {
+        self.header().streaming.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether batches are still coming.
+    pub fn is_streaming(&self) -> bool {
+        self.header().streaming.load(Ordering::Relaxed)
+    }
+
+    /// Asks those who work beside the ingest to end.
+    pub fn end_beside(&self) {
+        self.header().end_beside.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether those who work beside the ingest are to end.
+    pub fn beside_is_over(&self) -> bool {
+        self.header().end_beside.load(Ordering::Relaxed) || self.is_stopped()
     }
 
     /// Adds rows that were committed.

@@ -1,6 +1,6 @@
 //! `cdr`: call detail records, in the order the calls began.
 
-use super::options::{MAX_ROWS, Timestamp, check};
+use super::options::{Timestamp, check, rows_or};
 use super::random::{Draw, Stream, scramble};
 use super::rate_plans;
 use super::termination_reasons::{NORMAL, REASONS};
@@ -41,7 +41,8 @@ const QUALITY: u32 = 12;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
-    rows: u64,
+    /// `None`: without end.
+    rows: Option<u64>,
     seed: u64,
     start: Timestamp,
     rows_per_day: u64,
@@ -53,7 +54,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            rows: 1_000_000,
+            rows: Some(1_000_000),
             seed: 0,
             start: Timestamp::DEFAULT,
             rows_per_day: 8_640_000,
@@ -93,12 +94,16 @@ const BENCHMARK: Benchmark = Benchmark {
     arguments: "ARRAY[date_trunc('hour', min(call_timestamp))::text, \
                 (date_trunc('hour', min(call_timestamp)) + interval '1 hour')::text, \
                 mode() WITHIN GROUP (ORDER BY caller_number), mode() WITHIN GROUP (ORDER BY cell_tower_id)::text]",
-    // The rows are a day's, however many they are.
-    defaults: |rows| json!({ "rows_per_day": rows.min(MAX_ROWS_PER_DAY) }),
+    // The rows are a day's, however many they are. What has no end takes its days as they come.
+    defaults: |rows| match rows {
+        Some(rows) => json!({ "rows_per_day": rows.min(MAX_ROWS_PER_DAY) }),
+        None => json!({}),
+    },
 };
 
 pub struct Cdr {
     options: Options,
+    rows: u64,
     /// Calls before each hour of a day, and in all of it.
     calls_before: [u64; 25],
     /// How popular subscribers are, and cell towers; made when first drawn from.
@@ -130,7 +135,10 @@ impl Table for Cdr {
     const ROW_TYPE: &'static str = "cdr_calls";
     const ABOUT: &'static str = "call detail records, in the order the calls began";
     const OPTIONS: &'static [OptionHelp] = &[
-        OptionHelp { name: "rows", about: "number of calls, from 1 to 10^15, default 1000000" },
+        OptionHelp {
+            name: "rows",
+            about: "number of calls, from 1 to 10^15, or null for no end, default 1000000",
+        },
         OptionHelp { name: "seed", about: "of all random numbers, from 0 to 2^64 - 1, default 0" },
         OptionHelp {
             name: "start",
@@ -176,12 +184,13 @@ impl Table for Cdr {
     type Rows = Calls;
 
     fn new(options: Options) -> Result<Self, String> {
-        check("rows", &options.rows, 1..=MAX_ROWS)?;
         check("rows_per_day", &options.rows_per_day, 1..=MAX_ROWS_PER_DAY)?;
         check("subscribers", &options.subscribers, 2..=1_000_000_000)?;
         check("exponent", &options.exponent, 0.0..=4.0)?;
         check("tower_exponent", &options.tower_exponent, 0.0..=4.0)?;
-        let days = u128::from(options.rows / options.rows_per_day + 1);
+        let days_left = options.start.microseconds_left() / DAY as u128;
+        let rows = rows_or(options.rows, days_left.saturating_sub(1) * u128::from(options.rows_per_day))?;
+        let days = u128::from(rows / options.rows_per_day + 1);
         options.start.check_end(days * DAY as u128)?;
         let mut calls_before = [0; 25];
         let mut thousandths = 0;
@@ -189,11 +198,11 @@ impl Table for Cdr {
             thousandths += calls;
             *before = options.rows_per_day * thousandths / 1_000;
         }
-        Ok(Self { options, calls_before, subscribers: OnceLock::new(), towers: OnceLock::new() })
+        Ok(Self { options, rows, calls_before, subscribers: OnceLock::new(), towers: OnceLock::new() })
     }
 
     fn units(&self) -> u64 {
-        self.options.rows
+        self.rows
     }
 
     fn rows(&self, rows: Range<u64>) -> Calls {

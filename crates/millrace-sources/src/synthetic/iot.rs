@@ -5,7 +5,7 @@
 //! part of them is lost, the others are late and arrive at the head of a later block. Which ones is drawn
 //! anew for each block, how many is the same for all, so the row a block begins with is a formula.
 
-use super::options::{MAX_ROWS, Timestamp, check};
+use super::options::{Timestamp, check, rows_or};
 use super::random::{Draw, Stream, sample, scramble};
 use super::{Table, array};
 use crate::registry::{Benchmark, OptionHelp};
@@ -44,7 +44,8 @@ const METRICS: [Metric; 4] = [
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
-    rows: u64,
+    /// `None`: without end.
+    rows: Option<u64>,
     seed: u64,
     start: Timestamp,
     devices: u64,
@@ -57,7 +58,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            rows: 1_000_000,
+            rows: Some(1_000_000),
             seed: 0,
             start: Timestamp::DEFAULT,
             devices: 1_000,
@@ -100,6 +101,7 @@ const BENCHMARK: Benchmark = Benchmark {
 
 pub struct Iot {
     options: Options,
+    rows: u64,
     /// Microseconds between two readings of a device.
     interval: u64,
     /// Readings of a block that never arrive.
@@ -136,7 +138,10 @@ impl Table for Iot {
     const ROW_TYPE: &'static str = "iot_readings";
     const ABOUT: &'static str = "readings of sensors, in the order they arrive";
     const OPTIONS: &'static [OptionHelp] = &[
-        OptionHelp { name: "rows", about: "number of readings, from 1 to 10^15, default 1000000" },
+        OptionHelp {
+            name: "rows",
+            about: "number of readings, from 1 to 10^15, or null for no end, default 1000000",
+        },
         OptionHelp { name: "seed", about: "of all random numbers, from 0 to 2^64 - 1, default 0" },
         OptionHelp {
             name: "start",
@@ -177,7 +182,6 @@ impl Table for Iot {
     type Rows = Arrivals;
 
     fn new(options: Options) -> Result<Self, String> {
-        check("rows", &options.rows, 1..=MAX_ROWS)?;
         check("devices", &options.devices, 1..=1_000_000_000)?;
         check("interval", &options.interval, 0.001..=86_400.0)?;
         check("lost", &options.lost, 0.0..=0.4)?;
@@ -186,14 +190,20 @@ impl Table for Iot {
         let interval = (options.interval * SECOND).round() as u64;
         let of_block = |share: f64| (share * BLOCK as f64).round() as u64;
         let readings = options.delay / options.interval * (options.devices * METRICS.len() as u64) as f64;
-        let iot = Self {
+        let mut iot = Self {
+            rows: 0,
             interval,
             lost: of_block(options.lost),
             late: of_block(options.late),
             delay: (readings / BLOCK as f64).ceil().max(1.0) as u64,
             options,
         };
-        let (last_block, _) = iot.place(iot.options.rows);
+        // At least as many of each block arrive, from the first on.
+        let intervals_left = (iot.options.start.microseconds_left() / u128::from(interval)).saturating_sub(2);
+        let blocks_left = intervals_left * u128::from(iot.readings_per_interval()) / u128::from(BLOCK);
+        let blocks_left = blocks_left.saturating_sub(u128::from(iot.delay) + 2);
+        iot.rows = rows_or(iot.options.rows, blocks_left * u128::from(iot.on_time()))?;
+        let (last_block, _) = iot.place(iot.rows);
         let intervals =
             u128::from(last_block + 1) * u128::from(BLOCK) / u128::from(iot.readings_per_interval());
         iot.options.start.check_end((intervals + 1) * u128::from(interval))?;
@@ -201,7 +211,7 @@ impl Table for Iot {
     }
 
     fn units(&self) -> u64 {
-        self.options.rows
+        self.rows
     }
 
     fn rows(&self, rows: Range<u64>) -> Arrivals {

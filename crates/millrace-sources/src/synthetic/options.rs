@@ -20,6 +20,15 @@ pub fn check<N: PartialOrd + Display>(name: &str, value: &N, range: RangeInclusi
     Err(format!("{name} must be from {} to {}, not {value}", range.start(), range.end()))
 }
 
+/// The number of rows that an option asks for, or without one the most there can be.
+pub fn rows_or(rows: Option<u64>, most: u128) -> Result<u64, String> {
+    let Some(rows) = rows else {
+        return Ok(u64::try_from(most).unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS));
+    };
+    check("rows", &rows, 1..=MAX_ROWS)?;
+    Ok(rows)
+}
+
 /// A time of day of some date, without time zone.
 #[derive(Debug, Clone, Copy)]
 pub struct Timestamp {
@@ -30,6 +39,11 @@ pub struct Timestamp {
 impl Timestamp {
     /// 2024-01-01 00:00:00.
     pub const DEFAULT: Timestamp = Timestamp { microseconds: 1_704_067_200_000_000 };
+
+    /// The microseconds from here to the end of the year 9999.
+    pub fn microseconds_left(self) -> u128 {
+        (i128::from(MAX_TIMESTAMP) - i128::from(self.microseconds)).try_into().unwrap_or_default()
+    }
 
     /// Says so if a table that begins here ends after the year 9999, where other programs may not follow.
     pub fn check_end(self, microseconds_later: u128) -> Result<(), String> {

@@ -1,0 +1,213 @@
+//! What works beside the ingest of a benchmark: processes that run its queries again and again, and one that notes what
+//! happens in the server.
+
+use super::ledger::{self, Target};
+use super::schedule::Schedule;
+use crate::error::{Error, Result};
+use crate::histogram::Histogram;
+use crate::pg::server::process;
+use crate::pg::server::text::{Text, to_c_string};
+use crate::pg::workers::crew;
+use crate::pg::workers::shared::{Orders, Shared};
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::prelude::*;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How often a reader notes what it has measured.
+const NOTED: Duration = Duration::from_secs(2);
+
+/// How often the server is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long both sleep at a time.
+const NAP: Duration = Duration::from_millis(50);
+
+/// What a reader has measured of a query since it last noted that.
+struct Measured {
+    latency: Histogram,
+    /// The age of the newest row that the query could see, when its answer was there.
+    freshness: Histogram,
+}
+
+/// What was measured: the table's number, the query's name, and whether batches were coming.
+type Key = (i32, String, bool);
+
+/// Runs the benchmark's queries.
+pub struct Reader {
+    run: String,
+    number: i32,
+    rows_before: i64,
+    targets: Vec<Target>,
+    /// How many queries it has run.
+    done: i64,
+    measured: BTreeMap<Key, Measured>,
+    since: TimestampWithTimeZone,
+    noted: Instant,
+}
+
+/// A query with the values that it asks for.
+struct Question {
+    target: i32,
+    query: String,
+    statement: String,
+}
+
+impl Reader {
+    pub fn new(orders: &Orders, number: usize) -> Self {
+        Self {
+            run: orders.run.clone(),
+            number: number as i32,
+            rows_before: orders.rows_before,
+            targets: Vec::new(),
+            done: 0,
+            measured: BTreeMap::new(),
+            since: process::now(),
+            noted: Instant::now(),
+        }
+    }
+
+    /// One query, or a note of those before; false after the last.
+    pub fn step(&mut self, shared: &Shared) -> Result<bool> {
+        if self.targets.is_empty() {
+            self.targets = ledger::get(&self.run)?.targets;
+        }
+        let is_over = shared.beside_is_over();
+        if is_over || self.noted.elapsed() >= NOTED {
+            self.note()?;
+            return Ok(!is_over);
+        }
+        let rows = self.rows_before + shared.rows();
+        match self.ask(rows)? {
+            Some(question) => self.answer(question, shared.is_streaming())?,
+            None => process::nap(NAP),
+        }
+        Ok(true)
+    }
+
+    /// The next query; `None` as long as there are no rows to ask for.
+    fn ask(&self, rows: i64) -> Result<Option<Question>> {
+        if rows == 0 {
+            return Ok(None);
+        }
+        let arguments =
+            [Text::from(self.run.as_str()).into(), rows.into(), self.number.into(), self.done.into()];
+        Spi::connect(|client| {
+            let question = "SELECT target, query, statement FROM millrace.bench_reader_query($1, $2, $3, $4)";
+            let mut found = client.select(question, Some(1), &arguments)?;
+            let question = |row| {
+                Ok::<_, Error>(Question {
+                    target: ledger::value(&row, 1)?,
+                    query: ledger::text(&row, 2)?,
+                    statement: ledger::text(&row, 3)?,
+                })
+            };
+            found.next().map(question).transpose()
+        })
+    }
+
+    /// Runs a query and measures it.
+    fn answer(&mut self, question: Question, streaming: bool) -> Result<()> {
+        let Question { target, query, statement } = question;
+        crew::report_activity(&format!("reading for run \"{}\": {query}", self.run));
+        // Both in the transaction's one snapshot.
+        let newest = match self.targets.iter().find(|known| known.number == target) {
+            Some(target) => ledger::newest(&self.run, target)?,
+            None => None,
+        };
+        let begun = Instant::now();
+        Spi::connect(|client| client.select(&to_c_string(&statement), None, &[]).map(|_| ()))?;
+        let took = begun.elapsed();
+        let age = newest.map(|newest| process::now_in_microseconds() - newest);
+        let measured = match self.measured.entry((target, query, streaming)) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(Measured { latency: Histogram::new()?, freshness: Histogram::new()? })
+            }
+        };
+        measured.latency.record(took);
+        if let Some(age) = age.filter(|_| streaming) {
+            measured.freshness.record(Duration::from_micros(u64::try_from(age).unwrap_or_default()));
+        }
+        self.done += 1;
+        Ok(())
+    }
+
+    /// Writes what was measured since the last time, and begins anew.
+    fn note(&mut self) -> Result<()> {
+        let now = process::now();
+        let since = std::mem::replace(&mut self.since, now);
+        self.noted = Instant::now();
+        for ((target, query, streaming), measured) in std::mem::take(&mut self.measured) {
+            ledger::write(
+                "INSERT INTO millrace.reading
+                     (run, target, query, reader, begun, finished, streaming, count, latency, freshness)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                &[
+                    Text::from(self.run.as_str()).into(),
+                    target.into(),
+                    Text::from(query.as_str()).into(),
+                    self.number.into(),
+                    since.into(),
+                    now.into(),
+                    streaming.into(),
+                    measured.latency.count().into(),
+                    measured.latency.to_bytes()?.into(),
+                    measured.freshness.to_bytes()?.into(),
+                ],
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at the server once a second.
+pub struct Observer {
+    run: String,
+    rows_before: i64,
+    schedule: Schedule,
+    leaves: Vec<pg_sys::Oid>,
+    due: Instant,
+}
+
+impl Observer {
+    pub fn begin(orders: &Orders) -> Result<Self> {
+        let run = ledger::get(&orders.run)?;
+        Ok(Self {
+            leaves: run.targets.into_iter().flat_map(|target| target.storage.leaves).collect(),
+            run: run.name,
+            rows_before: orders.rows_before,
+            schedule: Schedule::of(orders),
+            due: Instant::now(),
+        })
+    }
+
+    /// One look, or some sleep; false after the last.
+    pub fn step(&mut self, shared: &Shared) -> Result<bool> {
+        if shared.beside_is_over() {
+            return Ok(false);
+        }
+        if let Some(left) = self.due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            process::nap(left.min(NAP));
+            return Ok(true);
+        }
+        self.due = (self.due + LOOK).max(Instant::now());
+        let rows = self.rows_before + shared.rows();
+        let backlog = self.schedule.offered().map(|offered| (offered - rows as f64).max(0.0) as i64);
+        crew::report_activity(&format!("observing run \"{}\"", self.run));
+        ledger::write(
+            "INSERT INTO millrace.moment
+                 (run, at, rows, backlog_rows, checkpoints, wal_bytes, autovacuums, lock_waits, table_bytes, index_bytes)
+             SELECT $1, $2, $3, $4, checkpoints, wal_bytes, autovacuums, lock_waits, table_bytes, index_bytes
+             FROM millrace.observe($5) ON CONFLICT DO NOTHING",
+            &[
+                Text::from(self.run.as_str()).into(),
+                process::now().into(),
+                rows.into(),
+                backlog.filter(|_| shared.is_streaming()).into(),
+                self.leaves.clone().into(),
+            ],
+        )?;
+        Ok(true)
+    }
+}

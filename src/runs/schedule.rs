@@ -1,0 +1,65 @@
+//! When a run's batches are due, at an offered rate.
+//!
+//! Rows come at a steady rate, whether those before them are stored or not, and a batch is due when its last row has come.
+//! Its latency is the time from then to its commit, so a stall is charged to every batch that it delays.
+
+use crate::pg::server::process;
+use crate::pg::workers::shared::Orders;
+use std::time::Duration;
+
+/// The rows that come, and until when.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    /// When the run's first row comes, in microseconds of the server's clock.
+    begin: i64,
+    /// Rows per second; `None` if each batch is due when the one before is done.
+    rate: Option<f64>,
+    /// When the run ends, whatever has come by then.
+    end: Option<i64>,
+}
+
+impl Schedule {
+    /// As the session that leads has ordered it.
+    pub fn of(orders: &Orders) -> Self {
+        Self { begin: orders.begin, rate: orders.rate, end: orders.end }
+    }
+
+    /// When a batch is due that ends after this many rows of the run.
+    pub fn due(&self, rows: f64) -> Option<i64> {
+        self.rate.map(|rate| self.begin.saturating_add(microseconds(rows, rate)))
+    }
+
+    /// How long it is until then.
+    pub fn wait(&self, due: i64) -> Option<Duration> {
+        let left = u64::try_from(due - process::now_in_microseconds()).ok()?;
+        (left > 0).then(|| Duration::from_micros(left))
+    }
+
+    /// Whether the run's time is over.
+    pub fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| process::now_in_microseconds() > end)
+    }
+
+    /// Whether a batch comes too late for the run.
+    pub fn is_beyond(&self, due: i64) -> bool {
+        self.end.is_some_and(|end| due > end)
+    }
+
+    /// The rows of the run that have come by now.
+    pub fn offered(&self) -> Option<f64> {
+        let now = process::now_in_microseconds();
+        let until = self.end.map_or(now, |end| end.min(now));
+        self.rate.map(|rate| (until - self.begin).max(0) as f64 / 1e6 * rate)
+    }
+}
+
+/// When the first row comes, if a batch that ends after this many rows is due then.
+pub fn begin(due: i64, rows: f64, rate: f64) -> i64 {
+    due.saturating_sub(microseconds(rows, rate))
+}
+
+/// How long it takes for rows to come.
+fn microseconds(rows: f64, rate: f64) -> i64 {
+    // What is too far away is the end of time.
+    (rows / rate * 1e6).round() as i64
+}
