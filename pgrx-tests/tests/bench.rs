@@ -395,7 +395,7 @@ fn wrong_calls_are_refused_and_leave_nothing() {
         ),
         ("CALL stream_bench(NULL)", "22004", "argument \"source\" must not be null"),
         ("CALL stream_bench(rows => 0)", "22023", "invalid value for argument \"rows\": 0"),
-        ("CALL stream_bench(rows => NULL)", "22004", "argument \"rows\" must not be null"),
+        ("CALL stream_bench(rows => -1)", "22023", "argument \"rows\": -1"),
         ("CALL stream_bench(batch_rows => 0)", "22023", "invalid value for argument \"batch_rows\": 0"),
         ("CALL stream_bench(batch_rows => NULL)", "22004", "argument \"batch_rows\" must not be null"),
         ("CALL stream_bench(phase => 'indexed')", "22023", "A phase is noindex, index, or both."),

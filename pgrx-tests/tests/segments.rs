@@ -234,6 +234,7 @@ fn clusters_of_servers_make_and_load_the_whole() {
     simulation.coordinator.connect().batch_execute(DISPATCH).unwrap();
     batches_come_from_all_segments(&simulation);
     benchmarks_compare_what_the_engine_has(&simulation);
+    a_stream_is_read_from_the_coordinator(&simulation);
     the_tpch_kit_works_on_segments(&simulation);
     the_tpcds_kit_works_on_segments(&simulation);
 }
@@ -433,6 +434,32 @@ fn benchmarks_compare_what_the_engine_has(simulation: &Simulation) {
         coordinator.batch_execute("SELECT stream_bench_drop('bench')").unwrap();
         assert_eq!(left_over(&mut coordinator), "");
     }
+}
+
+/// A rate, and readers, which are sessions of the coordinator's: what they find lies on all segments.
+fn a_stream_is_read_from_the_coordinator(simulation: &Simulation) {
+    simulation.resize(2);
+    let mut coordinator = simulation.coordinator.connect();
+    let variant =
+        "INSERT INTO millrace.variant (name, engine, access_method) VALUES ('read', 'greenplum', 'ao_row')";
+    coordinator.batch_execute(variant).unwrap();
+    coordinator
+        .batch_execute(
+            "CALL stream_bench(rows => 4000, batch_rows => 500, phase => 'noindex', variants => '{read}',
+                               rate => 2000, readers => 1)",
+        )
+        .unwrap();
+    let runs =
+        "SELECT string_agg(name || ' ' || rows || ' ' || (p99_ms > 0), ', ') FROM stream_latency('bench')";
+    assert_eq!(
+        one::<String>(&mut coordinator, runs),
+        "bench/noindex 4000 true, bench/noindex_read 4000 true"
+    );
+    let queries = "SELECT count(DISTINCT query) FROM stream_readers('bench') WHERE count > 0";
+    assert_eq!(one::<i64>(&mut coordinator, queries), 4);
+    assert!(one::<bool>(&mut coordinator, "SELECT max(rows) = 4000 FROM stream_moments"));
+    coordinator.batch_execute("SELECT stream_bench_drop('bench')").unwrap();
+    assert_eq!(left_over(&mut coordinator), "");
 }
 
 fn the_tpch_kit_works_on_segments(simulation: &Simulation) {

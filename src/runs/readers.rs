@@ -1,8 +1,6 @@
-//! What works beside the ingest of a benchmark: processes that run its queries again and again, and one that notes what
-//! happens in the server.
+//! Processes that run a benchmark's queries again and again while its rows come.
 
 use super::ledger::{self, Target};
-use super::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 use crate::pg::server::process;
@@ -17,10 +15,7 @@ use std::time::{Duration, Instant};
 /// How often a reader notes what it has measured.
 const NOTED: Duration = Duration::from_secs(2);
 
-/// How often the server is looked at.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// How long both sleep at a time.
+/// How long it sleeps at a time when there is nothing to ask for.
 const NAP: Duration = Duration::from_millis(50);
 
 /// What a reader has measured of a query since it last noted that.
@@ -158,56 +153,5 @@ impl Reader {
             )?;
         }
         Ok(())
-    }
-}
-
-/// Looks at the server once a second.
-pub struct Observer {
-    run: String,
-    rows_before: i64,
-    schedule: Schedule,
-    leaves: Vec<pg_sys::Oid>,
-    due: Instant,
-}
-
-impl Observer {
-    pub fn begin(orders: &Orders) -> Result<Self> {
-        let run = ledger::get(&orders.run)?;
-        Ok(Self {
-            leaves: run.targets.into_iter().flat_map(|target| target.storage.leaves).collect(),
-            run: run.name,
-            rows_before: orders.rows_before,
-            schedule: Schedule::of(orders),
-            due: Instant::now(),
-        })
-    }
-
-    /// One look, or some sleep; false after the last.
-    pub fn step(&mut self, shared: &Shared) -> Result<bool> {
-        if shared.beside_is_over() {
-            return Ok(false);
-        }
-        if let Some(left) = self.due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-            process::nap(left.min(NAP));
-            return Ok(true);
-        }
-        self.due = (self.due + LOOK).max(Instant::now());
-        let rows = self.rows_before + shared.rows();
-        let backlog = self.schedule.offered().map(|offered| (offered - rows as f64).max(0.0) as i64);
-        crew::report_activity(&format!("observing run \"{}\"", self.run));
-        ledger::write(
-            "INSERT INTO millrace.moment
-                 (run, at, rows, backlog_rows, checkpoints, wal_bytes, autovacuums, lock_waits, table_bytes, index_bytes)
-             SELECT $1, $2, $3, $4, checkpoints, wal_bytes, autovacuums, lock_waits, table_bytes, index_bytes
-             FROM millrace.observe($5) ON CONFLICT DO NOTHING",
-            &[
-                Text::from(self.run.as_str()).into(),
-                process::now().into(),
-                rows.into(),
-                backlog.filter(|_| shared.is_streaming()).into(),
-                self.leaves.clone().into(),
-            ],
-        )?;
-        Ok(true)
     }
 }

@@ -45,10 +45,9 @@ impl Schedule {
         self.end.is_some_and(|end| due > end)
     }
 
-    /// The rows of the run that have come by now.
-    pub fn offered(&self) -> Option<f64> {
-        let now = process::now_in_microseconds();
-        let until = self.end.map_or(now, |end| end.min(now));
+    /// The rows of the run that have come by a time.
+    pub fn offered(&self, at: i64) -> Option<f64> {
+        let until = self.end.map_or(at, |end| end.min(at));
         self.rate.map(|rate| (until - self.begin).max(0) as f64 / 1e6 * rate)
     }
 }

@@ -3,22 +3,23 @@
 //! Only a procedure can commit, so the loop itself is PL/pgSQL (`millrace.ingest`) and does nothing else: what comes next,
 //! and when it is done, is known here. A worker takes the same steps ([`work`]).
 
-use super::batch::Loader;
-use super::ledger::{self, Pace, Run, Timing, Writer};
+use super::hand::{Hand, NAP, Worker};
+use super::ledger::{self, Pace, Run};
+use super::observer::Observer;
 use super::open::{busy, check_workers};
-use super::readers::{Observer, Reader};
+use super::progress::Report;
+use super::readers::Reader;
 use super::schedule::{self, Schedule};
 use crate::error::{Error, Result, SqlResult, or_raise};
 use crate::pg::server::cancel::Cancels;
 use crate::pg::server::invalidation::Watch;
 use crate::pg::server::lock::SessionLock;
+use crate::pg::server::process;
 use crate::pg::server::report::{Report as Message, notice};
 use crate::pg::server::snapshot::Snapshot;
 use crate::pg::server::text::Text;
-use crate::pg::server::{process, settings};
 use crate::pg::workers::crew::{self, Crew};
 use crate::pg::workers::shared::{MAX_WORKERS, Orders, Part, Shared};
-use millrace_progress::{Progress, Speed, Ticker};
 use pgrx::prelude::*;
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -104,149 +105,8 @@ fn check_readers(readers: Option<i32>) -> Result<usize> {
 
 const MAX_READERS: i32 = 100;
 
-/// How long a process sleeps at a time when it is ahead of its pace or waits for others: no transaction should hold a
-/// snapshot for longer.
-const NAP: Duration = Duration::from_millis(250);
-
 /// How long readers read on after the last batch.
 const ALONE: Duration = Duration::from_secs(5);
-
-/// One process's part in a run.
-struct Hand {
-    loader: Loader,
-    writer: Writer,
-    schedule: Schedule,
-    /// The last batch that was there when this process began.
-    highest: i64,
-    /// The batch it took and has not ingested yet.
-    taken: Option<i64>,
-    last: Option<Last>,
-}
-
-/// The last batch that a process ingested.
-struct Last {
-    batch: i64,
-    rows: i64,
-    /// When its commit was due to begin; the time until the next step is the commit's.
-    done: Instant,
-    commit: Option<Duration>,
-}
-
-impl Hand {
-    fn new(run: Run, schedule: Schedule) -> Result<Self> {
-        let loader = Loader::new(run)?;
-        Ok(Self {
-            highest: loader.last_committed(),
-            loader,
-            writer: Writer::new()?,
-            schedule,
-            taken: None,
-            last: None,
-        })
-    }
-
-    fn run(&self) -> &Run {
-        self.loader.run()
-    }
-
-    /// Begins a step: what was committed since the last one counts from now on.
-    fn resume(&mut self, shared: &Shared) {
-        if let Some(last) = self.last.as_mut().filter(|last| last.commit.is_none()) {
-            last.commit = Some(last.done.elapsed());
-            shared.add_rows(last.rows);
-        }
-    }
-
-    /// The next batch that is this process's to ingest, if there is one left. When the run's time is over, only those are
-    /// that are missing among others.
-    fn next_batch(&mut self, shared: &Shared) -> Option<i64> {
-        if shared.is_stopped() {
-            return None;
-        }
-        let batches = self.run().batches;
-        while self.taken.is_none() {
-            if self.schedule.is_over() && shared.peek_batch() > self.highest {
-                return None;
-            }
-            let batch = shared.next_batch();
-            if batch > batches {
-                return None;
-            }
-            self.taken = Some(batch).filter(|&batch| self.loader.lacks(batch));
-        }
-        // What is due later comes too late for all processes, as does all after it.
-        if self.taken.and_then(|batch| self.due(batch)).is_some_and(|due| self.schedule.is_beyond(due)) {
-            return None;
-        }
-        self.taken
-    }
-
-    /// When a batch is due.
-    fn due(&self, batch: i64) -> Option<i64> {
-        self.schedule.due(self.loader.rows_through(batch))
-    }
-
-    /// How long to wait before a batch, for now.
-    fn nap(&self, batch: i64) -> Option<Duration> {
-        Some(self.schedule.wait(self.due(batch)?)?.min(NAP))
-    }
-
-    /// Ingests the batch that was taken and notes it, in the transaction that commits both.
-    fn ingest(&mut self, batch: i64, shared: &Shared) -> Result<()> {
-        let inserted = self.loader.insert(batch)?;
-        if !inserted.iter().any(|(table, _)| self.loader.waits(*table)) {
-            // The last transaction of a call waits for all before it.
-            settings::set_local("synchronous_commit", "off");
-        }
-        let commit_before = self.last.as_ref().and_then(|last| last.commit);
-        let timing = Timing { busy: shared.account(), commit_before, due: self.due(batch) };
-        let mut rows = 0;
-        for (target, inserted) in &inserted {
-            let target = &self.loader.run().targets[*target];
-            self.writer.insert_batch(&self.loader.run().name, target, batch, inserted, timing)?;
-            rows = inserted.measured.rows;
-        }
-        self.taken = None;
-        self.last = Some(Last { batch, rows, done: Instant::now(), commit: None });
-        Ok(())
-    }
-
-    /// Notes how long the last commit took.
-    fn finish(&self) -> Result<()> {
-        match &self.last {
-            Some(Last { batch, commit: Some(took), .. }) => {
-                self.writer.note_commit(self.run(), *batch, *took)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A background worker's part: batches until none is left.
-struct Worker {
-    hand: Hand,
-}
-
-impl Worker {
-    fn begin(orders: &Orders) -> Result<Self> {
-        Ok(Self { hand: Hand::new(ledger::get(&orders.run)?, Schedule::of(orders))? })
-    }
-
-    fn step(&mut self, shared: &Shared) -> Result<bool> {
-        self.hand.resume(shared);
-        if let Some(batch) = self.hand.next_batch(shared) {
-            if let Some(nap) = self.hand.nap(batch) {
-                process::nap(nap);
-                return Ok(true);
-            }
-            crew::report_activity(&format!("ingesting batch {batch} of run \"{}\"", self.hand.run().name));
-            self.hand.ingest(batch, shared)?;
-            return Ok(true);
-        }
-        self.hand.finish()?;
-        Ok(false)
-    }
-}
 
 /// The part of the session that was called: it leads, and ingests like its workers.
 struct Session {
@@ -521,94 +381,5 @@ impl Stop {
             self.requested = ledger::stop_requested(run)?;
         }
         Ok(self.requested)
-    }
-}
-
-/// What the caller is told: about once a second how far the run is, or the load that it is part of.
-struct Report {
-    run: String,
-    /// The schema that `tpch_load` loads with this and other runs.
-    load: Option<String>,
-    /// Rows that the run has already.
-    rows_before: i64,
-    /// Rows of the load's other runs: those they have, and all.
-    others: (i64, i64),
-    /// Rows in all; `None` if time or somebody ends the run.
-    total: Option<i64>,
-    started: Instant,
-    ticker: Ticker,
-    speed: Speed,
-    /// How long it took until the last batch.
-    took: Option<Duration>,
-}
-
-impl Report {
-    fn new(run: &Run) -> Result<Self> {
-        let name = run.name.as_str();
-        let load: Option<Text> = ledger::one(
-            "SELECT load FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
-            &[Text::from(name).into()],
-        )?;
-        let others = load.as_deref().map_or(Ok((0, 0)), |load| ledger::rows_of_load(load, name))?;
-        Ok(Self {
-            run: run.name.clone(),
-            load: load.map(Text::into_string),
-            rows_before: ledger::rows_done(name)?,
-            others,
-            total: run.has_end().then_some(run.rows_estimated),
-            started: Instant::now(),
-            ticker: Ticker::start(),
-            speed: Speed::start(0),
-            took: None,
-        })
-    }
-
-    fn is_load(&self) -> bool {
-        self.load.is_some()
-    }
-
-    fn start(&mut self) {
-        self.started = Instant::now();
-        self.speed = Speed::start(0);
-    }
-
-    /// Notes that the last batch is there.
-    fn end(&mut self) {
-        self.took.get_or_insert_with(|| self.started.elapsed());
-    }
-
-    /// Leaves out time that was spent on something else.
-    fn pause(&mut self, time: Duration) {
-        self.started += time;
-        self.speed = Speed::start(0);
-    }
-
-    fn tell(&mut self, rows: i64, schedule: &Schedule) {
-        if self.took.is_some() || !self.ticker.is_due() {
-            return;
-        }
-        let (others_done, others_total) = self.others;
-        let done = (others_done + self.rows_before + rows) as u64;
-        let speed = self.speed.at(rows as u64);
-        let progress = match self.total {
-            Some(total) => Progress::new(done, (others_total + total) as u64, speed).to_string(),
-            None => format!("{done} rows, {:.0} rows/s", speed.unwrap_or_default()),
-        };
-        let backlog = schedule.offered().map(|offered| (offered - (self.rows_before + rows) as f64).max(0.0));
-        let backlog = backlog.map_or_else(String::new, |backlog| format!(", backlog {backlog:.0} rows"));
-        notice(format!("{}: {progress}{backlog}", self.load.as_ref().unwrap_or(&self.run)));
-    }
-
-    fn tell_done(&self, rows: i64) {
-        if self.is_load() {
-            return;
-        }
-        let seconds = self.took.unwrap_or_else(|| self.started.elapsed()).as_secs_f64();
-        notice(format!(
-            "run \"{}\" done: {} rows in {seconds:.1} s, {:.0} rows/s",
-            self.run,
-            self.rows_before + rows,
-            rows as f64 / seconds
-        ));
     }
 }

@@ -20,8 +20,6 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-const NAME: &str = "millrace ingest worker";
-
 thread_local! {
     /// The crew that this session leads. Without a destructor, which the end of the process would call when the server
     /// has already put its things away.
@@ -41,8 +39,9 @@ impl Crew {
     pub fn start(orders: &Orders, next: i64) -> Rc<Self> {
         dismiss();
         let shared = Shared::create(orders, next);
-        let numbers = 0..orders.parts.len().min(MAX_WORKERS);
-        let workers: Vec<_> = numbers.map_while(|number| register(&shared, number)).map(Some).collect();
+        let parts = orders.parts.iter().take(MAX_WORKERS).enumerate();
+        let workers: Vec<_> =
+            parts.map_while(|(number, part)| register(&shared, number, part.name())).map(Some).collect();
         let parts = orders.parts[..workers.len()].to_vec();
         let crew = Rc::new(Self { shared, workers: RefCell::new(workers), parts });
         process::share_with(crew.processes());
@@ -128,14 +127,14 @@ pub fn dismiss() {
 }
 
 /// `None` if no more workers can be registered.
-fn register(shared: &Shared, number: usize) -> Option<DynamicBackgroundWorker> {
+fn register(shared: &Shared, number: usize, name: &str) -> Option<DynamicBackgroundWorker> {
     // SAFETY: plain variables of this backend. The user is the one that was authenticated, from which the
     // session's current one follows by its orders. The handle is to outlive the transaction.
     unsafe {
         let (database, user) = (pg_sys::MyDatabaseId.to_u32(), (*pg_sys::MyProc).roleId.to_u32());
         let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
-        let worker = BackgroundWorkerBuilder::new(NAME)
-            .set_type(NAME)
+        let worker = BackgroundWorkerBuilder::new(name)
+            .set_type(name)
             .set_library("millrace")
             .set_function("millrace_ingest_worker")
             .set_extra(&format!("{} {number} {database} {user}", shared.handle()))

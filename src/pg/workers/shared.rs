@@ -42,6 +42,17 @@ pub enum Part {
     Observe,
 }
 
+impl Part {
+    /// What `pg_stat_activity` calls such a worker.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Ingest => "millrace ingest worker",
+            Part::Read => "millrace reader",
+            Part::Observe => "millrace observer",
+        }
+    }
+}
+
 impl Orders {
     /// Orders to ingest a run by one process, this session, as its current user.
     pub fn new(run: String) -> Self {

@@ -1,0 +1,69 @@
+//! A process that notes what happens in the server while a benchmark's rows come.
+
+use super::ledger;
+use super::schedule::Schedule;
+use crate::error::Result;
+use crate::pg::server::process;
+use crate::pg::server::text::Text;
+use crate::pg::workers::crew;
+use crate::pg::workers::shared::{Orders, Shared};
+use pgrx::pg_sys::Oid;
+use std::time::{Duration, Instant};
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long it sleeps at a time.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Looks at the server once a second.
+pub struct Observer {
+    run: String,
+    rows_before: i64,
+    schedule: Schedule,
+    leaves: Vec<Oid>,
+    due: Instant,
+}
+
+impl Observer {
+    pub fn begin(orders: &Orders) -> Result<Self> {
+        let run = ledger::get(&orders.run)?;
+        Ok(Self {
+            leaves: run.targets.into_iter().flat_map(|target| target.storage.leaves).collect(),
+            run: run.name,
+            rows_before: orders.rows_before,
+            schedule: Schedule::of(orders),
+            due: Instant::now(),
+        })
+    }
+
+    /// One look, or some sleep; false after the last.
+    pub fn step(&mut self, shared: &Shared) -> Result<bool> {
+        if shared.beside_is_over() {
+            return Ok(false);
+        }
+        if let Some(left) = self.due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            process::nap(left.min(NAP));
+            return Ok(true);
+        }
+        self.due = (self.due + LOOK).max(Instant::now());
+        let rows = self.rows_before + shared.rows();
+        let now = process::now_in_microseconds();
+        let backlog = self.schedule.offered(now).map(|offered| (offered - rows as f64).max(0.0) as i64);
+        crew::report_activity(&format!("observing run \"{}\"", self.run));
+        ledger::write(
+            "INSERT INTO millrace.moment
+                 (run, at, rows, backlog_rows, checkpoints, wal_bytes, autovacuums, lock_waits, table_bytes, index_bytes)
+             SELECT $1, $2, $3, $4, checkpoints, wal_bytes, autovacuums, lock_waits, table_bytes, index_bytes
+             FROM millrace.observe($5) ON CONFLICT DO NOTHING",
+            &[
+                Text::from(self.run.as_str()).into(),
+                process::time(now).into(),
+                rows.into(),
+                backlog.filter(|_| shared.is_streaming()).into(),
+                self.leaves.clone().into(),
+            ],
+        )?;
+        Ok(true)
+    }
+}
