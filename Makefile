@@ -22,7 +22,7 @@ CARGO_PGRX = mkdir -p $(TARGET)/debug && ln -sf $(addprefix ../release/,libmillr
 PG_FEATURE = pg$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 CARGO_FEATURES = --no-default-features --features "$(PG_FEATURE) $(FEATURES)"
 
-.PHONY: help demo test test-all test-pure test-server test-cluster test-client test-ingest test-crash test-docs install stage package release upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch bench-tpcds bench-batches proof lint check-versions check-dependencies fmt bootstrap clean
+.PHONY: help demo test test-all test-pure test-server test-cluster test-client test-ingest test-crash test-docs install stage package release upgrade-script bench bench-sources bench-sql bench-export bench-calls bench-tpch bench-tpcds bench-batches bench-rates proof lint check-versions check-dependencies fmt bootstrap clean
 
 help:                      ## this list
 	@awk -F ':.*## *' '/^[a-z-]+:.*## / { printf "%-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,7 +62,7 @@ $(PGRX_HOME)/config.toml:
 	@mkdir -p $(@D)
 	@printf '[configs]\n$(PG_FEATURE) = "$(PGRX_PG_CONFIG_PATH)"\n' > $@
 
-bench: bench-sources bench-sql bench-export bench-calls bench-tpch bench-tpcds bench-batches ## all benchmarks
+bench: bench-sources bench-sql bench-export bench-calls bench-tpch bench-tpcds bench-batches bench-rates ## all benchmarks
 
 bench-sources: bootstrap   ## criterion benchmarks of the sources
 	cargo bench -p millrace-benches
@@ -80,6 +80,10 @@ bench-batches: bootstrap   ## what a batch costs, waiting for its commit and wha
 	@$(MAKE) -s stage STAGE=target/stage-pg
 	python3 benches/batches.py
 	python3 benches/ledger_history.py
+
+bench-rates: bootstrap     ## latency at a rate that is offered, with readers, and the rate that holds; its section of benches/RESULTS.md
+	@$(MAKE) -s stage STAGE=target/stage-pg
+	python3 benches/rates.py
 
 bench-tpch: bootstrap target/bench/installed ## all of TPC-H beside its peers, and its queries; writes benches/RESULTS.md
 	@$(MAKE) -s stage STAGE=target/stage-pg

@@ -125,6 +125,7 @@ const KEYS: &[&str] = &[
     "rows",
     "seed",
     "rate",
+    "duration",
     "profile",
     "query",
     "columns",

@@ -326,3 +326,41 @@ fn the_highest_rate_is_found_for_each_variant_alone() {
     client.batch_execute("SELECT stream_rate_drop('rate')").unwrap();
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_rate_steps"), 0);
 }
+
+#[test]
+fn time_ends_a_run_of_several_processes_without_holes() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CREATE TABLE t AS SELECT * FROM cdr_gen(1) WITH NO DATA").unwrap();
+    let call = "CALL stream_ingest('t', 'cdr', batch_rows => 200, workers => 3, run => 'r',
+                                   options => '{\"rows\": null, \"duration\": \"2 s\"}')";
+    let mut session = cluster.connect();
+    std::thread::scope(|scope| {
+        scope.spawn(move || session.batch_execute(call));
+        let worker = "SELECT count(*) > 20, min(pid) FROM stream_batches
+                      LEFT JOIN pg_stat_activity ON backend_type = 'millrace ingest worker'";
+        let mut pid = None;
+        wait_until("batches and a worker", || {
+            let row = client.query_one(worker, &[]).unwrap();
+            pid = row.get::<_, Option<i32>>(1);
+            row.get(0) && pid.is_some()
+        });
+        kill(pid.unwrap());
+    });
+    cluster.wait_for_recovery();
+    let mut client = cluster.connect();
+    wait_until_free(&mut client);
+    client.batch_execute(call).unwrap();
+    let whole = "SELECT count(*) = max(batch) AND count(*) = (SELECT batches FROM stream_progress WHERE state = 'done')
+                        AND sum(rows) = (SELECT count(*) FROM t)
+                 FROM stream_batches";
+    assert!(one::<bool>(&mut client, whole));
+    assert!(one::<bool>(&mut client, "SELECT matches FROM stream_verify('r')"));
+    // Both calls together took at least that long, and the time between them does not count.
+    let used = "SELECT sum(ended - begun) >= interval '1.9 s' FROM millrace.sessions('r')";
+    assert!(one::<bool>(&mut client, used));
+    // It is done: the same call does nothing.
+    let batches: i64 = one(&mut client, "SELECT count(*) FROM stream_batches");
+    client.batch_execute(call).unwrap();
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_batches"), batches);
+}

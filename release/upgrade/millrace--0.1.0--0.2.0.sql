@@ -751,12 +751,15 @@ LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     asked text;
+    sessions jsonb;
 BEGIN
     FOR asked IN
         SELECT r.run FROM (
             SELECT stream_latency.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_latency.run) r
         ORDER BY r.run LIKE '%/index%', r.run
     LOOP
+        -- A statement of its own: on a cluster this cannot be called by one that reads tables.
+        sessions := (SELECT jsonb_agg(to_jsonb(s)) FROM millrace.sessions(asked) s);
         RETURN QUERY
         WITH this AS (
             SELECT r.name, r.rate, date_part('epoch', r.duration) AS duration, r.batch_rows, r.options ->> 'rows' AS wanted
@@ -767,7 +770,8 @@ BEGIN
                    max(b.latency_ms) / 1000 - date_part('epoch', max(b.finished) - min(b.due)) AS commit
             FROM @extschema@.stream_batches b WHERE b.run = asked GROUP BY b.batch
         ), session AS (
-            SELECT s.begun, s.ended, s.begun - lag(s.ended) OVER (ORDER BY s.begun) AS gap FROM millrace.sessions(asked) s
+            SELECT s.begun, s.ended, s.begun - lag(s.ended) OVER (ORDER BY s.begun) AS gap
+            FROM jsonb_to_recordset(sessions) AS s (begun timestamptz, ended timestamptz)
         ), at_work AS (
             SELECT sum(date_part('epoch', ended - begun)) AS seconds, sum(date_part('epoch', gap)) AS gap FROM session
         ), last AS (
@@ -3064,7 +3068,11 @@ DECLARE
     sampled constant bigint := 1000;
     draw bigint := hashint8extended(number, coalesce(reader, 0)) & 9223372036854775807;
     arguments text[];
+    questions bigint;
 BEGIN
+    SELECT count(*) INTO questions
+    FROM millrace.run r JOIN millrace.target t ON t.run = r.name, millrace.bench_queries(r.source) q
+    WHERE r.name = bench_reader_query.run;
     SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments INTO due
     FROM millrace.run r
     JOIN millrace.target t ON t.run = r.name
@@ -3073,10 +3081,7 @@ BEGIN
     WHERE r.name = bench_reader_query.run
     ORDER BY q.number, t.target
     -- Each reader begins elsewhere, and then takes them in turn.
-    OFFSET (reader + bench_reader_query.number)
-        % (SELECT count(*) FROM millrace.target t JOIN millrace.run r ON r.name = t.run, millrace.bench_queries(r.source)
-           WHERE t.run = bench_reader_query.run)
-    LIMIT 1;
+    OFFSET (reader + bench_reader_query.number) % greatest(questions, 1) LIMIT 1;
     IF due.query IS NULL THEN
         RETURN;
     END IF;

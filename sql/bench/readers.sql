@@ -19,7 +19,11 @@ DECLARE
     sampled constant bigint := 1000;
     draw bigint := hashint8extended(number, coalesce(reader, 0)) & 9223372036854775807;
     arguments text[];
+    questions bigint;
 BEGIN
+    SELECT count(*) INTO questions
+    FROM millrace.run r JOIN millrace.target t ON t.run = r.name, millrace.bench_queries(r.source) q
+    WHERE r.name = bench_reader_query.run;
     SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments INTO due
     FROM millrace.run r
     JOIN millrace.target t ON t.run = r.name
@@ -28,10 +32,7 @@ BEGIN
     WHERE r.name = bench_reader_query.run
     ORDER BY q.number, t.target
     -- Each reader begins elsewhere, and then takes them in turn.
-    OFFSET (reader + bench_reader_query.number)
-        % (SELECT count(*) FROM millrace.target t JOIN millrace.run r ON r.name = t.run, millrace.bench_queries(r.source)
-           WHERE t.run = bench_reader_query.run)
-    LIMIT 1;
+    OFFSET (reader + bench_reader_query.number) % greatest(questions, 1) LIMIT 1;
     IF due.query IS NULL THEN
         RETURN;
     END IF;

@@ -167,12 +167,15 @@ LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     asked text;
+    sessions jsonb;
 BEGIN
     FOR asked IN
         SELECT r.run FROM (
             SELECT stream_latency.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_latency.run) r
         ORDER BY r.run LIKE '%/index%', r.run
     LOOP
+        -- A statement of its own: on a cluster this cannot be called by one that reads tables.
+        sessions := (SELECT jsonb_agg(to_jsonb(s)) FROM millrace.sessions(asked) s);
         RETURN QUERY
         WITH this AS (
             SELECT r.name, r.rate, date_part('epoch', r.duration) AS duration, r.batch_rows, r.options ->> 'rows' AS wanted
@@ -183,7 +186,8 @@ BEGIN
                    max(b.latency_ms) / 1000 - date_part('epoch', max(b.finished) - min(b.due)) AS commit
             FROM @extschema@.stream_batches b WHERE b.run = asked GROUP BY b.batch
         ), session AS (
-            SELECT s.begun, s.ended, s.begun - lag(s.ended) OVER (ORDER BY s.begun) AS gap FROM millrace.sessions(asked) s
+            SELECT s.begun, s.ended, s.begun - lag(s.ended) OVER (ORDER BY s.begun) AS gap
+            FROM jsonb_to_recordset(sessions) AS s (begun timestamptz, ended timestamptz)
         ), at_work AS (
             SELECT sum(date_part('epoch', ended - begun)) AS seconds, sum(date_part('epoch', gap)) AS gap FROM session
         ), last AS (

@@ -438,7 +438,7 @@ pub fn due(run: &str, batch: i64) -> Result<Option<(i64, i64)>> {
 /// When the newest row came that a target has, as the server counts time: when its batch was due, or else done.
 pub fn newest(run: &str, target: &Target) -> Result<Option<i64>> {
     let newest = format!(
-        "SELECT coalesce(due, finished) FROM {}
+        "SELECT COALESCE(due, finished) FROM {}
          WHERE run OPERATOR(pg_catalog.=) $1 AND target OPERATOR(pg_catalog.=) $2 ORDER BY batch DESC LIMIT 1",
         ledger(target)
     );

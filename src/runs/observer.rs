@@ -4,7 +4,7 @@ use super::ledger;
 use super::schedule::Schedule;
 use crate::error::Result;
 use crate::pg::server::process;
-use crate::pg::server::text::Text;
+use crate::pg::server::text::{Json, Text};
 use crate::pg::workers::crew;
 use crate::pg::workers::shared::{Orders, Shared};
 use pgrx::pg_sys::Oid;
@@ -51,17 +51,23 @@ impl Observer {
         let now = process::now_in_microseconds();
         let backlog = self.schedule.offered(now).map(|offered| (offered - rows as f64).max(0.0) as i64);
         crew::report_activity(&format!("observing run \"{}\"", self.run));
+        // Two statements: on a cluster one that writes to all segments cannot ask them for sizes.
+        let seen = "SELECT pg_catalog.to_jsonb(o) FROM millrace.observe($1) o";
+        let seen: Option<Json> = ledger::one(seen, &[self.leaves.clone().into()])?;
         ledger::write(
             "INSERT INTO millrace.moment
                  (run, at, rows, backlog_rows, checkpoints, wal_bytes, autovacuums, lock_waits, table_bytes, index_bytes)
-             SELECT $1, $2, $3, $4, checkpoints, wal_bytes, autovacuums, lock_waits, table_bytes, index_bytes
-             FROM millrace.observe($5) ON CONFLICT DO NOTHING",
+             SELECT $1, $2, $3, $4, o.checkpoints, o.wal_bytes, o.autovacuums, o.lock_waits, o.table_bytes, o.index_bytes
+             FROM pg_catalog.jsonb_to_record($5) AS o (checkpoints pg_catalog.int8, wal_bytes pg_catalog.int8,
+                      autovacuums pg_catalog.int4, lock_waits pg_catalog.int4, table_bytes pg_catalog.int8,
+                      index_bytes pg_catalog.int8)
+             ON CONFLICT DO NOTHING",
             &[
                 Text::from(self.run.as_str()).into(),
                 process::time(now).into(),
                 rows.into(),
                 backlog.filter(|_| shared.is_streaming()).into(),
-                self.leaves.clone().into(),
+                seen.into(),
             ],
         )?;
         Ok(true)
