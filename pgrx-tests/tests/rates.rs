@@ -364,3 +364,29 @@ fn time_ends_a_run_of_several_processes_without_holes() {
     client.batch_execute(call).unwrap();
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_batches"), batches);
 }
+
+#[test]
+fn a_run_goes_on_without_its_observer_but_not_without_a_reader() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let mut struck = |run: &str, readers: i32, worker: &str| {
+        let mut session = cluster.connect();
+        let call = format!(
+            "CALL stream_bench(rows => 6000, batch_rows => 100, variants => '{{heap}}', phase => 'noindex', rate => 3000,
+                               readers => {readers}, run => '{run}', schema => '{run}')"
+        );
+        std::thread::scope(|scope| {
+            let running = scope.spawn(move || error_of(&mut session, &call));
+            let end = format!(
+                "SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_stat_activity WHERE backend_type = '{worker}'"
+            );
+            wait_until(worker, || one::<bool>(&mut client, &end));
+            running.join().unwrap()
+        })
+    };
+    assert_eq!(struck("observed", 0, "millrace observer"), None);
+    let (code, _) = struck("read", 1, "millrace reader").unwrap();
+    assert_eq!(code, "57P01");
+    let rows = "SELECT rows FROM stream_latency('observed')";
+    assert_eq!(one::<i64>(&mut client, rows), 6000);
+}

@@ -183,7 +183,8 @@ fn runs_of_an_old_version_go_on() {
             .unwrap();
         assert_eq!(error_of(&mut client, LOAD).unwrap().0, "55000", "the library is newer");
         client.batch_execute(OLD_RUNS).unwrap();
-        let ledger = "SELECT string_agg(b::text, ' ' ORDER BY run, batch) FROM stream_batches b";
+        // Columns that came since are null.
+        let ledger = "SELECT string_agg((jsonb_strip_nulls(to_jsonb(b)))::text, ' ' ORDER BY run, batch) FROM stream_batches b";
         let progress = "SELECT string_agg(concat_ws(' ', run, state, batches_done), ', ' ORDER BY run) FROM stream_progress";
         let before: [String; 2] = [ledger, progress].map(|query| one(&mut client, query));
         assert!(before[1].contains("public.customer done 1, public.orders interrupted 7"), "{}", before[1]);

@@ -2689,18 +2689,17 @@ $$;
 COMMENT ON FUNCTION millrace.bench_target_table(text, oid) IS
 'The table that a row of millrace.target names, whose text is quoted, or an error if it is not that table any more';
 
-CREATE OR REPLACE FUNCTION millrace.bench_rows(run text, first bigint, rows bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+CREATE OR REPLACE FUNCTION millrace.bench_rows(source text, options jsonb, first bigint, rows bigint) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT format('millrace.source_rows(%L, %L, %s, %s, NULL::%s)',
-                  r.source, r.options, first, first + rows, millrace.bench_row_type(r.source))
-    FROM millrace.run r WHERE r.name = bench_rows.run
+                  source, options, first, first + rows, millrace.bench_row_type(source))
 $$;
-COMMENT ON FUNCTION millrace.bench_rows(text, bigint, bigint) IS
-'What to select from to have rows of a benchmark''s run, made again: from the first on, counted from 0, that many';
+COMMENT ON FUNCTION millrace.bench_rows(text, jsonb, bigint, bigint) IS
+'What to select from to have rows of a source that stream_bench can load: from the first on, counted from 0, that many';
 
 CREATE OR REPLACE FUNCTION millrace.bench_sample(run text) RETURNS text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT millrace.bench_rows(run, r.rows_estimated / 2, 10000) FROM millrace.run r WHERE r.name = bench_sample.run
+    SELECT millrace.bench_rows(r.source, r.options, r.rows_estimated / 2, 10000) FROM millrace.run r WHERE r.name = bench_sample.run
 $$;
 COMMENT ON FUNCTION millrace.bench_sample(text) IS
 'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';
@@ -3073,7 +3072,7 @@ BEGIN
     SELECT count(*) INTO questions
     FROM millrace.run r JOIN millrace.target t ON t.run = r.name, millrace.bench_queries(r.source) q
     WHERE r.name = bench_reader_query.run;
-    SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments INTO due
+    SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments, r.source, r.options INTO due
     FROM millrace.run r
     JOIN millrace.target t ON t.run = r.name
     JOIN millrace.bench_sources() b ON b.source = r.source,
@@ -3086,7 +3085,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE format('SELECT %s FROM %s', due.arguments,
-                   millrace.bench_rows(run, draw % greatest(rows - sampled, 1), least(sampled, rows))) INTO arguments;
+                   millrace.bench_rows(due.source, due.options, draw % greatest(rows - sampled, 1), least(sampled, rows))) INTO arguments;
     target := due.target;
     query := due.query;
     statement := format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q',

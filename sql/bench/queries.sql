@@ -1,17 +1,16 @@
 -- The queries that a benchmark times.
 
-CREATE FUNCTION millrace.bench_rows(run text, first bigint, rows bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+CREATE FUNCTION millrace.bench_rows(source text, options jsonb, first bigint, rows bigint) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT format('millrace.source_rows(%L, %L, %s, %s, NULL::%s)',
-                  r.source, r.options, first, first + rows, millrace.bench_row_type(r.source))
-    FROM millrace.run r WHERE r.name = bench_rows.run
+                  source, options, first, first + rows, millrace.bench_row_type(source))
 $$;
-COMMENT ON FUNCTION millrace.bench_rows(text, bigint, bigint) IS
-'What to select from to have rows of a benchmark''s run, made again: from the first on, counted from 0, that many';
+COMMENT ON FUNCTION millrace.bench_rows(text, jsonb, bigint, bigint) IS
+'What to select from to have rows of a source that stream_bench can load: from the first on, counted from 0, that many';
 
 CREATE FUNCTION millrace.bench_sample(run text) RETURNS text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT millrace.bench_rows(run, r.rows_estimated / 2, 10000) FROM millrace.run r WHERE r.name = bench_sample.run
+    SELECT millrace.bench_rows(r.source, r.options, r.rows_estimated / 2, 10000) FROM millrace.run r WHERE r.name = bench_sample.run
 $$;
 COMMENT ON FUNCTION millrace.bench_sample(text) IS
 'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';

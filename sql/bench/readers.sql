@@ -24,7 +24,7 @@ BEGIN
     SELECT count(*) INTO questions
     FROM millrace.run r JOIN millrace.target t ON t.run = r.name, millrace.bench_queries(r.source) q
     WHERE r.name = bench_reader_query.run;
-    SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments INTO due
+    SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments, r.source, r.options INTO due
     FROM millrace.run r
     JOIN millrace.target t ON t.run = r.name
     JOIN millrace.bench_sources() b ON b.source = r.source,
@@ -37,7 +37,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE format('SELECT %s FROM %s', due.arguments,
-                   millrace.bench_rows(run, draw % greatest(rows - sampled, 1), least(sampled, rows))) INTO arguments;
+                   millrace.bench_rows(due.source, due.options, draw % greatest(rows - sampled, 1), least(sampled, rows))) INTO arguments;
     target := due.target;
     query := due.query;
     statement := format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q',
