@@ -191,8 +191,8 @@ fn files_go_to_a_folder_of_any_name() {
     in_each(|cluster, client, word| {
         let database = one::<String>(client, "SELECT current_database()::text");
         let path = format!("{}/{database}{word}", cluster.folder().display());
-        // The folder's name is what the server's bytes say, so the server makes it.
-        run(client, &format!("COPY (SELECT 1) TO PROGRAM 'mkdir \"{path}\"'"))?;
+        // The folder's name is what the server's bytes say, so the server makes it. mkdir does not wait for a row.
+        run(client, &format!("COPY (SELECT 1 WHERE false) TO PROGRAM 'mkdir \"{path}\"'"))?;
         expect(client, &format!("SELECT rows FROM stream_export('nation', '{path}', 'csv')"), &["25"])?;
         expect(
             client,

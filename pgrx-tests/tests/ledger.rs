@@ -509,7 +509,7 @@ fn nobody_holds_the_lock_of_anothers_run() {
     for refused in [
         "SELECT stream_drop('half')",
         "CALL stream_resume('half')",
-        "SELECT millrace.begin_ingest('half', 1, NULL)",
+        "SELECT millrace.begin_ingest('half', 1, NULL, 0)",
     ] {
         assert_eq!(error_of(&mut bob, refused).unwrap_or_default().0, "42501", "{refused}");
     }
@@ -523,7 +523,7 @@ fn a_session_that_ends_lets_go_of_its_run() {
     let mut alice = cluster.connect_as("alice");
     // Which nobody is meant to call, and which leaves the session with the run's lock outside of a transaction.
     alice
-        .script("SELECT millrace.begin_ingest('half', 1, NULL), millrace.tpch_open_refresh('tpch', 1, 10)")
+        .script("SELECT millrace.begin_ingest('half', 1, NULL, 0), millrace.tpch_open_refresh('tpch', 1, 10)")
         .unwrap();
     let mut watcher = cluster.connect();
     assert_eq!(one::<i64>(&mut watcher, "SELECT count(*) FROM millrace.running()"), 2);
