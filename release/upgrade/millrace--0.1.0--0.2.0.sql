@@ -526,7 +526,7 @@ COMMENT ON COLUMN millrace.moment.index_bytes IS 'Size of their indexes, likewis
 COMMENT ON TABLE millrace.rate_search IS 'One row per search of stream_rate: what it looks for, which never changes';
 COMMENT ON COLUMN millrace.rate_search.name IS 'The search''s name; its steps are runs of the benchmark of this name';
 COMMENT ON COLUMN millrace.rate_search.owner IS 'The role that began it';
-COMMENT ON COLUMN millrace.rate_search.parameters IS 'The arguments of the call';
+COMMENT ON COLUMN millrace.rate_search.parameters IS 'The arguments of the call; max_p99 in seconds';
 COMMENT ON COLUMN millrace.rate_search.created IS 'When it was begun';
 COMMENT ON TABLE millrace.rate_step IS 'The rates that searches have tried';
 COMMENT ON COLUMN millrace.rate_step.search IS 'The search';
@@ -3235,7 +3235,7 @@ BEGIN
         SELECT * FROM (VALUES
             ('start_rate', (parameters ->> 'start_rate')::float8 BETWEEN 1 AND 1e12, 'The first rate is from 1 to 10^12 rows per second.'),
             ('seconds', (parameters ->> 'seconds')::float8 BETWEEN 1 AND 86400, 'A step takes from 1 to 86400 seconds.'),
-            ('max_p99', (parameters ->> 'max_p99')::interval > '0', 'The bound on the 99th percentile of latency is a positive interval.'),
+            ('max_p99', (parameters ->> 'max_p99')::float8 > 0, 'The bound on the 99th percentile of latency is a positive interval.'),
             ('tolerance', (parameters ->> 'tolerance')::float8 BETWEEN 0.001 AND 1, 'The search ends within this share of the rate, from 0.001 to 1.')
         ) AS c (name, is_right, hint)
         WHERE c.is_right IS NOT TRUE
@@ -3397,7 +3397,7 @@ BEGIN
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     PERFORM millrace.rate_open(run, pg_catalog.jsonb_build_object(
-        'source', source, 'start_rate', start_rate, 'seconds', seconds, 'max_p99', max_p99, 'batch_rows', batch_rows,
+        'source', source, 'start_rate', start_rate, 'seconds', seconds, 'max_p99', pg_catalog.date_part('epoch', max_p99), 'batch_rows', batch_rows,
         'variants', variants, 'phase', phase, 'schema', schema, 'workers', workers, 'options', options,
         'readers', readers, 'tolerance', tolerance));
     wanted := millrace.rate_variants(source, variants);

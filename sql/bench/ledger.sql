@@ -191,7 +191,7 @@ CREATE TABLE millrace.rate_search (
 COMMENT ON TABLE millrace.rate_search IS 'One row per search of stream_rate: what it looks for, which never changes';
 COMMENT ON COLUMN millrace.rate_search.name IS 'The search''s name; its steps are runs of the benchmark of this name';
 COMMENT ON COLUMN millrace.rate_search.owner IS 'The role that began it';
-COMMENT ON COLUMN millrace.rate_search.parameters IS 'The arguments of the call';
+COMMENT ON COLUMN millrace.rate_search.parameters IS 'The arguments of the call; max_p99 in seconds';
 COMMENT ON COLUMN millrace.rate_search.created IS 'When it was begun';
 
 CREATE TABLE millrace.rate_step (
