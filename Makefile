@@ -101,11 +101,11 @@ bench-export: bootstrap target/bench/installed ## exports, alone and beside a pe
 	cargo build --release -p millrace-cli
 	python3 benches/export.py
 
-# The peers, from PyPI; the tests read exported files with two of them.
+# The peers, from PyPI; the tests read exported files with two of them, and an example with pandas.
 target/bench/installed: Makefile
 	scripts/bootstrap python3-venv
 	python3 -m venv target/bench
-	target/bench/bin/python -m pip install -q tpcgen-cli==4.0.0 duckdb==1.5.5 duckdb-extension-tpch==1.5.5 duckdb-extension-tpcds==1.5.5 pyarrow
+	target/bench/bin/python -m pip install -q tpcgen-cli==4.0.0 duckdb==1.5.5 duckdb-extension-tpch==1.5.5 duckdb-extension-tpcds==1.5.5 pyarrow pandas
 	@touch $@
 
 lint: bootstrap            ## formatting and clippy
