@@ -11,6 +11,7 @@ const TIMES: &str = "
     seconds, generate_seconds, insert_seconds, commit_seconds, analyze_seconds, after_load_seconds, milliseconds, ms, generate_ms,
     insert_ms, commit_ms, eta, rows_per_second, rows_per_second_min, rows_per_second_p50, rows_per_second_p95, rows_per_second_max,
     insert_rows_per_second, ratio, loaded,
+    p50_ms, p99_ms, max_ms, fresh_p50_ms, backlog_rows, backlog_rows_max, sustained, checkpoints, lock_waits,
     rows/s, min, p50, p95, max, insert rows/s, earlier s, s, earlier rows/s, earlier warm ms, warm ms, cold ms";
 
 /// The same for sizes: they differ from version to version of the server, and with how tables grow.
