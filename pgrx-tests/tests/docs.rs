@@ -7,6 +7,8 @@ mod document;
 mod masks;
 #[path = "docs/reader.rs"]
 mod reader;
+#[path = "docs/tables.rs"]
+mod tables;
 
 use document::{Block, Document, EXEMPTION, Kind};
 use reader::Reader;

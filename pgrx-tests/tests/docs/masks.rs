@@ -2,6 +2,7 @@
 //!
 //! Tables are read cell by cell, so their widths do not count.
 
+use crate::tables::Table;
 use regex::{Captures, Regex};
 use std::sync::LazyLock;
 
@@ -57,7 +58,7 @@ pub fn masked(output: &str) -> Vec<String> {
         match Table::at(&lines[at..]) {
             Some(table) => {
                 masked.push(table.head.join("|"));
-                masked.extend(table.rows.iter().map(|row| table.masked(row)));
+                masked.extend(table.rows.iter().map(|cells| row(&table.head, cells)));
                 at += table.lines;
             }
             None => {
@@ -95,69 +96,13 @@ fn record(line: &str) -> Option<String> {
     LINE.captures(line).map(value).or_else(|| HEAD.captures(line).map(|found| found[1].to_owned()))
 }
 
-/// A table with a line of dashes below its head: psql's, or the client's, which has spaces between columns.
-struct Table {
-    head: Vec<String>,
-    rows: Vec<Vec<String>>,
-    /// How many lines it takes.
-    lines: usize,
-}
-
-impl Table {
-    fn at(lines: &[&str]) -> Option<Self> {
-        let rule = *lines.get(1).filter(|line| is_rule(line))?;
-        let is_psql = !rule.contains(' ');
-        let cells = |line: &str| if is_psql { by_bars(line) } else { by_place(line, rule) };
-        // Behind dots another table may begin, or something else.
-        let next = lines[2..].iter().skip(1).chain([&""]);
-        let rows = lines[2..].iter().zip(next).take_while(|(line, next)| {
-            let ends = line.is_empty() || line.starts_with('(') || is_rule(next);
-            !ends && (is_psql || fits(line, rule))
-        });
-        let rows: Vec<Vec<String>> = rows.map(|(line, _)| cells(line)).collect();
-        Some(Self { head: cells(lines[0]), lines: rows.len() + 2, rows })
+/// A table's row as it is compared. What has other columns than the head is no row of it.
+fn row(head: &[String], row: &[String]) -> String {
+    if row.len() != head.len() {
+        return row.join("|").trim_end_matches('|').to_owned();
     }
-
-    /// A row, its cells joined. What has other columns than the head is no row of it.
-    fn masked(&self, row: &[String]) -> String {
-        let head = &self.head;
-        if row.len() != head.len() {
-            return row.join("|").trim_end_matches('|').to_owned();
-        }
-        let cells = head.iter().zip(row).map(|(name, value)| cell(name, &row[0], value));
-        cells.collect::<Vec<_>>().join("|")
-    }
-}
-
-fn is_rule(line: &str) -> bool {
-    line.starts_with("--") && line.chars().all(|c| matches!(c, '-' | '+' | ' '))
-}
-
-fn by_bars(line: &str) -> Vec<String> {
-    line.split('|').map(|cell| cell.trim().to_owned()).collect()
-}
-
-/// Whether a line has spaces between its columns.
-fn fits(line: &str, rule: &str) -> bool {
-    line == ELLIPSIS
-        || line.chars().zip(rule.chars()).all(|(character, rule)| rule == '-' || character == ' ')
-}
-
-/// Columns are as wide as their dashes.
-fn by_place(line: &str, rule: &str) -> Vec<String> {
-    if line == ELLIPSIS {
-        return vec![line.to_owned()];
-    }
-    let characters: Vec<char> = line.chars().collect();
-    let mut from = 0;
-    let mut cells = Vec::new();
-    for dashes in rule.split("  ") {
-        let to = from + dashes.len();
-        let cell = characters.get(from..to.min(characters.len())).unwrap_or_default();
-        cells.push(cell.iter().collect::<String>().trim().to_owned());
-        from = to + 2;
-    }
-    cells
+    let cells = head.iter().zip(row).map(|(name, value)| cell(name, &row[0], value));
+    cells.collect::<Vec<_>>().join("|")
 }
 
 /// Whether a document's output is what was printed. A line of dots stands for any number of lines.
