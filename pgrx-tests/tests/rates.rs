@@ -138,7 +138,7 @@ fn a_run_without_end_goes_on_after_a_stop_and_a_crash_and_the_time_between_is_a_
     let mut client = cluster.connect();
     client.batch_execute("CREATE TABLE t AS SELECT * FROM cdr_gen(1) WITH NO DATA").unwrap();
     let call = "CALL stream_ingest('t', 'cdr', batch_rows => 100, run => 'r', options => '{\"rows\": null, \"rate\": 1000}')";
-    let mut ingest = |end: &mut dyn FnMut(&mut Client, i32)| {
+    let ingest = |end: &mut dyn FnMut(&mut Client, i32)| {
         let mut session = cluster.connect();
         let mut watcher = cluster.connect();
         let pid: i32 = one(&mut session, "SELECT pg_backend_pid()");
