@@ -110,7 +110,7 @@ pub fn runs_of(client: &mut Client, run: &str) -> Result<Vec<String>> {
 fn facts(client: &mut Client, runs: &[String]) -> Result<Vec<(&'static str, String)>> {
     let query = "
         SELECT string_agg(DISTINCT source, ', '), string_agg(DISTINCT options::text, ', '),
-               string_agg(run || ': ' || state || ', ' || batches_done || ' of ' || batches || ' batches', '; ' ORDER BY run),
+               string_agg(run || ': ' || state || ', ' || batches_done || coalesce(' of ' || batches, '') || ' batches', '; ' ORDER BY run),
                to_char(min(started), 'YYYY-MM-DD HH24:MI:SS TZ'), to_char(max(last_batch), 'YYYY-MM-DD HH24:MI:SS TZ'),
                current_setting('server_version'), current_setting('shared_buffers'),
                (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'millrace')
@@ -177,7 +177,7 @@ fn figures(row: &Row) -> Target {
 
 fn curve(client: &mut Client, run: &str, target: &str) -> Result<Vec<(f64, f64)>> {
     // A statement of its own: in the other one, Greenplum loses the portal of the extended protocol.
-    let step = "SELECT 1 + (batches - 1) / $2 FROM stream_progress WHERE run = $1";
+    let step = "SELECT 1 + (coalesce(batches, batches_done) - 1) / $2 FROM stream_progress WHERE run = $1";
     let step: i64 = client.query_one(step, &[&run, &POINTS])?.get(0);
     let query = "
         SELECT avg(b.batch)::float8, round(1000 * sum(b.rows) / sum(b.insert_ms))::float8
@@ -212,7 +212,8 @@ fn queries(client: &mut Client, run: &str) -> Result<Vec<Query>> {
         FROM stream_queries q LEFT JOIN stream_bench_tables t USING (bench, phase, variant)
         WHERE q.bench = $1
         GROUP BY q.query, q.phase, q.variant, t.position
-        ORDER BY q.phase DESC, min(min(q.finished)) OVER (PARTITION BY q.phase, q.query), t.position";
+        -- As the phases come.
+        ORDER BY q.phase LIKE 'index%', q.phase, min(min(q.finished)) OVER (PARTITION BY q.phase, q.query), t.position";
     let query_row = |row: &Row| Query {
         query: row.get(0),
         phase: row.get(1),
