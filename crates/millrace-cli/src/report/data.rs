@@ -1,5 +1,7 @@
 //! What a report tells, read from the server.
 
+use super::course::Course;
+use super::latency::{self, Latency, Reader};
 use crate::error::{Error, Result};
 use postgres::{Client, Row};
 
@@ -16,6 +18,11 @@ pub struct Report {
     pub targets: Vec<Target>,
     pub gates: Vec<Gate>,
     pub queries: Vec<Query>,
+    /// Of the runs to which rows came at a rate.
+    pub latencies: Vec<Latency>,
+    pub readers: Vec<Reader>,
+    /// Of the runs whose course is known, in the order of their phases.
+    pub courses: Vec<Course>,
     /// Variants the server could not have, and why.
     pub skipped: Vec<(String, String)>,
 }
@@ -79,10 +86,14 @@ impl Report {
     pub fn read(client: &mut Client, run: &str) -> Result<Self> {
         let runs = runs_of(client, run)?;
         let is_bench = runs.iter().any(|name| name != run);
+        let targets = targets(client, run)?;
         Ok(Self {
             run: run.to_owned(),
             facts: facts(client, &runs)?,
-            targets: targets(client, run)?,
+            latencies: latency::latencies(client, run)?,
+            readers: latency::readers(client, run)?,
+            courses: courses(client, run, &targets)?,
+            targets,
             gates: if is_bench { gates(client, run)? } else { Vec::new() },
             queries: queries(client, run)?,
             skipped: skipped(client, run)?,
@@ -105,6 +116,22 @@ pub fn runs_of(client: &mut Client, run: &str) -> Result<Vec<String>> {
         ));
     }
     Ok(runs)
+}
+
+/// The phase that a run is of, if it is that of a benchmark.
+pub fn phase_of<'a>(bench: &str, run: &'a str) -> Option<&'a str> {
+    run.strip_prefix(bench)?.strip_prefix('/')
+}
+
+fn courses(client: &mut Client, run: &str, targets: &[Target]) -> Result<Vec<Course>> {
+    let mut phases: Vec<Option<String>> = targets.iter().map(|target| target.phase.clone()).collect();
+    phases.dedup();
+    let mut courses = Vec::new();
+    for phase in phases {
+        let name = phase.as_ref().map_or_else(|| run.to_owned(), |phase| format!("{run}/{phase}"));
+        courses.extend(Course::read(client, &name, phase)?);
+    }
+    Ok(courses)
 }
 
 fn facts(client: &mut Client, runs: &[String]) -> Result<Vec<(&'static str, String)>> {
