@@ -143,7 +143,7 @@ impl Axis {
         let begin = steps.iter().rposition(|(_, step)| *step < least).unwrap_or_default();
         let end = steps.iter().position(|(_, step)| *step >= most).unwrap_or(steps.len() - 1).max(begin + 1);
         let is_shown =
-            |place: usize| place == begin || place == end || steps[place].0 == 1.0 || last - first <= 2;
+            |place: usize| place == begin || place == end || steps[place].0 == 1.0 || end - begin < 10;
         let ticks = (begin..=end).filter(|place| is_shown(*place)).map(|place| steps[place].1).collect();
         Self { ticks, is_logarithmic: true }
     }
@@ -392,7 +392,7 @@ mod tests {
     }
 
     /// What elements that begin with a text have of these attributes.
-    fn numbers<'a, const N: usize>(
+    pub fn numbers<'a, const N: usize>(
         svg: &'a str,
         element: &'a str,
         names: [&'a str; N],

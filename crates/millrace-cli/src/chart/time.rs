@@ -286,3 +286,108 @@ fn line(curve: &Curve, session: usize, horizontal: &Horizontal, y: impl Fn(f64) 
     let points = curve.points.iter().filter(|(moment, _)| moment.session == session);
     points.map(|(moment, value)| format!("{:.1},{:.1}", horizontal.place(*moment), y(*value))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::numbers;
+    use super::*;
+
+    /// Sessions of 10 and 30 seconds, a night between them, and a lock that was waited for in the second one.
+    fn timeline() -> Timeline {
+        let from = Moment { session: 1, at: 5.0 };
+        Timeline {
+            sessions: vec![Session { seconds: 10.0, gap: 0.0 }, Session { seconds: 30.0, gap: 30_000.0 }],
+            events: vec![Event { cause: Cause::LockWait, from, to: 8.0, count: 2 }],
+        }
+    }
+
+    fn curve(name: &str, factor: f64) -> Curve {
+        let point = |session, at: f64| (Moment { session, at }, factor * (1.0 + at));
+        Curve { name: name.into(), points: vec![point(0, 2.0), point(0, 8.0), point(1, 1.0), point(1, 29.0)] }
+    }
+
+    fn chart(timeline: &Timeline) -> String {
+        let chart = OverTime {
+            title: "latency".into(),
+            unit: Unit::Milliseconds,
+            is_logarithmic: true,
+            has_bands: true,
+            timeline,
+            curves: vec![curve("p50", 1.0), curve("p99", 10.0)],
+        };
+        chart.render().into_string()
+    }
+
+    #[test]
+    fn points_are_where_their_time_is_and_gaps_between_sessions() {
+        let svg = chart(&timeline());
+        let marks: Vec<[f64; 3]> =
+            numbers(&svg, "<circle class=\"mark\"", ["cx", "data-label", "data-value"]).collect();
+        assert_eq!(marks.len(), 8);
+        assert_eq!(marks[..4].iter().map(|mark| mark[1]).collect::<Vec<_>>(), [2.0, 8.0, 11.0, 39.0]);
+        assert_eq!(marks[4..].iter().map(|mark| mark[2]).collect::<Vec<_>>(), [30.0, 90.0, 20.0, 300.0]);
+        let gaps: Vec<[f64; 3]> =
+            numbers(&svg, "<rect class=\"gap\"", ["x", "width", "data-value"]).collect();
+        assert_eq!((gaps.len(), gaps[0][2]), (1, 30_000.0));
+        // Its width is not its length, and it is as far from the points beside it as these are from the sessions' ends.
+        let second = (WIDTH - LEFT - RIGHT - gaps[0][1]) / 40.0;
+        assert!((gaps[0][0] - marks[1][0] - 2.0 * second).abs() < 0.1, "{gaps:?} {marks:?}");
+        assert!((marks[2][0] - gaps[0][0] - gaps[0][1] - second).abs() < 0.1, "{gaps:?} {marks:?}");
+        // No line crosses it: one for each session and curve, and the band between these.
+        assert_eq!((svg.matches("<polyline").count(), svg.matches("<polygon").count()), (4, 2));
+        assert!(svg.contains("gap of 30000 s") && svg.contains("without gaps"));
+    }
+
+    #[test]
+    fn what_happened_stands_below_its_time() {
+        let svg = chart(&timeline());
+        let events: Vec<[f64; 4]> =
+            numbers(&svg, "<rect class=\"event\"", ["x", "width", "data-label", "data-value"]).collect();
+        let horizontal_second = (WIDTH - LEFT - RIGHT - GAP) / 40.0;
+        assert_eq!((events.len(), &events[0][2..]), (1, &[15.0, 2.0][..]));
+        assert!((events[0][0] - (LEFT + GAP + 15.0 * horizontal_second)).abs() < 1e-6, "{events:?}");
+        assert!((events[0][1] - 3.0 * horizontal_second).abs() < 1e-6, "{events:?}");
+        assert!(
+            svg.contains(">lock wait<") && !svg.contains(">checkpoint<") && !svg.contains(">autovacuum<")
+        );
+        let texts: Vec<[f64; 1]> = numbers(&svg, "<text class=\"tick\"", ["y"]).collect();
+        let lowest = texts.iter().map(|text| text[0]).fold(0.0, f64::max);
+        assert!(numbers(&svg, "<rect class=\"event\"", ["y"]).all(|[y]| y + EVENT < lowest - 9.0), "{svg}");
+    }
+
+    #[test]
+    fn many_gaps_leave_room_for_the_sessions() {
+        let sessions = vec![Session { seconds: 1.0, gap: 5.0 }; 200];
+        let horizontal = Horizontal::of(&sessions);
+        assert!(horizontal.gap > 0.5 && horizontal.scale * 200.0 >= 0.7 * (WIDTH - LEFT - RIGHT));
+        let end = horizontal.place(Moment { session: 199, at: 1.0 });
+        assert!((end - (WIDTH - RIGHT)).abs() < 1e-6, "{end}");
+        assert_eq!(horizontal.moment(150.5), Moment { session: 150, at: 0.5 });
+    }
+
+    #[test]
+    fn long_runs_have_ticks_of_minutes_and_hours() {
+        let ticks = |seconds: f64| -> Vec<String> {
+            let sessions = [Session { seconds, gap: 0.0 }];
+            Horizontal::of(&sessions).ticks().into_iter().map(|(_, label)| label).collect()
+        };
+        assert_eq!(ticks(40.0), ["0 s", "10 s", "20 s", "30 s", "40 s"]);
+        assert_eq!(ticks(600.0), ["0 min", "2 min", "4 min", "6 min", "8 min", "10 min"]);
+        assert_eq!(ticks(86_400.0), ["0 h", "5 h", "10 h", "15 h", "20 h"]);
+    }
+
+    #[test]
+    fn nothing_at_all_is_drawn_without_harm() {
+        let empty = Timeline::default();
+        let chart = OverTime {
+            title: "none".into(),
+            unit: Unit::Rows,
+            is_logarithmic: true,
+            has_bands: true,
+            timeline: &empty,
+            curves: vec![Curve { name: "p50".into(), points: vec![] }],
+        };
+        let svg = chart.render().into_string();
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+}

@@ -111,8 +111,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_batch_counts_once_in_whatever_order_it_comes() {
-        let Some(mut pace) = Pace::new("r", 1000.0) else { panic!("no histogram") };
+    fn each_batch_counts_once_in_whatever_order_it_comes() -> std::result::Result<(), &'static str> {
+        let mut pace = Pace::new("r", 1000.0).ok_or("there is no memory")?;
         assert_eq!(pace.figures(), "");
         for batch in [1, 2, 4, 2, 5, 4] {
             pace.add(batch, 0.0, 10.0 * batch as f64);
@@ -127,13 +127,15 @@ mod tests {
         );
         pace.lately.clear();
         assert!(pace.figures().starts_with("p99 2000.9 ms so far"), "{}", pace.figures());
+        Ok(())
     }
 
     #[test]
-    fn p99_is_of_the_nearest_rank() {
-        let Some(mut pace) = Pace::new("r", 1000.0) else { panic!("no histogram") };
+    fn p99_is_of_the_nearest_rank() -> std::result::Result<(), &'static str> {
+        let mut pace = Pace::new("r", 1000.0).ok_or("there is no memory")?;
         (1..=200).for_each(|batch| pace.add(batch, 0.0, batch as f64));
         assert_eq!(pace.p99_lately(), Some(198.0));
         assert_eq!(pace.all.value_at_quantile(0.99), 198_015);
+        Ok(())
     }
 }

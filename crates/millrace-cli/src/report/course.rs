@@ -380,3 +380,74 @@ impl Course {
 fn figure(chart: OverTime, note: &'static str) -> Figure {
     Figure { title: chart.title.clone(), note, chart: chart.render() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_a_few_hundred_slots_at_most() {
+        for (seconds, batch) in
+            [(0.5, 0.01), (40.0, 0.03), (3600.0, 0.1), (86_400.0 * 30.0, 0.001), (100.0, 7.0)]
+        {
+            let slots = Slots::new(vec![1e9, 2e9], vec![1e9 + seconds, 2e9 + 0.2], batch);
+            assert!(slots.counts.iter().sum::<i64>() <= SLOTS as i64 + 2, "{:?}", slots.counts);
+            assert!(slots.width >= SHORTEST && slots.width >= batch, "{}", slots.width);
+            assert!(slots.width <= 10.0 * (seconds / SLOTS).max(SHORTEST).max(batch), "{}", slots.width);
+        }
+        let widths = [1.0, 1.001, 2.0, 3.0, 7.0, 10.0, 45.0, 432.0].map(round_up);
+        assert_eq!(widths, [1.0, 2.0, 2.0, 5.0, 10.0, 10.0, 50.0, 500.0]);
+    }
+
+    #[test]
+    fn slots_are_a_sessions_time_without_a_rest() {
+        let slots = Slots::new(vec![100.0, 200.0], vec![103.4, 200.3], 0.1);
+        assert_eq!((slots.width, &slots.counts[..]), (1.0, &[3, 1][..]));
+        let ends = |session, slot| slots.ends((session, slot));
+        assert_eq!((ends(0, 0), ends(0, 1)), ((0.0, 1.0), (1.0, 2.0)));
+        assert!((ends(0, 2).1 - 3.4).abs() < 1e-9 && (ends(1, 0).1 - 0.3).abs() < 1e-9);
+        let gaps: Vec<f64> = slots.sessions().iter().map(|session| session.gap).collect();
+        assert!(gaps[0] == 0.0 && (gaps[1] - 96.6).abs() < 1e-9, "{gaps:?}");
+    }
+
+    fn course(slots: Slots) -> Course {
+        Course {
+            phase: Some("index".into()),
+            rates: vec![Some(1000.0); slots.begun.len()],
+            timeline: Timeline { sessions: slots.sessions(), events: Vec::new() },
+            slots,
+            latency: Vec::new(),
+            amounts: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            ends: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_goes_on_is_one_event_and_each_checkpoint_its_own() {
+        let mut course = course(Slots::new(vec![100.0, 200.0], vec![105.0, 205.0], 0.1));
+        for (slot, waits, checkpoints) in
+            [((0, 0), 0, 1), ((0, 1), 2, 1), ((0, 2), 5, 0), ((0, 4), 1, 0), ((1, 0), 1, 0)]
+        {
+            course.note(Cause::Checkpoint, slot, checkpoints);
+            course.note(Cause::LockWait, slot, waits);
+        }
+        let events = |cause| -> Vec<(usize, f64, f64, i64)> {
+            let events = course.timeline.events.iter().filter(|event| event.cause == cause);
+            events.map(|event| (event.from.session, event.from.at, event.to, event.count)).collect()
+        };
+        assert_eq!(events(Cause::LockWait), [(0, 1.0, 3.0, 5), (0, 4.0, 5.0, 1), (1, 0.0, 1.0, 1)]);
+        assert_eq!(events(Cause::Checkpoint), [(0, 0.0, 1.0, 1), (0, 1.0, 2.0, 1)]);
+    }
+
+    #[test]
+    fn the_backlog_is_the_larger_of_what_waited_and_what_was_seen() {
+        let course = course(Slots::new(vec![0.0], vec![3.0], 0.1));
+        let backlog = |late, seen| {
+            course.backlog((0, 0), &Amounts { rows: 0.0, late, backlog: seen }).map(|(_, rows)| rows)
+        };
+        assert_eq!(backlog(Some(250.0), Some(200.0)), Some(250.0));
+        assert_eq!(backlog(None, Some(200.0)), Some(200.0), "nothing was committed");
+        assert_eq!(backlog(None, None), None);
+    }
+}
