@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Phase {
+pub enum Phase {
     /// Tables without indexes
     Noindex,
     /// Tables with their indexes
@@ -23,7 +23,7 @@ enum Phase {
 }
 
 impl Phase {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Noindex => "noindex",
             Self::Index => "index",
@@ -32,7 +32,7 @@ impl Phase {
     }
 
     /// What the server calls the phases: with readers each is there twice, without and with them.
-    fn phases(self, readers: bool) -> Vec<String> {
+    pub fn phases(self, readers: bool) -> Vec<String> {
         let names: &[&str] = match self {
             Self::Noindex => &["noindex"],
             Self::Index => &["index"],
@@ -203,6 +203,27 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
+/// The variants that the server has, of those named or of all; says which it has not.
+pub fn usable_variants(
+    client: &mut Client,
+    source: &str,
+    named: Option<&Vec<String>>,
+) -> Result<Vec<String>> {
+    let query = "
+        SELECT name, skipped FROM stream_variants
+        WHERE (source IS NULL OR source = $1) AND (owner IS NULL OR owner = current_user) AND ($2::text[] IS NULL OR name = ANY ($2))
+        ORDER BY position, name";
+    let mut usable = Vec::new();
+    for row in client.query(query, &[&source, &named])? {
+        let (name, skipped): (String, Option<String>) = (row.get(0), row.get(1));
+        match skipped {
+            Some(why) => output::note(&format!("{name} is skipped: {why}")),
+            None => usable.push(name),
+        }
+    }
+    Ok(usable)
+}
+
 /// Lets the batch in flight be finished; where none is, nothing is lost by cancelling.
 fn stop(observer: &mut Client, display: &Display, loads: &[Load]) -> Result<()> {
     match loads.iter().find(|load| load.state == "running") {
@@ -229,17 +250,7 @@ impl Arguments {
     /// Says what will be created.
     fn announce(&self, server: &Server, client: &mut Client) -> Result<()> {
         let load = self.load(client)?;
-        let variants = "SELECT name, skipped FROM stream_variants
-                        WHERE (source IS NULL OR source = $1) AND (owner IS NULL OR owner = current_user) AND ($2::text[] IS NULL OR name = ANY ($2))
-                        ORDER BY position, name";
-        let mut tables = Vec::new();
-        for row in client.query(variants, &[&self.source, &self.variants])? {
-            let (name, skipped): (String, Option<String>) = (row.get(0), row.get(1));
-            match skipped {
-                Some(why) => output::note(&format!("{name} is skipped: {why}")),
-                None => tables.push(name),
-            }
-        }
+        let tables = usable_variants(client, &self.source, self.variants.as_ref())?;
         let place = if server.is_temporary() { "on a temporary server, " } else { "" };
         output::note(&format!(
             "benchmark \"{}\": {place}in schema {}, {} tables of {load} ({}; phases: {})",
