@@ -76,7 +76,8 @@ fn round_up(number: f64) -> f64 {
 /// The sessions of a run as a table, and where in them a time is.
 const SESSIONS: &str = "
     WITH session AS (
-        SELECT s.session - 1 AS session, s.begun, s.ended, s.count
+        SELECT s.session - 1 AS session, s.begun, s.ended, s.count,
+               lead(s.begun, 1, 'infinity') OVER (ORDER BY s.session) AS next
         FROM unnest($2::float8[], $3::float8[], $4::bigint[]) WITH ORDINALITY AS s (begun, ended, count, session)
     )";
 
@@ -244,7 +245,8 @@ impl Course {
                  SELECT s.session, {} AS slot, r.query, t.variant, array_agg(r.latency) AS latency
                  FROM millrace.reading r
                  JOIN millrace.bench_table t USING (run, target)
-                 JOIN session s ON date_part('epoch', r.begun) BETWEEN s.begun AND s.ended
+                 -- The last may begin when the last batch is there already.
+                 JOIN session s ON date_part('epoch', r.begun) >= s.begun AND date_part('epoch', r.begun) < s.next
                  WHERE r.run = $1 AND r.streaming
                  GROUP BY 1, 2, 3, 4
              ) g, LATERAL millrace.percentiles(g.latency) p
