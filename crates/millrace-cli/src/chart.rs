@@ -70,6 +70,7 @@ impl Unit {
             Self::Rows | Self::RowsPerSecond => scaled(value, 1000.0, &["", "K", "M", "G"]),
             Self::Bytes => scaled(value, 1024.0, &[" B", " KiB", " MiB", " GiB", " TiB"]),
             Self::Seconds => format!("{} s", rounded(value)),
+            Self::Milliseconds if value >= 10_000.0 => Self::Seconds.label(value / 1000.0),
             Self::Milliseconds => format!("{} ms", rounded(value)),
             Self::Times => format!("{} ×", rounded(value)),
         }
@@ -454,7 +455,7 @@ mod tests {
             Axis::snug(least, most).ticks.into_iter().map(|tick| Unit::Milliseconds.label(tick)).collect()
         };
         assert_eq!(labels(7.0, 152.0), ["5 ms", "10 ms", "20 ms", "50 ms", "100 ms", "200 ms"]);
-        assert_eq!(labels(20.0, 11_675.0), ["10 ms", "100 ms", "1000 ms", "10000 ms", "20000 ms"]);
+        assert_eq!(labels(20.0, 11_675.0), ["10 ms", "100 ms", "1000 ms", "10 s", "20 s"]);
         assert_eq!(labels(10.0, 10.0), ["5 ms", "10 ms"]);
         for (least, most) in [(0.001, 0.001), (0.03, 7e6), (4.999, 5.001), (1e-9, 1e12)] {
             let axis = Axis::snug(least, most);

@@ -2,6 +2,7 @@
 
 use super::{Axis, LINE_HEIGHT, PLOT_HEIGHT, Unit, WIDTH, colour, dashes, legend, svg};
 use maud::{Markup, html};
+use std::time::Duration;
 
 const LEFT: f64 = 84.0;
 const RIGHT: f64 = 20.0;
@@ -219,11 +220,11 @@ impl OverTime<'_> {
                 @let x = horizontal.place(Moment { session, at: 0.0 }) - horizontal.gap;
                 @let middle = [x + horizontal.gap / 2.0 + 4.0, layout.top + PLOT_HEIGHT / 2.0];
                 rect.gap x=(x) y=(layout.top) width=(horizontal.gap) height=(PLOT_HEIGHT) data-value=(gap) {
-                    title { "gap of " (Unit::Seconds.label(*gap)) ", in which no rows came" }
+                    title { "gap of " (duration(*gap)) ", in which no rows came" }
                 }
                 @if horizontal.gap >= 12.0 {
                     text.tick x=(middle[0]) y=(middle[1]) text-anchor="middle" transform={ "rotate(-90 " (middle[0]) " " (middle[1]) ")" } {
-                        "gap of " (Unit::Seconds.label(*gap))
+                        "gap of " (duration(*gap))
                     }
                 }
             }
@@ -281,6 +282,14 @@ impl OverTime<'_> {
     }
 }
 
+/// Gaps may be nights.
+fn duration(seconds: f64) -> String {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if seconds >= 600.0 => millrace_progress::clock(time),
+        _ => Unit::Seconds.label(seconds),
+    }
+}
+
 /// A session's part of a curve.
 fn line(curve: &Curve, session: usize, horizontal: &Horizontal, y: impl Fn(f64) -> f64) -> Vec<String> {
     let points = curve.points.iter().filter(|(moment, _)| moment.session == session);
@@ -335,7 +344,7 @@ mod tests {
         assert!((marks[2][0] - gaps[0][0] - gaps[0][1] - second).abs() < 0.1, "{gaps:?} {marks:?}");
         // No line crosses it: one for each session and curve, and the band between these.
         assert_eq!((svg.matches("<polyline").count(), svg.matches("<polygon").count()), (4, 2));
-        assert!(svg.contains("gap of 30000 s") && svg.contains("without gaps"));
+        assert!(svg.contains(">gap of 08:20:00<") && svg.contains("without gaps"));
     }
 
     #[test]
