@@ -242,12 +242,12 @@ impl Shown {
         }
     }
 
-    /// A line below a run's tables: how late they are.
+    /// A line below a run's tables: how late they are; short, as terminals have 80 columns.
     fn draw_pace(&mut self, bars: &MultiProgress, run: &str) {
         let bar = self.bars.entry((run.to_owned(), String::new())).or_insert_with(|| {
             let bar = bars.add(ProgressBar::new(0));
             bar.set_prefix(run.to_owned());
-            set_style(&bar, "{prefix:28!} {msg}");
+            set_style(&bar, "{prefix}: {msg}");
             bar
         });
         bar.set_message(self.paces.get(run).map(Pace::figures).unwrap_or_default());

@@ -88,14 +88,13 @@ impl Pace {
         if self.all.is_empty() {
             return String::new();
         }
-        let lately =
-            self.p99_lately().map(|ms| format!("{ms:.1} ms in the last {LATELY} s, ")).unwrap_or_default();
+        let lately = self.p99_lately().map(|ms| format!("{ms:.1} ms lately, ")).unwrap_or_default();
         let all = self.all.value_at_quantile(0.99) as f64 / 1000.0;
         let backlog =
             self.backlog.map(|rows| format!(", backlog {} rows", output::grouped(rows))).unwrap_or_default();
         // What came while the latest batch waited.
         let most = output::grouped((self.rate * self.all.max() as f64 / 1e6) as i64);
-        format!("p99 {lately}{all:.1} ms so far{backlog}, at most {most} rows")
+        format!("p99 {lately}{all:.1} ms so far{backlog}, at most {most}")
     }
 
     fn p99_lately(&self) -> Option<f64> {
@@ -123,7 +122,7 @@ mod tests {
         pace.backlog = Some(1234);
         assert_eq!(
             pace.figures(),
-            "p99 2000.0 ms in the last 10 s, 2000.9 ms so far, backlog 1,234 rows, at most 2,000 rows"
+            "p99 2000.0 ms lately, 2000.9 ms so far, backlog 1,234 rows, at most 2,000"
         );
         pace.lately.clear();
         assert!(pace.figures().starts_with("p99 2000.9 ms so far"), "{}", pace.figures());
