@@ -211,7 +211,7 @@ fn reports_hold_the_numbers_of_the_run() {
     client
         .batch_execute("CREATE TABLE metrics (run text, phase text, variant text, target text, batch bigint, rows bigint, speed float8,
             elapsed_ms float8, generate_ms float8, insert_ms float8, commit_ms float8, wal_bytes bigint, worker int, path text, finished timestamptz,
-            query text, attempt int, query_ms float8)")
+            query text, attempt int, query_ms float8, latency_ms float8, measure text, value float8)")
         .unwrap();
     let mut copy = client.copy_in("COPY metrics FROM STDIN (FORMAT csv, HEADER)").unwrap();
     std::io::Write::write_all(&mut copy, metrics.as_bytes()).unwrap();
@@ -362,6 +362,22 @@ fn wrong_calls_say_what_is_wrong() {
     let wrong: Vec<(Command, i32, &[&str])> = vec![
         (alone(&[]), 2, &["Usage: millrace <COMMAND>"]),
         (alone(&["bench", "--rows", "0"]), 2, &["invalid value '0' for '--rows <ROWS>'"]),
+        (alone(&["bench", "--rows", "endless"]), 2, &["give a number of rows from 1 on, or unlimited"]),
+        (
+            on(&cluster, &["bench", "--yes", "--duration", "soon"]),
+            1,
+            &["invalid input syntax for type interval", "SQLSTATE:  22007"],
+        ),
+        (
+            on(&cluster, &["bench", "--yes", "--rate", "0"]),
+            1,
+            &["invalid value for argument \"rate\": 0", "SQLSTATE:  22023", "HINT:  "],
+        ),
+        (
+            on(&cluster, &["rate", "--yes", "--max-p99", "0"]),
+            1,
+            &["invalid value for argument \"max_p99\"", "HINT:  The bound on the 99th percentile"],
+        ),
         (alone(&["bench", "--profile", "flat"]), 2, &["give steady, diurnal, burst, or sizes"]),
         (service, 2, &["millrace: definition of service \"bench\" not found", "HINT:  PGSERVICEFILE"]),
         (
@@ -667,6 +683,281 @@ fn a_benchmark_of_the_servers_is_gone_on_with() {
     assert!(planned.contains("5000"), "{planned}");
 }
 
+/// A chart's marks of a series in the order of their labels: seconds and values.
+fn over_time(marks: &HashMap<(String, String, String), f64>, chart: &str, series: &str) -> Vec<(f64, f64)> {
+    let of_series = marks.iter().filter(|((title, _, name), _)| title == chart && name == series);
+    let mut points: Vec<(f64, f64)> =
+        of_series.map(|((_, label, _), value)| (label.parse().unwrap(), *value)).collect();
+    points.sort_by(|one, other| one.0.total_cmp(&other.0));
+    points
+}
+
+/// The nearest rank, as `percentile_disc` has it.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    sorted[((share * sorted.len() as f64).ceil() as usize).max(1) - 1]
+}
+
+/// What the charts of a run without a gap are to show by seconds: for each, when it ends, the latencies of the batches that were
+/// due in it, and the rows that were inserted.
+fn seconds(client: &mut Client, run: &str) -> Vec<(f64, Vec<f64>, f64)> {
+    let session = "SELECT date_part('epoch', ended - begun) FROM millrace.sessions($1)";
+    let length: f64 = client.query_one(session, &[&run]).unwrap().get(0);
+    let count = (length.round() as usize).max(1);
+    let end = |second: usize| if second + 1 == count { length } else { (second + 1) as f64 };
+    let mut seconds: Vec<_> = (0..count).map(|second| (end(second), Vec::new(), 0.0)).collect();
+    let batches = "
+        SELECT date_part('epoch', min(b.due) - s.begun), date_part('epoch', max(b.finished) - s.begun), max(b.latency_ms),
+               min(b.rows)::float8
+        FROM stream_batches b, millrace.sessions($1) s WHERE b.run = $1 GROUP BY b.batch, s.begun";
+    for row in client.query(batches, &[&run]).unwrap() {
+        let [due, finished, ms, rows] = [0, 1, 2, 3].map(|column| row.get::<_, f64>(column));
+        let second = |at: f64| (at.max(0.0) as usize).min(count - 1);
+        seconds[second(due)].1.push(ms);
+        seconds[second(finished)].2 += rows;
+    }
+    seconds.iter_mut().for_each(|(_, latencies, _)| latencies.sort_by(f64::total_cmp));
+    seconds
+}
+
+fn assert_course(client: &mut Client, marks: &HashMap<(String, String, String), f64>, phase: &str) {
+    let run = format!("bench/{phase}");
+    let seconds = seconds(client, &run);
+    let middles: Vec<f64> =
+        (0..).zip(&seconds).map(|(from, (end, ..))| (f64::from(from) + end) / 2.0).collect();
+    let near = |found: &[(f64, f64)], expected: Vec<(f64, f64)>| {
+        assert_eq!(found.len(), expected.len(), "{phase}: {found:?} {expected:?}");
+        for (one, other) in found.iter().zip(&expected) {
+            let (seconds, values) = ((one.0 - other.0).abs(), (one.1 - other.1).abs());
+            assert!(seconds < 0.01 && values < 0.001, "{phase}: {found:?} {expected:?}");
+        }
+    };
+    for (series, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)] {
+        let due = middles.iter().zip(&seconds).filter(|(_, (_, latencies, _))| !latencies.is_empty());
+        let expected = due.map(|(at, (_, latencies, _))| (*at, percentile(latencies, share)));
+        near(&over_time(marks, &format!("Latency, phase {phase}"), series), expected.collect());
+    }
+    let throughput = format!("Throughput, phase {phase}");
+    let speed = |(from, (end, _, rows)): (usize, &(f64, Vec<f64>, f64))| (rows / (end - from as f64)).round();
+    let committed = middles.iter().copied().zip(seconds.iter().enumerate().map(speed)).collect();
+    near(&over_time(marks, &throughput, "committed"), committed);
+    let end = seconds.last().unwrap().0;
+    near(&over_time(marks, &throughput, "offered"), vec![(0.0, 2000.0), (end, 2000.0)]);
+    let most = "
+        SELECT greatest(floor(max(b.latency_ms) / 1000 * 2000), (
+            SELECT max(m.backlog_rows) FROM millrace.moment m, millrace.sessions($1) s
+            WHERE m.run = $1 AND m.at BETWEEN s.begun AND s.ended
+        ))::float8 FROM stream_batches b WHERE b.run = $1";
+    let most: f64 = client.query_one(most, &[&run]).unwrap().get(0);
+    let backlog = over_time(marks, &format!("Backlog, phase {phase}"), "largest backlog");
+    assert_eq!(backlog.iter().map(|(_, rows)| *rows).fold(0.0, f64::max), most, "{phase}");
+}
+
+#[test]
+fn a_paced_benchmark_reports_how_late_rows_were() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let folder = scratch(&cluster);
+    let place = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let bench = [
+        "bench",
+        "--rate",
+        "2000",
+        "--duration",
+        "2 s",
+        "--batch-rows",
+        "100",
+        "--readers",
+        "1",
+        "--phase",
+        "noindex",
+        "--variants",
+        "heap,heap_unlogged",
+        "--yes",
+        "--output",
+    ];
+    let Output { status, stdout, stderr } =
+        on(&cluster, &[&bench[..], &[&place("now")]].concat()).output().unwrap();
+    let (printed, said) = (text(&stdout), text(&stderr));
+    assert!(status.success(), "{said}");
+    let announced = "4 tables of rows of cdr without end in batches of 100, 2000 rows per second, for 2 s (heap, heap_unlogged; phases: noindex, noindex_read)";
+    assert!(said.contains(announced), "{said}");
+    assert!(printed.contains("Latency\n") && printed.contains("Readers\n"), "{printed}");
+
+    let page = fs::read_to_string(folder.join("now/report.html")).unwrap();
+    let marks = marks(&page);
+    for phase in ["noindex", "noindex_read"] {
+        assert_course(&mut client, &marks, phase);
+        for title in ["Latency", "Backlog", "Throughput"] {
+            assert!(page.contains(&format!("<figcaption>{title}, phase {phase}<small>")), "{title} {phase}");
+        }
+    }
+    // Each query that was run while rows came has a curve, in no point above its longest time.
+    let read = client
+        .query("SELECT query, variant, max_ms::float8 FROM stream_readers('bench') WHERE streaming", &[])
+        .unwrap();
+    assert!(!read.is_empty());
+    for row in &read {
+        let title = format!("Readers' p99 of {}, phase noindex_read", row.get::<_, &str>(0));
+        let points = over_time(&marks, &title, row.get(1));
+        let most = points.iter().map(|(_, ms)| *ms).fold(0.0, f64::max);
+        // The table rounds to microseconds.
+        assert!(most > 0.0 && most <= row.get::<_, f64>(2) + 0.001, "{title}: {points:?}");
+    }
+    assert!(marks.keys().any(|(chart, ..)| chart == "Readers with the stream and alone, phase noindex_read"));
+
+    let summary = fs::read_to_string(folder.join("now/summary.md")).unwrap();
+    let latency = rows(
+        &mut client,
+        "SELECT split_part(name, '/', 2), rate, rows_per_second, p50_ms, p95_ms, p99_ms, p999_ms, max_ms, backlog_rows_max,
+                gap_seconds, CASE WHEN sustained THEN 'yes' ELSE 'NO' END
+         FROM stream_latency('bench')",
+    );
+    assert_same_rows(&markdown_rows(&summary, "Latency"), &latency);
+    let readers = rows(
+        &mut client,
+        "SELECT 'noindex_read', query, variant, s.count, s.p50_ms, s.p99_ms, s.max_ms, a.count, a.p50_ms, a.p99_ms, a.max_ms,
+                s.fresh_p50_ms, s.fresh_p99_ms, s.fresh_max_ms
+         FROM (SELECT * FROM stream_readers('bench') WHERE streaming) s
+         FULL JOIN (SELECT * FROM stream_readers('bench') WHERE NOT streaming) a USING (query, variant)
+         ORDER BY variant, query",
+    );
+    let mut found = markdown_rows(&summary, "Readers");
+    found.sort_by_key(|row| (row[2].clone(), row[1].clone()));
+    assert_same_rows(&found, &readers);
+    let gates = markdown_rows(&summary, "Gates");
+    for gate in ["rate", "latency"] {
+        let variants = gates.iter().filter(|row| row[0] == gate).map(|row| row[2].trim()).collect::<Vec<_>>();
+        assert_eq!(variants, ["", ""], "one for each phase: {gates:?}");
+    }
+
+    let metrics = fs::read_to_string(folder.join("now/metrics.csv")).unwrap();
+    let p99 = "SELECT name, p99_ms::float8, sustained::int FROM stream_latency('bench')";
+    for row in client.query(p99, &[]).unwrap() {
+        let (run, p99, sustained): (String, f64, i32) = (row.get(0), row.get(1), row.get(2));
+        for line in [format!("p99_ms,{p99}"), format!("sustained,{sustained}"), "rate,2000".to_owned()] {
+            let of_run = metrics.lines().filter(|text| text.starts_with(&format!("{run},")));
+            assert_eq!(of_run.filter(|text| text.ends_with(&format!(",{line}"))).count(), 1, "{run} {line}");
+        }
+    }
+    let earlier = place("now/metrics.csv");
+    let again =
+        ["report", "bench", "--against", &earlier, "--max-slowdown", "0", "--output", &place("again")];
+    succeed(on(&cluster, &again));
+    let summary = fs::read_to_string(folder.join("again/summary.md")).unwrap();
+    let compared = markdown_rows(&summary, "Latency against the earlier report");
+    let of: Vec<[&str; 3]> =
+        compared.iter().map(|row| [&row[0], &row[1], &row[4]].map(|cell| cell.trim())).collect();
+    assert_eq!(
+        of,
+        [
+            ["noindex", "p99 ms", "1.000"],
+            ["noindex", "rows/s", "1.000"],
+            ["noindex_read", "p99 ms", "1.000"],
+            ["noindex_read", "rows/s", "1.000"]
+        ]
+    );
+    assert!(!markdown_rows(&summary, "Readers against the earlier report").is_empty());
+}
+
+#[test]
+fn a_run_without_end_is_shown_and_stopped() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    let bench = [
+        "bench",
+        "--rows",
+        "unlimited",
+        "--rate",
+        "5000",
+        "--batch-rows",
+        "100",
+        "--phase",
+        "noindex",
+        "--variants",
+        "heap",
+        "--yes",
+    ];
+    let mut terminal = on_a_terminal(&cluster, &bench);
+    let shown = read_until(&mut terminal, " ms so far");
+    assert!(
+        shown.contains("rows of cdr without end in batches of 100, 5000 rows per second (heap;"),
+        "{shown}"
+    );
+    assert!(shown.contains("bench.heap_noindex") && shown.contains(" rows/s"), "{shown}");
+    std::io::Write::write_all(terminal.stdin.as_mut().unwrap(), b"\x03").unwrap();
+    let said = read_until(&mut terminal, "HINT:  Resume with: ");
+    assert_eq!(terminal.wait().unwrap().code(), Some(130), "{said}");
+    let state = client.query_one("SELECT state, batches_done, batches FROM stream_progress", &[]).unwrap();
+    let (done, batches): (i64, Option<i64>) = (state.get(1), state.get(2));
+    assert_eq!((state.get(0), batches), ("interrupted", None));
+    assert!(
+        said.contains("stopping after this batch") && said.contains(&format!("{done} batches are there")),
+        "{said}"
+    );
+
+    let folder = scratch(&cluster);
+    succeed(on(&cluster, &["report", "bench", "--output", folder.to_str().unwrap()]));
+    let summary = fs::read_to_string(folder.join("summary.md")).unwrap();
+    assert!(summary.contains(&format!("- State: bench/noindex: interrupted, {done} batches\n")), "{summary}");
+    assert_eq!(markdown_rows(&summary, "Latency").len(), 1);
+}
+
+#[test]
+fn a_search_prints_its_steps_and_is_gone_on_with() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    // It takes three steps at least: one that is sustained, one that is not, and one between them.
+    let search = [
+        "rate",
+        "--start-rate",
+        "100000",
+        "--seconds",
+        "1",
+        "--tolerance",
+        "0.5",
+        "--phase",
+        "noindex",
+        "--variants",
+        "heap",
+        "--yes",
+    ];
+    let child = on(&cluster, &search).spawn().unwrap();
+    wait_until("a step", || one(&mut client, "SELECT count(*) > 0 FROM stream_rate_steps"));
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(
+        said.contains(
+            "steps of 1 s from 100000 rows of cdr per second on, p99 at most 1 s (heap; phases: noindex)"
+        ),
+        "{said}"
+    );
+    assert!(said.contains("millrace: interrupted\nHINT:  Resume with: "), "{said}");
+    let before: i64 = one(&mut client, "SELECT count(*) FROM stream_rate_steps");
+    assert!(!one::<bool>(&mut client, "SELECT done FROM stream_rates"), "it was interrupted in the middle");
+
+    let printed = succeed(on(&cluster, &search));
+    let lines: Vec<Vec<String>> = printed
+        .lines()
+        .map(|line| line.split_whitespace().map(|cell| cell.replace(',', "")).collect())
+        .collect();
+    let steps = rows(
+        &mut client,
+        "SELECT phase, variant, step, rate, rows_per_second, p50_ms, p99_ms, max_ms, CASE WHEN sustained THEN 'yes' ELSE 'no' END
+         FROM stream_rate_steps ORDER BY step",
+    );
+    assert!(steps.len() as i64 > before, "{steps:?}");
+    assert_same_rows(&lines[1..=steps.len()], &steps);
+    let rates = rows(
+        &mut client,
+        "SELECT r.phase, r.variant, r.rows_per_second, p50_ms, p99_ms, too_high, steps
+         FROM stream_rates r JOIN stream_rate_steps s ON s.rate = r.rows_per_second WHERE done",
+    );
+    assert_same_rows(&lines[lines.len() - 1..], &rates);
+    assert_eq!(lines.len(), 1 + steps.len() + 5, "names, steps, and a table of one line: {printed}");
+}
+
 /// A folder for temporary servers, which must be empty again when the program ends.
 fn temporary(cluster: &Cluster) -> PathBuf {
     let folder = std::env::temp_dir()
@@ -746,6 +1037,7 @@ fn what_is_refused_starts_no_server() {
     };
     for arguments in [
         &["bench"][..],
+        &["rate"],
         &["tpch", "power"],
         &["tpch", "power", "--sf", "0.01"],
         &["tpcds", "throughput", "--sf", "0.01"],

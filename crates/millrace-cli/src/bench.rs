@@ -7,11 +7,13 @@ use crate::report::Report;
 use crate::{interrupt, output, report};
 use clap::ValueEnum;
 use postgres::Client;
+use postgres::types::ToSql;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Phase {
+pub enum Phase {
     /// Tables without indexes
     Noindex,
     /// Tables with their indexes
@@ -21,7 +23,7 @@ enum Phase {
 }
 
 impl Phase {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Noindex => "noindex",
             Self::Index => "index",
@@ -29,11 +31,39 @@ impl Phase {
         }
     }
 
-    fn phases(self) -> &'static [&'static str] {
-        match self {
+    /// What the server calls the phases: with readers each is there twice, without and with them.
+    pub fn phases(self, readers: bool) -> Vec<String> {
+        let names: &[&str] = match self {
             Self::Noindex => &["noindex"],
             Self::Index => &["index"],
             Self::Both => &["noindex", "index"],
+        };
+        let reading: &[&str] = if readers { &["", "_read"] } else { &[""] };
+        names.iter().flat_map(|name| reading.iter().map(move |end| format!("{name}{end}"))).collect()
+    }
+}
+
+/// Rows of a table; `None` is without end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rows(Option<i64>);
+
+impl Rows {
+    /// As in SQL; where time ends a run, that many would end it earlier.
+    fn unless_given(timed: bool) -> Self {
+        Self((!timed).then_some(1_000_000))
+    }
+}
+
+impl FromStr for Rows {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text {
+            "unlimited" => Ok(Self(None)),
+            _ => match text.parse() {
+                Ok(rows) if rows > 0 => Ok(Self(Some(rows))),
+                _ => Err("give a number of rows from 1 on, or unlimited"),
+            },
         }
     }
 }
@@ -46,9 +76,18 @@ pub struct Arguments {
     /// What to load: cdr (call records) or iot (sensor readings)
     #[arg(long, default_value = "cdr")]
     source: String,
-    /// Rows per table
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..))]
-    rows: i64,
+    /// Rows per table, or unlimited; 1000000 if not given, and unlimited with --duration
+    #[arg(long)]
+    rows: Option<Rows>,
+    /// Rows per second that come whether the tables keep up or not; as fast as they can be stored if not given
+    #[arg(long, value_name = "ROWS")]
+    rate: Option<f64>,
+    /// How long each phase lasts, such as '10 min'; until all rows are there if not given
+    #[arg(long, value_name = "INTERVAL")]
+    duration: Option<String>,
+    /// Processes that run the benchmark's queries meanwhile; each phase is then there twice, without and with them
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=100))]
+    readers: i32,
     /// Rows per batch
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(i32).range(1..))]
     batch_rows: i32,
@@ -125,8 +164,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.yes && !output::confirm("Continue?")? {
         return Err(Error::failed("nothing was done", ""));
     }
-    let runs: Vec<String> =
-        arguments.phase.phases().iter().map(|phase| format!("{}/{phase}", arguments.run)).collect();
+    let phases = arguments.phases();
+    let runs: Vec<String> = phases.iter().map(|phase| format!("{}/{phase}", arguments.run)).collect();
     interrupt::be_gentle();
     let mut stopping = false;
     let followed = progress::follow(
@@ -164,6 +203,27 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
+/// The variants that the server has, of those named or of all; says which it has not.
+pub fn usable_variants(
+    client: &mut Client,
+    source: &str,
+    named: Option<&Vec<String>>,
+) -> Result<Vec<String>> {
+    let query = "
+        SELECT name, skipped FROM stream_variants
+        WHERE (source IS NULL OR source = $1) AND (owner IS NULL OR owner = current_user) AND ($2::text[] IS NULL OR name = ANY ($2))
+        ORDER BY position, name";
+    let mut usable = Vec::new();
+    for row in client.query(query, &[&source, &named])? {
+        let (name, skipped): (String, Option<String>) = (row.get(0), row.get(1));
+        match skipped {
+            Some(why) => output::note(&format!("{name} is skipped: {why}")),
+            None => usable.push(name),
+        }
+    }
+    Ok(usable)
+}
+
 /// Lets the batch in flight be finished; where none is, nothing is lost by cancelling.
 fn stop(observer: &mut Client, display: &Display, loads: &[Load]) -> Result<()> {
     match loads.iter().find(|load| load.state == "running") {
@@ -179,55 +239,70 @@ fn stop(observer: &mut Client, display: &Display, loads: &[Load]) -> Result<()> 
 }
 
 impl Arguments {
+    fn phases(&self) -> Vec<String> {
+        self.phase.phases(self.readers > 0)
+    }
+
+    fn rows(&self) -> Rows {
+        self.rows.unwrap_or_else(|| Rows::unless_given(self.duration.is_some()))
+    }
+
     /// Says what will be created.
     fn announce(&self, server: &Server, client: &mut Client) -> Result<()> {
+        let load = self.load(client)?;
+        let tables = usable_variants(client, &self.source, self.variants.as_ref())?;
+        let place = if server.is_temporary() { "on a temporary server, " } else { "" };
+        output::note(&format!(
+            "benchmark \"{}\": {place}in schema {}, {} tables of {load} ({}; phases: {})",
+            self.run,
+            self.schema,
+            tables.len() * self.phases().len(),
+            tables.join(", "),
+            self.phases().join(", "),
+        ));
+        Ok(())
+    }
+
+    /// What each table gets, in words.
+    fn load(&self, client: &mut Client) -> Result<String> {
+        let rows = match self.rows().0 {
+            Some(rows) => {
+                let batches = output::grouped(self.batches(client, rows)?);
+                format!("{} rows of {} in {batches} batches each", output::grouped(rows), self.source)
+            }
+            None => {
+                let batch = output::grouped(self.batch_rows.into());
+                format!("rows of {} without end in batches of {batch}", self.source)
+            }
+        };
+        let rate = self.rate.map(|rate| format!(", {rate} rows per second"));
+        let duration = self.duration.as_ref().map(|duration| format!(", for {duration}"));
+        Ok([Some(rows), rate, duration].into_iter().flatten().collect())
+    }
+
+    /// How many batches these rows are; those of rows without end cannot be counted.
+    fn batches(&self, client: &mut Client, rows: i64) -> Result<i64> {
         let plan = format!(
             "SELECT count(*) FROM stream_plan($1, rows => $2, batch_rows => $3, options => {})",
             options("$4", "$5")
         );
-        let batches: i64 = client
-            .query_one(
-                plan.as_str(),
-                &[&self.source, &self.rows, &self.batch_rows, &self.options, &self.profile],
-            )?
-            .get(0);
-        let variants = "SELECT name, skipped FROM stream_variants
-                        WHERE (source IS NULL OR source = $1) AND (owner IS NULL OR owner = current_user) AND ($2::text[] IS NULL OR name = ANY ($2))
-                        ORDER BY position, name";
-        let mut tables = Vec::new();
-        for row in client.query(variants, &[&self.source, &self.variants])? {
-            let (name, skipped): (String, Option<String>) = (row.get(0), row.get(1));
-            match skipped {
-                Some(why) => output::note(&format!("{name} is skipped: {why}")),
-                None => tables.push(name),
-            }
-        }
-        let place = if server.is_temporary() { "on a temporary server, " } else { "" };
-        output::note(&format!(
-            "benchmark \"{}\": {place}in schema {}, {} tables of {} rows of {} in {} batches each ({}; phases: {})",
-            self.run,
-            self.schema,
-            tables.len() * self.phase.phases().len(),
-            output::grouped(self.rows),
-            self.source,
-            output::grouped(batches),
-            tables.join(", "),
-            self.phase.phases().join(", "),
-        ));
-        Ok(())
+        let arguments: &[&(dyn ToSql + Sync)] =
+            &[&self.source, &rows, &self.batch_rows, &self.options, &self.profile];
+        Ok(client.query_one(plan.as_str(), arguments)?.get(0))
     }
 
     fn call(&self, session: &mut Client) -> Result<()> {
         let call = format!(
             "CALL stream_bench(source => $1, rows => $2, batch_rows => $3, variants => $4, phase => $5,
-                        schema => $6, workers => $7, analyze_every => $8, run => $9, options => {})",
-            options("$10", "$11")
+                        schema => $6, workers => $7, analyze_every => $8, run => $9, rate => $10,
+                        duration => $11::text::interval, readers => $12, options => {})",
+            options("$13", "$14")
         );
         session.execute(
             call.as_str(),
             &[
                 &self.source,
-                &self.rows,
+                &self.rows().0,
                 &self.batch_rows,
                 &self.variants,
                 &self.phase.name(),
@@ -235,6 +310,9 @@ impl Arguments {
                 &self.workers,
                 &self.analyze_every,
                 &self.run,
+                &self.rate,
+                &self.duration,
+                &self.readers,
                 &self.options,
                 &self.profile,
             ],
@@ -247,7 +325,8 @@ impl Arguments {
         let loads = server.observer().and_then(|mut observer| progress::loads(&mut observer, runs));
         for run in runs {
             if let Some(load) = loads.iter().flatten().find(|load| load.run == *run) {
-                output::note(&format!("{run}: {} of {} batches are there", load.batches_done, load.batches));
+                let of = load.batches.map(|batches| format!(" of {batches}")).unwrap_or_default();
+                output::note(&format!("{run}: {}{of} batches are there", load.batches_done));
             }
         }
         let hint = if server.is_temporary() {
@@ -262,6 +341,23 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_a_number_or_without_end() {
+        assert_eq!("unlimited".parse(), Ok(Rows(None)));
+        assert_eq!("20000".parse(), Ok(Rows(Some(20_000))));
+        for text in ["0", "-1", "many", "", "1.5"] {
+            assert!(text.parse::<Rows>().is_err(), "{text}");
+        }
+        assert_eq!([false, true].map(Rows::unless_given), [Rows(Some(1_000_000)), Rows(None)]);
+    }
+
+    #[test]
+    fn with_readers_each_phase_is_there_twice() {
+        assert_eq!(Phase::Both.phases(false), ["noindex", "index"]);
+        assert_eq!(Phase::Both.phases(true), ["noindex", "noindex_read", "index", "index_read"]);
+        assert_eq!(Phase::Index.phases(true), ["index", "index_read"]);
+    }
 
     #[test]
     fn profiles_become_json() {

@@ -2,7 +2,11 @@
 //! for readers, in a title. Series differ in colour (Okabe and Ito's, told apart by the colour-blind) and lines also
 //! in their dashes.
 
+mod time;
+
 use maud::{Markup, html};
+
+pub use time::{Cause, Curve, Event, Moment, OverTime, Session, Timeline};
 
 const COLOURS: [&str; 8] =
     ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F"];
@@ -42,6 +46,7 @@ const NARROW: Rows = Rows { bar: 13.0, thickness: 12.0, gap: 4.0, class: "narrow
 /// What a number counts, and so how it is written.
 #[derive(Clone, Copy)]
 pub enum Unit {
+    Rows,
     RowsPerSecond,
     Bytes,
     Seconds,
@@ -52,15 +57,20 @@ pub enum Unit {
 impl Unit {
     /// What an axis is to say, where its labels do not.
     fn name(self) -> &'static str {
-        if matches!(self, Self::RowsPerSecond) { "rows/s" } else { "" }
+        match self {
+            Self::Rows => "rows",
+            Self::RowsPerSecond => "rows/s",
+            _ => "",
+        }
     }
 
     /// The number with its unit, short.
     fn label(self, value: f64) -> String {
         match self {
-            Self::RowsPerSecond => scaled(value, 1000.0, &["", "K", "M", "G"]),
+            Self::Rows | Self::RowsPerSecond => scaled(value, 1000.0, &["", "K", "M", "G"]),
             Self::Bytes => scaled(value, 1024.0, &[" B", " KiB", " MiB", " GiB", " TiB"]),
             Self::Seconds => format!("{} s", rounded(value)),
+            Self::Milliseconds if value >= 10_000.0 => Self::Seconds.label(value / 1000.0),
             Self::Milliseconds => format!("{} ms", rounded(value)),
             Self::Times => format!("{} ×", rounded(value)),
         }
@@ -123,6 +133,20 @@ impl Axis {
         let first = least.log10().ceil() as i32 - 1;
         let last = most.log10().ceil() as i32;
         Self { ticks: (first..=last).map(|power| 10f64.powi(power)).collect(), is_logarithmic: true }
+    }
+
+    /// By powers of ten, no further than the values reach but for the next 1, 2 or 5; of few powers with those in between.
+    fn snug(least: f64, most: f64) -> Self {
+        let (first, last) = (least.log10().floor() as i32, most.log10().ceil() as i32);
+        let steps = (first - 1..=last)
+            .flat_map(|power| [1.0, 2.0, 5.0].map(|factor| (factor, factor * 10f64.powi(power))));
+        let steps: Vec<(f64, f64)> = steps.collect();
+        let begin = steps.iter().rposition(|(_, step)| *step < least).unwrap_or_default();
+        let end = steps.iter().position(|(_, step)| *step >= most).unwrap_or(steps.len() - 1).max(begin + 1);
+        let is_shown =
+            |place: usize| place == begin || place == end || steps[place].0 == 1.0 || end - begin < 10;
+        let ticks = (begin..=end).filter(|place| is_shown(*place)).map(|place| steps[place].1).collect();
+        Self { ticks, is_logarithmic: true }
     }
 
     /// Where a value is: 0 at the axis' beginning, 1 at its end.
@@ -369,7 +393,7 @@ mod tests {
     }
 
     /// What elements that begin with a text have of these attributes.
-    fn numbers<'a, const N: usize>(
+    pub fn numbers<'a, const N: usize>(
         svg: &'a str,
         element: &'a str,
         names: [&'a str; N],
@@ -423,6 +447,25 @@ mod tests {
         assert!(!many(1.01).axis().is_logarithmic, "they are close");
         let few = Bars { groups: many(1.5).groups.split_off(99 - MANY), ..many(1.5) };
         assert!(!few.axis().is_logarithmic && few.rows().class.is_empty());
+    }
+
+    #[test]
+    fn a_snug_axis_reaches_no_further_than_it_has_to() {
+        let labels = |least, most| -> Vec<String> {
+            Axis::snug(least, most).ticks.into_iter().map(|tick| Unit::Milliseconds.label(tick)).collect()
+        };
+        assert_eq!(labels(7.0, 152.0), ["5 ms", "10 ms", "20 ms", "50 ms", "100 ms", "200 ms"]);
+        assert_eq!(labels(20.0, 11_675.0), ["10 ms", "100 ms", "1000 ms", "10 s", "20 s"]);
+        assert_eq!(labels(10.0, 10.0), ["5 ms", "10 ms"]);
+        for (least, most) in [(0.001, 0.001), (0.03, 7e6), (4.999, 5.001), (1e-9, 1e12)] {
+            let axis = Axis::snug(least, most);
+            let [from, to] = [least, most].map(|value| axis.place(value));
+            assert!(
+                from > 0.0 && to <= 1.0 + 1e-9 && axis.ticks.len() >= 2,
+                "{least} {most}: {:?}",
+                axis.ticks
+            );
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ const VARIABLES: [&str; 6] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDAT
 
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Connection")]
+// Its group would have the name of that of the command that it is part of.
+#[group(skip)]
 pub struct Arguments {
     /// Host name, address, or folder of the socket; several with commas between them
     #[arg(long, short = 'h', value_name = "HOST")]

@@ -13,6 +13,7 @@ mod export;
 mod interrupt;
 mod output;
 mod progress;
+mod rate;
 mod report;
 mod tpc;
 
@@ -47,6 +48,9 @@ enum Command {
     /// Streams the same batches into tables of several kinds and compares them
     #[command(after_help = AFTER_HELP)]
     Bench(bench::Arguments),
+    /// Searches the highest rate of rows per second that each kind of table sustains
+    #[command(after_help = AFTER_HELP)]
+    Rate(rate::Arguments),
     /// Loads TPC-H's tables and measures: 22 queries with refresh functions, in one session or in several streams
     #[command(after_help = AFTER_HELP)]
     Tpch(tpc::Arguments),
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
     let result = interrupt::install().and_then(|()| match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Rate(arguments) => rate::run(&arguments),
         Command::Tpch(arguments) => tpc::run(&tpc::TPC_H, &arguments),
         Command::Tpcds(arguments) => tpc::run(&tpc::TPC_DS, &arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -1,22 +1,29 @@
 //! The progress of runs, live: a bar per table on a terminal, plain lines elsewhere.
 
+mod pace;
+
 use crate::connection::Server;
 use crate::error::{Error, Result};
 use crate::{interrupt, output};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use millrace_progress::Progress;
+use pace::Pace;
 use postgres::Client;
 use std::collections::HashMap;
 use std::env;
 use std::io::{IsTerminal, stderr};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often progress is asked for.
 const TICK: Duration = Duration::from_millis(250);
+/// How many times as long as it took to be told the next question waits, at least: ledgers get long.
+const PATIENCE: u32 = 4;
 /// Without bars, a run prints a line each time it has advanced by this percentage.
-const STEP: i64 = 10;
+const PERCENT: i64 = 10;
+/// A run whose end is not known prints one each time it has gone on for so many seconds.
+const SECONDS: u64 = 10;
 
 /// How far a run is in one of its tables.
 pub struct Load {
@@ -24,30 +31,49 @@ pub struct Load {
     /// `done`, `running` or `interrupted`.
     pub state: String,
     pub batches_done: i64,
-    pub batches: i64,
+    /// None as long as time or somebody is to end the run.
+    pub batches: Option<i64>,
     target: String,
     rows: i64,
-    rows_total: i64,
-    /// By the time that inserting took.
+    rows_total: Option<i64>,
+    /// By the time that inserting took; where rows come at a rate, by the time that went by.
     rows_per_second: Option<f64>,
     /// Seconds; of the run, as its tables are loaded together.
     eta: Option<f64>,
+    /// Rows per second that come, if they come at a rate.
+    rate: Option<f64>,
+}
+
+/// When to print the next line of a run. What has no end yet comes before every percentage.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Step {
+    Seconds(u64),
+    Percent(i64),
 }
 
 impl Load {
-    fn percent(&self) -> i64 {
-        100 * self.rows / self.rows_total.max(self.rows).max(1)
+    fn step(&self, elapsed: Duration) -> Step {
+        match self.rows_total {
+            Some(total) => Step::Percent(100 * self.rows / total.max(self.rows).max(1) / PERCENT),
+            None => Step::Seconds(elapsed.as_secs() / SECONDS),
+        }
     }
 
     /// Share of the run's batches that are committed, in percent.
     pub fn batches_percent(&self) -> i64 {
-        100 * self.batches_done / self.batches.max(1)
+        self.batches.map_or(0, |batches| 100 * self.batches_done / batches.max(1))
     }
 
     fn figures(&self) -> String {
+        let Some(total) = self.rows_total else {
+            let speed = self
+                .rows_per_second
+                .map(|speed| format!(", {} rows/s", output::grouped(speed.round() as i64)));
+            return format!("{} rows{}", output::grouped(self.rows), speed.unwrap_or_default());
+        };
         let progress = Progress {
             done: self.rows.unsigned_abs(),
-            total: self.rows_total.unsigned_abs(),
+            total: total.unsigned_abs(),
             per_second: self.rows_per_second,
             eta: self.eta.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         };
@@ -63,14 +89,16 @@ impl Load {
 pub fn loads(client: &mut Client, runs: &[String]) -> Result<Vec<Load>> {
     let query = "
         SELECT p.run, p.state, p.batches_done, p.batches, t.target, coalesce(b.rows, 0)::bigint, p.rows_total,
-               b.rows_per_second, extract(epoch FROM p.eta)::float8
+               CASE WHEN r.rate IS NULL THEN b.rows_per_second ELSE p.rows_per_second END,
+               extract(epoch FROM p.eta)::float8, r.rate
         FROM stream_progress p
+        JOIN millrace.run r ON r.name = p.run
         CROSS JOIN LATERAL unnest(p.targets) WITH ORDINALITY AS t (target, position)
         LEFT JOIN (
             SELECT run, target, sum(rows) AS rows,
                    (1000 * sum(rows) / nullif(sum(insert_ms), 0))::float8 AS rows_per_second
-            FROM stream_batches WHERE run = ANY ($1) GROUP BY run, target
-        ) b ON b.run = p.run AND b.target = t.target
+            FROM millrace.batches WHERE run = ANY ($1) GROUP BY run, target
+        ) b ON b.run = p.run AND b.target = t.position
         WHERE p.run = ANY ($1)
         ORDER BY p.started, p.run, t.position";
     let rows = client.query(query, &[&runs])?;
@@ -84,6 +112,7 @@ pub fn loads(client: &mut Client, runs: &[String]) -> Result<Vec<Load>> {
         rows_total: row.get(6),
         rows_per_second: row.get(7),
         eta: row.get(8),
+        rate: row.get(9),
     };
     Ok(rows.iter().map(load).collect())
 }
@@ -158,27 +187,54 @@ fn set_style(bar: &ProgressBar, template: &str) {
 /// What has been shown of the runs so far.
 struct Shown {
     display: Display,
+    begun: Instant,
+    /// By run and table; a run's own has no table.
     bars: HashMap<(String, String), ProgressBar>,
-    /// The percentage last shown, by run, and the one when this command began.
-    told: HashMap<String, i64>,
+    /// What was last printed, by run, or was there when this command began.
+    told: HashMap<String, Step>,
+    paces: HashMap<String, Pace>,
 }
 
 impl Shown {
-    fn update(&mut self, loads: &[Load]) {
+    fn new(display: &Display) -> Self {
+        Self {
+            display: display.clone(),
+            begun: Instant::now(),
+            bars: HashMap::new(),
+            told: HashMap::new(),
+            paces: HashMap::new(),
+        }
+    }
+
+    fn update(&mut self, client: &mut Client, loads: &[Load]) -> Result<()> {
+        for (run, rate) in paced(loads) {
+            if !self.paces.contains_key(run) {
+                self.paces.extend(Pace::new(run, rate).map(|pace| (run.to_owned(), pace)));
+            }
+            self.paces.get_mut(run).map_or(Ok(()), |pace| pace.look(client))?;
+        }
         match self.display.bars.clone() {
-            Some(bars) => loads.iter().for_each(|load| self.draw(&bars, load)),
+            Some(bars) => {
+                loads.iter().for_each(|load| self.draw(&bars, load));
+                paced(loads).for_each(|(run, _)| self.draw_pace(&bars, run));
+            }
             None => self.tell(loads),
         }
+        Ok(())
     }
 
     fn draw(&mut self, bars: &MultiProgress, load: &Load) {
         let bar = self.bars.entry((load.run.clone(), load.target.clone())).or_insert_with(|| {
-            let bar = bars.add(ProgressBar::new(load.rows_total.unsigned_abs()));
+            let bar = bars.add(ProgressBar::new(0));
             bar.set_prefix(load.target.clone());
-            set_style(&bar, "{prefix:28!} {bar:24.blue/dim} {msg}");
             bar
         });
-        bar.set_length(load.rows_total.max(load.rows).unsigned_abs());
+        let style = match load.rows_total {
+            Some(_) => "{prefix:28!} {bar:24.blue/dim} {msg}",
+            None => "{prefix:28!} {msg}",
+        };
+        set_style(bar, style);
+        bar.set_length(load.rows_total.unwrap_or_default().max(load.rows).unsigned_abs());
         bar.set_position(load.rows.unsigned_abs());
         bar.set_message(load.figures());
         if load.is_done() && !bar.is_finished() {
@@ -186,18 +242,39 @@ impl Shown {
         }
     }
 
+    /// A line below a run's tables: how late they are; short, as terminals have 80 columns.
+    fn draw_pace(&mut self, bars: &MultiProgress, run: &str) {
+        let bar = self.bars.entry((run.to_owned(), String::new())).or_insert_with(|| {
+            let bar = bars.add(ProgressBar::new(0));
+            bar.set_prefix(run.to_owned());
+            set_style(&bar, "{prefix}: {msg}");
+            bar
+        });
+        bar.set_message(self.paces.get(run).map(Pace::figures).unwrap_or_default());
+    }
+
     /// A line per run, of its first table, each time another tenth is there.
     fn tell(&mut self, loads: &[Load]) {
         let mut last = "";
         for load in loads.iter().filter(|load| std::mem::replace(&mut last, &load.run) != load.run) {
-            let step = load.percent() / STEP;
+            let step = load.step(self.begun.elapsed());
             let told = self.told.insert(load.run.clone(), step);
             // A run that was done before is not shown.
             if told.is_some_and(|told| told < step) || (told.is_none() && !load.is_done()) {
-                output::note(&format!("{}: {}", load.run, load.figures()));
+                let pace = self.paces.get(&load.run).map(Pace::figures).filter(|text| !text.is_empty());
+                let pace = pace.map(|text| format!(", {text}")).unwrap_or_default();
+                output::note(&format!("{}: {}{pace}", load.run, load.figures()));
             }
         }
     }
+}
+
+/// The runs that are at work, and to which rows come at a rate.
+fn paced(loads: &[Load]) -> impl Iterator<Item = (&str, f64)> {
+    let running = loads.iter().filter(|load| load.state == "running");
+    let mut last = "";
+    let once = running.filter(move |load| std::mem::replace(&mut last, &load.run) != load.run);
+    once.filter_map(|load| Some((load.run.as_str(), load.rate?)))
 }
 
 /// Runs `call` in a session and shows the progress of the runs it works on, as seen from another session,
@@ -209,25 +286,36 @@ pub fn follow(
     call: impl FnOnce() -> Result<()> + Send,
     mut tick: impl FnMut(&mut Client, &[Load]) -> Result<()>,
 ) -> Result<()> {
+    let mut shown = Shown::new(display);
+    watch(server, call, |observer| {
+        let loads = loads(observer, runs)?;
+        shown.update(observer, &loads)?;
+        tick(observer, &loads)
+    })
+}
+
+/// Runs `call` in a session, and looks at what it does from another one again and again, the last time when it has returned.
+pub fn watch(
+    server: &Server,
+    call: impl FnOnce() -> Result<()> + Send,
+    mut observe: impl FnMut(&mut Client) -> Result<()>,
+) -> Result<()> {
     let mut observer = server.observer()?;
-    let mut shown = Shown { display: display.clone(), bars: HashMap::new(), told: HashMap::new() };
-    let mut observe = || -> Result<()> {
-        let loads = loads(&mut observer, runs)?;
-        shown.update(&loads);
-        tick(&mut observer, &loads)
-    };
     thread::scope(|scope| {
         let (done, ended) = mpsc::channel();
         scope.spawn(move || done.send(call()));
         // If the run cannot be watched any more, it is ended rather than left to run unseen.
         let mut blind = None;
+        let mut wait = TICK;
         loop {
-            match ended.recv_timeout(TICK) {
+            match ended.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) if blind.is_none() => {
-                    if let Err(error) = observe() {
+                    let asked = Instant::now();
+                    if let Err(error) = observe(&mut observer) {
                         blind = Some(error);
                         interrupt::cancel();
                     }
+                    wait = TICK.max(PATIENCE * asked.elapsed());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -235,11 +323,56 @@ pub fn follow(
                 }
                 Ok(result) => {
                     if result.is_ok() && blind.is_none() {
-                        observe()?;
+                        observe(&mut observer)?;
                     }
                     return blind.map_or(result, Err);
                 }
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(rows: i64, rows_total: Option<i64>) -> Load {
+        Load {
+            run: "r".into(),
+            state: "running".into(),
+            batches_done: rows / 10,
+            batches: rows_total.map(|rows| rows / 10),
+            target: "t".into(),
+            rows,
+            rows_total,
+            rows_per_second: Some(1500.4),
+            eta: None,
+            rate: None,
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_has_no_percentage() {
+        assert_eq!(load(1200, None).figures(), "1,200 rows, 1,500 rows/s");
+        assert_eq!(load(1200, Some(2400)).figures(), "1,200 of 2,400 rows (50.0%), 1,500 rows/s");
+        assert_eq!([load(1200, None), load(1200, Some(2400))].map(|load| load.batches_percent()), [0, 50]);
+    }
+
+    #[test]
+    fn lines_come_by_time_and_one_at_the_end() {
+        let step = |seconds, total| load(1200, total).step(Duration::from_secs(seconds));
+        assert!(step(0, None) == step(9, None) && step(9, None) < step(10, None));
+        assert!(step(86_400, None) < step(86_400, Some(1200)), "that it has ended is told, too");
+        assert!(step(0, Some(2400)) < step(0, Some(1200)));
+    }
+
+    #[test]
+    fn only_running_runs_with_a_rate_are_paced() {
+        let mut loads = [load(1, None), load(2, None), load(3, None), load(4, None)];
+        loads[0].run = "unpaced".into();
+        loads[1].rate = Some(5.0);
+        loads[2].rate = Some(5.0);
+        loads[3] = Load { state: "done".into(), run: "before".into(), rate: Some(5.0), ..load(4, None) };
+        assert_eq!(paced(&loads).collect::<Vec<_>>(), [("r", 5.0)]);
+    }
 }

@@ -1,9 +1,11 @@
 //! `millrace report`: what a run or a benchmark found, as a page, as Markdown and as CSV.
 
 mod against;
+mod course;
 mod data;
 mod document;
 mod figures;
+mod latency;
 mod metrics;
 mod tables;
 

@@ -1,6 +1,8 @@
 //! A run or a TPC test beside an earlier one: how many times as fast each table and query is, and what of it is more than
 //! chance.
 
+mod latency;
+
 use super::document::{Figure as Chart, Kind, Table as Rows, Verdict};
 use super::metrics::{Batch, Metrics, Step, Table};
 use crate::chart::{Bars, Unit};
@@ -22,6 +24,12 @@ enum Measure {
     Batches(Table),
     /// The fastest execution but the first, in milliseconds.
     Query(Table, String),
+    /// The 99th percentile of how late a phase's batches were, in milliseconds.
+    Latency(String),
+    /// The rows of a phase that were committed of those that came, in rows per second.
+    Committed(String),
+    /// The 99th percentile of a query that readers ran while rows came, in milliseconds.
+    Reader(Table, String),
     /// A TPC test as a whole, in seconds.
     Test(String),
     /// A step of it, the mean of its sessions, in seconds.
@@ -66,10 +74,17 @@ impl Figure {
             Measure::Inserts(table) => format!("inserting into {}", named(table)),
             Measure::Batches(table) => format!("the median batch of {}", named(table)),
             Measure::Query(table, query) => format!("query {query} of {}", named(table)),
+            Measure::Latency(phase) => format!("the p99 latency{}", of_phase(phase)),
+            Measure::Committed(phase) => format!("committing{}", of_phase(phase)),
+            Measure::Reader(table, query) => format!("readers' query {query} of {}", named(table)),
             Measure::Test(test) => format!("the {test} test"),
             Measure::Step(step) => format!("{} of the {} test", step.name, step.test),
         }
     }
+}
+
+fn of_phase(phase: &str) -> String {
+    if phase.is_empty() { String::new() } else { format!(" of phase {phase}") }
 }
 
 fn named(table: &Table) -> String {
@@ -88,12 +103,17 @@ impl Comparison {
     /// Compares; or says why they cannot be.
     pub fn new(earlier: &Metrics, now: &Metrics) -> std::result::Result<Self, String> {
         let mut figures = Vec::new();
+        latency::require_same_rates(earlier, now)?;
         for (table, batches) in &now.batches {
-            if let Some(before) = earlier.batches.get(table) {
-                require_same_batches(table, before, batches)?;
-                figures.extend(speeds(table, before, batches));
-            }
+            let Some(before) = earlier.batches.get(table) else { continue };
+            let is_paced = now.paced().contains(table.phase.as_str());
+            let both =
+                is_paced.then(|| [latency::in_both(before, batches), latency::in_both(batches, before)]);
+            let [before, batches] = both.as_ref().map_or([before, batches], |both| both.each_ref());
+            require_same_batches(table, before, batches)?;
+            figures.extend(speeds(table, before, batches));
         }
+        figures.extend(latency::figures(earlier, now));
         for ((table, query), times) in &now.queries {
             if let Some(before) = earlier.queries.get(&(table.clone(), query.clone())) {
                 figures.extend(query_figure(table, query, before, times));
@@ -111,7 +131,14 @@ impl Comparison {
 
     /// Those that have rows.
     pub fn tables(&self) -> Vec<Rows> {
-        let tables = [self.speed_table(), self.query_table(), self.step_table(), self.alone_table()];
+        let tables = [
+            self.latency_table(),
+            self.reader_table(),
+            self.speed_table(),
+            self.query_table(),
+            self.step_table(),
+            self.alone_table(),
+        ];
         tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
     }
 
@@ -446,7 +473,7 @@ fn alone(earlier: &Metrics, now: &Metrics) -> Vec<(Table, String, &'static str)>
 mod tests {
     use super::*;
 
-    const HEAD: &str = "phase,variant,batch,rows,insert_ms,query,attempt,query_ms\n";
+    const HEAD: &str = "phase,variant,batch,rows,insert_ms,query,attempt,query_ms,latency_ms,measure,value\n";
 
     fn metrics(lines: &[String]) -> std::result::Result<Metrics, String> {
         Metrics::read((HEAD.to_owned() + &lines.concat()).as_bytes())
@@ -455,8 +482,8 @@ mod tests {
     /// Batches of 1000 rows that took these milliseconds, and a query that took those.
     fn run(batches: &[f64], query: &[f64]) -> std::result::Result<Metrics, String> {
         let batches =
-            (1..).zip(batches).map(|(number, time)| format!("index,heap,{number},1000,{time},,,\n"));
-        let query = (1..).zip(query).map(|(attempt, time)| format!("index,heap,,,,q,{attempt},{time}\n"));
+            (1..).zip(batches).map(|(number, time)| format!("index,heap,{number},1000,{time},,,,,,\n"));
+        let query = (1..).zip(query).map(|(attempt, time)| format!("index,heap,,,,q,{attempt},{time},,,\n"));
         metrics(&batches.chain(query).collect::<Vec<_>>())
     }
 
@@ -624,7 +651,7 @@ mod tests {
         let wrong = |text: &str| Metrics::read(text.as_bytes()).err().unwrap_or_default();
         assert_eq!(wrong("phase,variant,batch,rows,insert_ms\n"), "it has no column \"query\"");
         assert_eq!(
-            wrong(&format!("{HEAD}index,heap,1,many,1,,,\n")),
+            wrong(&format!("{HEAD}index,heap,1,many,1,,,,,,\n")),
             "line 2: rows is \"many\", which is not a number"
         );
         assert_eq!(wrong("test,step,seconds\n"), "it has no column \"session\"");

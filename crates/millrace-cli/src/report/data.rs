@@ -1,5 +1,7 @@
 //! What a report tells, read from the server.
 
+use super::course::Course;
+use super::latency::{self, Latency, Reader};
 use crate::error::{Error, Result};
 use postgres::{Client, Row};
 
@@ -16,6 +18,11 @@ pub struct Report {
     pub targets: Vec<Target>,
     pub gates: Vec<Gate>,
     pub queries: Vec<Query>,
+    /// Of the runs to which rows came at a rate.
+    pub latencies: Vec<Latency>,
+    pub readers: Vec<Reader>,
+    /// Of the runs whose course is known, in the order of their phases.
+    pub courses: Vec<Course>,
     /// Variants the server could not have, and why.
     pub skipped: Vec<(String, String)>,
 }
@@ -79,10 +86,14 @@ impl Report {
     pub fn read(client: &mut Client, run: &str) -> Result<Self> {
         let runs = runs_of(client, run)?;
         let is_bench = runs.iter().any(|name| name != run);
+        let targets = targets(client, run)?;
         Ok(Self {
             run: run.to_owned(),
             facts: facts(client, &runs)?,
-            targets: targets(client, run)?,
+            latencies: latency::latencies(client, run)?,
+            readers: latency::readers(client, run)?,
+            courses: courses(client, run, &targets)?,
+            targets,
             gates: if is_bench { gates(client, run)? } else { Vec::new() },
             queries: queries(client, run)?,
             skipped: skipped(client, run)?,
@@ -107,10 +118,26 @@ pub fn runs_of(client: &mut Client, run: &str) -> Result<Vec<String>> {
     Ok(runs)
 }
 
+/// The phase that a run is of, if it is that of a benchmark.
+pub fn phase_of<'a>(bench: &str, run: &'a str) -> Option<&'a str> {
+    run.strip_prefix(bench)?.strip_prefix('/')
+}
+
+fn courses(client: &mut Client, run: &str, targets: &[Target]) -> Result<Vec<Course>> {
+    let mut phases: Vec<Option<String>> = targets.iter().map(|target| target.phase.clone()).collect();
+    phases.dedup();
+    let mut courses = Vec::new();
+    for phase in phases {
+        let name = phase.as_ref().map_or_else(|| run.to_owned(), |phase| format!("{run}/{phase}"));
+        courses.extend(Course::read(client, &name, phase)?);
+    }
+    Ok(courses)
+}
+
 fn facts(client: &mut Client, runs: &[String]) -> Result<Vec<(&'static str, String)>> {
     let query = "
         SELECT string_agg(DISTINCT source, ', '), string_agg(DISTINCT options::text, ', '),
-               string_agg(run || ': ' || state || ', ' || batches_done || ' of ' || batches || ' batches', '; ' ORDER BY run),
+               string_agg(run || ': ' || state || ', ' || batches_done || coalesce(' of ' || batches, '') || ' batches', '; ' ORDER BY run),
                to_char(min(started), 'YYYY-MM-DD HH24:MI:SS TZ'), to_char(max(last_batch), 'YYYY-MM-DD HH24:MI:SS TZ'),
                current_setting('server_version'), current_setting('shared_buffers'),
                (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'millrace')
@@ -177,7 +204,7 @@ fn figures(row: &Row) -> Target {
 
 fn curve(client: &mut Client, run: &str, target: &str) -> Result<Vec<(f64, f64)>> {
     // A statement of its own: in the other one, Greenplum loses the portal of the extended protocol.
-    let step = "SELECT 1 + (batches - 1) / $2 FROM stream_progress WHERE run = $1";
+    let step = "SELECT 1 + (coalesce(batches, batches_done) - 1) / $2 FROM stream_progress WHERE run = $1";
     let step: i64 = client.query_one(step, &[&run, &POINTS])?.get(0);
     let query = "
         SELECT avg(b.batch)::float8, round(1000 * sum(b.rows) / sum(b.insert_ms))::float8
@@ -212,7 +239,8 @@ fn queries(client: &mut Client, run: &str) -> Result<Vec<Query>> {
         FROM stream_queries q LEFT JOIN stream_bench_tables t USING (bench, phase, variant)
         WHERE q.bench = $1
         GROUP BY q.query, q.phase, q.variant, t.position
-        ORDER BY q.phase DESC, min(min(q.finished)) OVER (PARTITION BY q.phase, q.query), t.position";
+        -- As the phases come.
+        ORDER BY q.phase LIKE 'index%', q.phase, min(min(q.finished)) OVER (PARTITION BY q.phase, q.query), t.position";
     let query_row = |row: &Row| Query {
         query: row.get(0),
         phase: row.get(1),

@@ -15,6 +15,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; ma
 figure { margin: 1.5rem 0 } figcaption { font-weight: 600 } figcaption small { display: block; font-weight: 400; color: #444 }
 svg { max-width: 100%; height: auto; font: 13px system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #1a1a1a }
 .grid { stroke: #ddd } .tick, .axis { fill: #444; font-size: 12px } .axis { font-style: italic } .value { font-size: 12px }
+.gap { fill: #eee } .band { opacity: .18 } line.event { stroke-width: .7; opacity: .55 }
 .narrow text, .narrow .value { font-size: 11px }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; white-space: nowrap } th { border-bottom: 2px solid #888 }

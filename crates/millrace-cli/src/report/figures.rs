@@ -1,5 +1,6 @@
 //! The charts of a run's report.
 
+use super::course::Course;
 use super::data::{Gate, POINTS, Report, Target};
 use super::document::{Figure, Kind, Verdict};
 use crate::chart::{Bars, Lines, Unit};
@@ -23,10 +24,11 @@ impl Report {
     }
 
     pub fn figures(&self) -> Vec<Figure> {
+        let courses = self.courses.iter().flat_map(Course::figures);
         let curves = self.phases().into_iter().map(|phase| self.curves(phase));
         let others = [self.phase_comparison(), self.index_overhead(), self.sizes(), self.time_split()];
         let queries = self.phases().into_iter().filter_map(|phase| self.query_figure(phase?));
-        curves.chain(others.into_iter().flatten()).chain(queries).collect()
+        courses.chain(curves).chain(others.into_iter().flatten()).chain(queries).collect()
     }
 
     /// The phases in order; for a run that has none, just one without a name.
@@ -181,7 +183,8 @@ fn curves_note(of_means: bool) -> &'static str {
     }
 }
 
-fn titled(title: &str, phase: Option<&str>) -> String {
+/// A chart's title, with its phase.
+pub fn titled(title: &str, phase: Option<&str>) -> String {
     phase.map_or_else(|| title.to_owned(), |phase| format!("{title}, phase {phase}"))
 }
 

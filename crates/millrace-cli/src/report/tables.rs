@@ -4,11 +4,11 @@ use super::data::{Report, Target};
 use super::document::Table;
 use crate::output;
 
-fn count(value: Option<i64>) -> String {
+pub fn count(value: Option<i64>) -> String {
     value.map(output::grouped).unwrap_or_default()
 }
 
-fn number(value: Option<f64>) -> String {
+pub fn number(value: Option<f64>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
@@ -20,6 +20,8 @@ impl Report {
     /// Those that have rows.
     pub fn tables(&self) -> Vec<Table> {
         let tables = [
+            self.latency_table(),
+            self.reader_table(),
             self.speed(),
             self.time(),
             self.size(),
