@@ -787,7 +787,7 @@ fn a_paced_benchmark_reports_how_late_rows_were() {
     let marks = marks(&page);
     for phase in ["noindex", "noindex_read"] {
         assert_course(&mut client, &marks, phase);
-        for title in ["Latency", "Backlog", "Throughput"] {
+        for title in ["Latency", "Backlog", "Throughput", "WAL per second", "Size while rows came"] {
             assert!(page.contains(&format!("<figcaption>{title}, phase {phase}<small>")), "{title} {phase}");
         }
     }

@@ -298,6 +298,7 @@ fn the_highest_rate_is_found_for_each_variant_alone() {
     client.batch_execute(call).unwrap();
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_rate_steps"), steps.len() as i64);
 
+    client.batch_execute("CREATE TABLE heap_noindex ()").unwrap();
     for (call, code, text) in [
         ("CALL stream_rate(start_rate => 1000)", "22023", "search \"rate\" was begun with other parameters"),
         ("CALL stream_rate(start_rate => 0, run => 'n')", "22023", "\"start_rate\""),
@@ -307,6 +308,11 @@ fn the_highest_rate_is_found_for_each_variant_alone() {
         ("CALL stream_rate(tolerance => 0, run => 'n')", "22023", "\"tolerance\""),
         ("CALL stream_rate(variants => '{none}', run => 'n')", "42704", "variant \"none\" does not exist"),
         ("CALL stream_rate(run => '')", "22023", "\"run\""),
+        (
+            "CALL stream_bench(schema => 'public', run => 'n', variants => '{heap}', rows => 1, phase => 'noindex')",
+            "42P07",
+            "give another schema",
+        ),
         ("SELECT stream_rate_drop('none')", "42704", "search \"none\" does not exist"),
         ("CALL stream_bench(rate => 0)", "22023", "\"rate\""),
         ("CALL stream_bench(rate => 'Infinity')", "22023", "\"rate\""),
@@ -363,6 +369,19 @@ fn time_ends_a_run_of_several_processes_without_holes() {
     let batches: i64 = one(&mut client, "SELECT count(*) FROM stream_batches");
     client.batch_execute(call).unwrap();
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_batches"), batches);
+}
+
+#[test]
+fn time_between_two_batches_ends_a_run_as_well() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.batch_execute("CREATE UNLOGGED TABLE t AS SELECT * FROM cdr_gen(1) WITH NO DATA").unwrap();
+    // The sixteenth batch would come after 1.6 s.
+    let call = "CALL stream_ingest('t', 'cdr', batch_rows => 1000, run => 'r',
+                                   options => '{\"rows\": null, \"rate\": 10000, \"duration\": 1.55}')";
+    client.batch_execute(call).unwrap();
+    let state = "SELECT concat_ws(' ', state, batches_done = batches, percent, rows_done = rows_total, batches <= 15) FROM stream_progress";
+    assert_eq!(one::<String>(&mut client, state), "done t 100.0 t t");
 }
 
 #[test]

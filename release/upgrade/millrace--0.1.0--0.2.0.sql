@@ -623,7 +623,7 @@ WITH target AS (
 ), progress AS (
     SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
            -- What time ends, or somebody who stops it, has no known end.
-           r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' OR r.finished IS NOT NULL AS has_end,
+           r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' AS has_end,
            coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
            least(nullif(d.speed, 0), r.rate) AS rows_per_second,
            l.pid
@@ -641,10 +641,10 @@ SELECT p.name AS run,
             WHEN p.pid IS NOT NULL THEN 'running'
             ELSE 'interrupted' END AS state,
        p.batches_done,
-       CASE WHEN p.has_end THEN p.batches END AS batches,
+       CASE WHEN p.has_end OR p.batches_done = p.batches THEN p.batches END AS batches,
        p.rows_done,
        CASE WHEN p.batches_done = p.batches THEN p.rows_done WHEN p.has_end THEN p.rows_estimated END AS rows_total,
-       CASE WHEN p.has_end THEN round(100.0 * p.batches_done / p.batches, 1) END AS percent,
+       CASE WHEN p.has_end OR p.batches_done = p.batches THEN round(100.0 * p.batches_done / p.batches, 1) END AS percent,
        round(p.rows_per_second) AS rows_per_second,
        CASE WHEN p.batches_done < p.batches AND p.has_end THEN
            make_interval(secs => round(greatest(p.rows_estimated - p.rows_done, 0) / p.rows_per_second))
@@ -2671,6 +2671,9 @@ BEGIN
             EXECUTE statement;
         END LOOP;
     END LOOP;
+EXCEPTION WHEN duplicate_table THEN
+    RAISE duplicate_table USING MESSAGE = SQLERRM, HINT =
+        'Another benchmark or search may have its tables there: give another schema, or drop it with stream_bench_drop() or stream_rate_drop().';
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';
@@ -3065,7 +3068,7 @@ LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp SET quote_
 DECLARE
     due record;
     sampled constant bigint := 1000;
-    draw bigint := hashint8extended(number, coalesce(reader, 0)) & 9223372036854775807;
+    draw bigint;
     arguments text[];
     questions bigint;
 BEGIN
@@ -3084,6 +3087,7 @@ BEGIN
     IF due.query IS NULL THEN
         RETURN;
     END IF;
+    draw := hashtextextended(concat_ws('/', due.options ->> 'seed', reader, bench_reader_query.number), 0) & 9223372036854775807;
     EXECUTE format('SELECT %s FROM %s', due.arguments,
                    millrace.bench_rows(due.source, due.options, draw % greatest(rows - sampled, 1), least(sampled, rows))) INTO arguments;
     target := due.target;
@@ -3094,7 +3098,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_reader_query(text, bigint, integer, bigint) IS
-'The query that a reader runs next on a benchmark''s run that has this many rows: its table, its name and its text, with constants drawn from rows that are there, by the numbers of the reader and of the query';
+'The query that a reader runs next on a benchmark''s run that has this many rows: its table, its name and its text, with constants drawn from rows that are there, by the run''s seed and the numbers of the reader and of the query';
 
 CREATE OR REPLACE FUNCTION millrace.count_checkpoints() RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -3158,7 +3162,9 @@ SELECT m.run, m.at, m.rows,
        m.wal_bytes - lag(m.wal_bytes) OVER run AS wal_bytes,
        m.autovacuums, m.lock_waits, m.table_bytes, m.index_bytes
 FROM millrace.moment m
-WINDOW run AS (PARTITION BY m.run ORDER BY m.at);
+-- What happened between two calls is no matter of either.
+WINDOW run AS (
+    PARTITION BY m.run, (SELECT max(s.begun) FROM millrace.session s WHERE s.run = m.run AND s.begun <= m.at) ORDER BY m.at);
 COMMENT ON VIEW stream_moments IS
 'What happened in the server while benchmarks with a rate or with readers were ingested, second by second';
 COMMENT ON COLUMN stream_moments.run IS 'The run';

@@ -17,7 +17,7 @@ LANGUAGE plpgsql STABLE ROWS 1 SET search_path TO pg_catalog, pg_temp SET quote_
 DECLARE
     due record;
     sampled constant bigint := 1000;
-    draw bigint := hashint8extended(number, coalesce(reader, 0)) & 9223372036854775807;
+    draw bigint;
     arguments text[];
     questions bigint;
 BEGIN
@@ -36,6 +36,7 @@ BEGIN
     IF due.query IS NULL THEN
         RETURN;
     END IF;
+    draw := hashtextextended(concat_ws('/', due.options ->> 'seed', reader, bench_reader_query.number), 0) & 9223372036854775807;
     EXECUTE format('SELECT %s FROM %s', due.arguments,
                    millrace.bench_rows(due.source, due.options, draw % greatest(rows - sampled, 1), least(sampled, rows))) INTO arguments;
     target := due.target;
@@ -46,7 +47,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_reader_query(text, bigint, integer, bigint) IS
-'The query that a reader runs next on a benchmark''s run that has this many rows: its table, its name and its text, with constants drawn from rows that are there, by the numbers of the reader and of the query';
+'The query that a reader runs next on a benchmark''s run that has this many rows: its table, its name and its text, with constants drawn from rows that are there, by the run''s seed and the numbers of the reader and of the query';
 
 CREATE FUNCTION millrace.count_checkpoints() RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -110,7 +111,9 @@ SELECT m.run, m.at, m.rows,
        m.wal_bytes - lag(m.wal_bytes) OVER run AS wal_bytes,
        m.autovacuums, m.lock_waits, m.table_bytes, m.index_bytes
 FROM millrace.moment m
-WINDOW run AS (PARTITION BY m.run ORDER BY m.at);
+-- What happened between two calls is no matter of either.
+WINDOW run AS (
+    PARTITION BY m.run, (SELECT max(s.begun) FROM millrace.session s WHERE s.run = m.run AND s.begun <= m.at) ORDER BY m.at);
 COMMENT ON VIEW stream_moments IS
 'What happened in the server while benchmarks with a rate or with readers were ingested, second by second';
 COMMENT ON COLUMN stream_moments.run IS 'The run';

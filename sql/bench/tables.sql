@@ -90,6 +90,9 @@ BEGIN
             EXECUTE statement;
         END LOOP;
     END LOOP;
+EXCEPTION WHEN duplicate_table THEN
+    RAISE duplicate_table USING MESSAGE = SQLERRM, HINT =
+        'Another benchmark or search may have its tables there: give another schema, or drop it with stream_bench_drop() or stream_rate_drop().';
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';

@@ -38,7 +38,7 @@ WITH target AS (
 ), progress AS (
     SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
            -- What time ends, or somebody who stops it, has no known end.
-           r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' OR r.finished IS NOT NULL AS has_end,
+           r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' AS has_end,
            coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
            least(nullif(d.speed, 0), r.rate) AS rows_per_second,
            l.pid
@@ -56,10 +56,10 @@ SELECT p.name AS run,
             WHEN p.pid IS NOT NULL THEN 'running'
             ELSE 'interrupted' END AS state,
        p.batches_done,
-       CASE WHEN p.has_end THEN p.batches END AS batches,
+       CASE WHEN p.has_end OR p.batches_done = p.batches THEN p.batches END AS batches,
        p.rows_done,
        CASE WHEN p.batches_done = p.batches THEN p.rows_done WHEN p.has_end THEN p.rows_estimated END AS rows_total,
-       CASE WHEN p.has_end THEN round(100.0 * p.batches_done / p.batches, 1) END AS percent,
+       CASE WHEN p.has_end OR p.batches_done = p.batches THEN round(100.0 * p.batches_done / p.batches, 1) END AS percent,
        round(p.rows_per_second) AS rows_per_second,
        CASE WHEN p.batches_done < p.batches AND p.has_end THEN
            make_interval(secs => round(greatest(p.rows_estimated - p.rows_done, 0) / p.rows_per_second))

@@ -323,8 +323,9 @@ impl Session {
             // This transaction's commit stands for all before it, which workers may have made alone.
             ledger::touch(run)?;
         }
-        let is_over = self.hand.schedule.is_over();
-        let done = if was_stopped || is_over { self.hand.loader.count_committed()? } else { run.batches };
+        // Time may end it before the moment itself: when the next batch would come too late.
+        let is_timed = run.pace.duration.is_some();
+        let done = if was_stopped || is_timed { self.hand.loader.count_committed()? } else { run.batches };
         if done < run.batches && (was_stopped || done == 0) {
             return tell_stopped(run, done);
         }

@@ -41,6 +41,16 @@ struct Amounts {
     backlog: Option<f64>,
 }
 
+/// What was seen of the server in a slot, in bytes.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// WAL written per second.
+    wal: Option<f64>,
+    /// How large tables and indexes were.
+    tables: Option<f64>,
+    indexes: Option<f64>,
+}
+
 /// Everything about a run that has a time.
 pub struct Course {
     phase: Option<String>,
@@ -51,6 +61,7 @@ pub struct Course {
     /// By when batches were due: p50, p95, p99 and the most, in milliseconds.
     latency: Vec<(Slot, [f64; 4])>,
     amounts: BTreeMap<Slot, Amounts>,
+    seen: Vec<(Slot, Seen)>,
     /// Of each query: the variants, and their p99 in milliseconds.
     readers: BTreeMap<String, BTreeMap<String, Vec<(Moment, f64)>>>,
     /// By query and variant: the median in milliseconds in the last seconds of the stream, and right after it.
@@ -81,6 +92,7 @@ impl Course {
             slots,
             latency: Vec::new(),
             amounts: BTreeMap::new(),
+            seen: Vec::new(),
             readers: BTreeMap::new(),
             ends: BTreeMap::new(),
         };
@@ -140,20 +152,17 @@ impl Course {
     /// What the server was seen to do, and the backlog while nothing was committed.
     fn read_moments(&mut self, client: &mut Client, run: &str) -> Result<()> {
         let query = format!(
-            "SELECT m.session, m.slot, max(m.backlog_rows)::float8,
-                    -- The first look of a session sees what was done since the one before.
-                    coalesce(sum(m.checkpoints) FILTER (WHERE m.look > 1), 0)::bigint,
-                    max(m.autovacuums)::bigint, max(m.lock_waits)::bigint
-             FROM (
-                 SELECT s.session, {} AS slot, m.*, row_number() OVER (PARTITION BY s.session ORDER BY m.at) AS look
-                 FROM stream_moments m JOIN session s ON date_part('epoch', m.at) BETWEEN s.begun AND s.ended
-                 WHERE m.run = $1
-             ) m
+            "SELECT s.session, {} AS slot, max(m.backlog_rows)::float8, coalesce(sum(m.checkpoints), 0)::bigint,
+                    max(m.autovacuums)::bigint, max(m.lock_waits)::bigint,
+                    (sum(m.wal_bytes) / $5)::float8, max(m.table_bytes)::float8, max(m.index_bytes)::float8
+             FROM stream_moments m JOIN session s ON date_part('epoch', m.at) BETWEEN s.begun AND s.ended
+             WHERE m.run = $1
              GROUP BY 1, 2 ORDER BY 1, 2",
             slot("date_part('epoch', m.at)")
         );
         for (slot, row) in self.rows(client, run, &query)? {
             self.amounts.entry(slot).or_default().backlog = row.get(2);
+            self.seen.push((slot, Seen { wal: row.get(6), tables: row.get(7), indexes: row.get(8) }));
             for (column, cause) in [(3, Cause::Checkpoint), (4, Cause::Autovacuum), (5, Cause::LockWait)] {
                 self.note(cause, slot, row.get::<_, Option<i64>>(column).unwrap_or_default());
             }
@@ -231,6 +240,7 @@ mod tests {
             slots,
             latency: Vec::new(),
             amounts: BTreeMap::new(),
+            seen: Vec::new(),
             readers: BTreeMap::new(),
             ends: BTreeMap::new(),
         }

@@ -1,7 +1,7 @@
 //! The charts of a run's course.
 
 use super::slots::Slot;
-use super::{Amounts, Course};
+use super::{Amounts, Course, Seen};
 use crate::chart::{Bars, Curve, Moment, OverTime, Unit};
 use crate::report::document::Figure;
 use crate::report::figures::titled;
@@ -15,6 +15,7 @@ impl Course {
             .flatten()
             .chain(readers)
             .chain(self.end_bars())
+            .chain(self.server_charts())
             .collect()
     }
 
@@ -77,6 +78,34 @@ impl Course {
         let curves = curves.map(|(name, points)| Curve { name: name.to_owned(), points }).collect();
         let note = "Rows per second of each table, by when they were inserted.";
         figure(self.chart("Throughput", Unit::RowsPerSecond, curves), note)
+    }
+
+    /// None of a run that nobody observed.
+    fn server_charts(&self) -> Vec<Figure> {
+        if self.seen.is_empty() { Vec::new() } else { vec![self.wal_chart(), self.size_chart()] }
+    }
+
+    fn wal_chart(&self) -> Figure {
+        let curve = self.seen_curve("WAL", |seen| seen.wal);
+        let chart = self.chart("WAL per second", Unit::Bytes, vec![curve]);
+        figure(chart, "What the whole server wrote, whoever had it write.")
+    }
+
+    fn size_chart(&self) -> Figure {
+        let curves = vec![
+            self.seen_curve("tables", |seen| seen.tables),
+            self.seen_curve("indexes", |seen| seen.indexes),
+        ];
+        let chart = self.chart("Size while rows came", Unit::Bytes, curves);
+        figure(
+            chart,
+            "All tables of the phase together; nothing where a lock kept them from being looked at.",
+        )
+    }
+
+    fn seen_curve(&self, name: &str, what: impl Fn(&Seen) -> Option<f64>) -> Curve {
+        let point = |(slot, seen): &(Slot, Seen)| Some((self.slots.moment(*slot), what(seen)?));
+        Curve { name: name.to_owned(), points: self.seen.iter().filter_map(point).collect() }
     }
 
     fn reader_chart(&self, query: &str, variants: &BTreeMap<String, Vec<(Moment, f64)>>) -> Figure {
