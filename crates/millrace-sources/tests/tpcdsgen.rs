@@ -54,6 +54,16 @@ fn units(source: &dyn Source, from: f64) -> Range<u64> {
 }
 
 #[test]
+fn whole_tables_are_equal() {
+    for table in TABLES {
+        let source = open(table, 0.01);
+        let columns: Vec<usize> = (0..source.schema().fields().len()).collect();
+        let made = source.batch(0..source.units(), &columns).unwrap();
+        assert!(made == theirs(table, 0.01, 0..source.units()), "{table}");
+    }
+}
+
+#[test]
 fn each_column_alone_and_all_together_are_equal() {
     for table in TABLES {
         for (sf, from) in

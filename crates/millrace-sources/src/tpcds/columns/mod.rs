@@ -128,3 +128,19 @@ fn nulls<R: Row>(rows: &[R], bit: u32, is_none: impl Fn(usize) -> bool) -> Optio
     let nulls = NullBuffer::new(BooleanBuffer::collect_bool(rows.len(), is_valid));
     Some(nulls).filter(|nulls| nulls.null_count() > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int32Type;
+
+    /// `tpcdsgen` can make negative keys, but none is in the rows that the tests make.
+    #[test]
+    fn a_key_is_null_where_its_bit_is_set_or_it_is_negative() {
+        let row = |nulls, item| InventoryRow::new(nulls, 2_450_815, item, 1, 0);
+        let rows = vec![row(0, 7), row(0b10, 7), row(0b1101, 7), row(0, -1)];
+        let expected = Int32Array::from(vec![Some(7), None, Some(7), None]);
+        assert_eq!(rows.column("inv_item_sk").as_primitive::<Int32Type>(), &expected);
+    }
+}
