@@ -1,20 +1,28 @@
-//! Rows per second of each source, TPC-H's tables against `tpchgen-arrow` in the same run.
+//! Rows per second of each source; TPC-H's tables against `tpchgen-arrow`, large ones of TPC-DS against `tpcdsgen-arrow`, in
+//! the same run.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use millrace_sources::{registry, tpch};
 use serde_json::{Value, json};
+use tpcdsgen::config::{CompatMode, SessionBuilder};
+use tpcdsgen_arrow::{CatalogSalesArrow, InventoryArrow, StoreSalesArrow};
 use tpchgen::generators::*;
 use tpchgen_arrow::*;
 
 const SF: f64 = 0.02;
 
-/// The number of rows `tpchgen-arrow` makes of a table, all of them made.
+/// The number of rows `tpchgen-arrow` or `tpcdsgen-arrow` makes of a table, all of them made.
 fn peer(table: &str) -> usize {
     fn rows(batches: impl arrow_reader::Batches) -> usize {
         batches.rows()
     }
+    let session = SessionBuilder::new().with_scale_factor(SF).with_compat_mode(CompatMode::C).build();
+    let session = session.expect("the scale factor is in range");
     match table {
+        "store_sales" => rows(StoreSalesArrow::new(session)),
+        "catalog_sales" => rows(CatalogSalesArrow::new(session)),
+        "inventory" => rows(InventoryArrow::new(session)),
         "part" => rows(PartArrow::new(PartGenerator::new(SF, 1, 1))),
         "supplier" => rows(SupplierArrow::new(SupplierGenerator::new(SF, 1, 1))),
         "partsupp" => rows(PartSuppArrow::new(PartSuppGenerator::new(SF, 1, 1))),
@@ -48,12 +56,13 @@ fn ours(table: &str, options: Value, columns: &[usize]) -> usize {
 
 fn tables(criterion: &mut Criterion) {
     registry::prepare(1);
-    for table in tpch::tables().filter(|table| !["region", "nation"].contains(table)) {
+    let tpch = tpch::tables().filter(|table| !["region", "nation"].contains(table));
+    for table in tpch.chain(["store_sales", "catalog_sales", "inventory"]) {
         let options = json!({ "sf": SF });
         let source = registry::open(table, options.clone()).expect("the table exists");
         let mut group = criterion.benchmark_group(table);
         group.throughput(Throughput::Elements(source.rows(0..source.units())));
-        group.bench_function("tpchgen-arrow", |bencher| bencher.iter(|| peer(table)));
+        group.bench_function("peer", |bencher| bencher.iter(|| peer(table)));
         each_column(group, table, options);
     }
 }

@@ -22,11 +22,13 @@ fn all_columns(source: &dyn Source) -> Vec<usize> {
     (0..source.schema().fields().len()).collect()
 }
 
-/// Some units at the beginning, in the middle and at the end.
-fn samples(source: &dyn Source) -> [Range<u64>; 3] {
+/// Some units at the beginning, in the middle and at the end, and none of them.
+fn samples(source: &dyn Source) -> Vec<Range<u64>> {
     let units = source.units();
     let middle = units / 2;
-    [0..units.min(40), middle..(middle + 40).min(units), units.saturating_sub(40)..units]
+    let some = [0..units.min(40), middle..(middle + 40).min(units), units.saturating_sub(40)..units];
+    let none = [0..0, middle..middle, units..units];
+    [some, none].concat()
 }
 
 #[test]

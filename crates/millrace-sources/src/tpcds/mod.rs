@@ -1,11 +1,14 @@
 //! TPC-DS: its 24 tables and `dbgen_version`, row for row as dsdgen makes them, and the queries.
 //!
-//! `tpcdsgen` makes the rows, in its mode that is true to dsdgen. It makes whole rows, from any source row on: so a batch
-//! costs the same whichever of its columns are asked for, unless none is ([`lines`] counts without making).
+//! `tpcdsgen` makes the rows, in its mode that is true to dsdgen. It makes whole rows, from any source row on: that much a
+//! batch costs whichever of its columns are asked for, unless none is ([`lines`] counts without making). Of the rows of the
+//! large tables only the columns asked for are made into arrays ([`columns`]); of the others `tpcdsgen-arrow` makes all.
 
 mod answers;
+mod columns;
 mod lines;
 mod queries;
+mod rows;
 mod sample;
 mod tables;
 
@@ -14,11 +17,10 @@ use crate::registry::{Definition, OptionHelp};
 use crate::scale::{self, Options};
 use crate::source::{project, with_plain_strings};
 use crate::{ColumnStatistics, Distinct, Error, Reference, Source, expected_distinct};
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde_json::json;
 use std::ops::{Range, RangeInclusive};
-use std::sync::Arc;
 use tables::*;
 use tpcdsgen::config::{CompatMode, Scaling, Session, SessionBuilder, Table as Units};
 
@@ -306,17 +308,7 @@ impl<T: Table> Source for Tpcds<T> {
         if columns.is_empty() {
             return project(T::NAME, &self.schema, columns, self.rows(units), |_| unreachable!("no column"));
         }
-        let made = if units.is_empty() { None } else { T::rows(self.session.clone(), units).transpose()? };
-        let made = made.unwrap_or_else(|| RecordBatch::new_empty(T::schema()));
-        let column = |name: &str| plain(made.column_by_name(name).expect("the schemas have the same names"));
-        project(T::NAME, &self.schema, columns, made.num_rows() as u64, column)
-    }
-}
-
-/// A column with strings laid end to end.
-fn plain(array: &ArrayRef) -> ArrayRef {
-    match array.as_string_view_opt() {
-        Some(strings) => Arc::new(strings.iter().collect::<StringArray>()),
-        None => ArrayRef::clone(array),
+        let made = T::rows(self.session.clone(), units)?;
+        project(T::NAME, &self.schema, columns, made.count() as u64, |name| made.column(name))
     }
 }

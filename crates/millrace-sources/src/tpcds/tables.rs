@@ -1,6 +1,8 @@
 //! The tables of TPC-DS: what makes their rows, their keys, and how they refer to each other.
 
+use super::columns::Row;
 use super::lines::{CATALOG, Channel, STORE, WEB};
+use super::rows::{Rows, only_batch};
 use crate::Reference;
 use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
@@ -9,6 +11,7 @@ use arrow::record_batch::RecordBatch;
 use std::ops::Range;
 use std::sync::Arc;
 use tpcdsgen::config::{Scaling, Session, Table as Units};
+use tpcdsgen::row::*;
 use tpcdsgen_arrow as theirs;
 
 /// What a unit of a table makes.
@@ -35,8 +38,8 @@ pub trait Table: Send + Sync + 'static {
 
     fn schema() -> SchemaRef;
 
-    /// All rows of some units; `None` if they make none.
-    fn rows(session: Session, units: Range<u64>) -> Option<Result<RecordBatch, ArrowError>>;
+    /// All rows of some units.
+    fn rows(session: Session, units: Range<u64>) -> Result<Box<dyn Rows>, ArrowError>;
 }
 
 /// The number of rows of a table that others refer to.
@@ -47,7 +50,8 @@ pub fn rows_of(name: &str, scaling: &Scaling) -> Option<u64> {
 
 macro_rules! tables {
     ($(
-        $table:ident $name:literal $about:literal of $units:ident $lines:expr, key [$($key:literal),*],
+        $table:ident $name:literal $about:literal of $units:ident $lines:expr, $(rows $row:ident,)?
+        key [$($key:literal),*],
         refers { $($columns:expr => $source:literal $source_key:expr;)* }
     )*) => {$(
         pub struct $table;
@@ -66,15 +70,25 @@ macro_rules! tables {
                 theirs::$table::schema_ref()
             }
 
-            fn rows(session: Session, units: Range<u64>) -> Option<Result<RecordBatch, ArrowError>> {
-                // Its source rows are counted from 1, and the last is included.
-                theirs::$table::new(session)
-                    .with_source_row_range(units.start + 1, units.end)
-                    .with_batch_size(usize::MAX)
-                    .next()
+            fn rows(session: Session, units: Range<u64>) -> Result<Box<dyn Rows>, ArrowError> {
+                made!(session, units, $table $($row)?)
             }
         }
     )*};
+}
+
+/// All rows of some units: those of a large table as they are, those of another as a batch of all columns.
+macro_rules! made {
+    ($session:ident, $units:ident, $table:ident $row:ident) => {
+        Ok(Box::new($row::generate($session, $units)))
+    };
+    ($session:ident, $units:ident, $table:ident) => {{
+        // Its source rows are counted from 1, and the last is included.
+        let reader = theirs::$table::new($session)
+            .with_source_row_range($units.start + 1, $units.end)
+            .with_batch_size(usize::MAX);
+        Ok(Box::new(only_batch(reader)?))
+    }};
 }
 
 tables! {
@@ -157,14 +171,14 @@ tables! {
         ["wp_customer_sk"] => "customer" ["c_customer_sk"];
     }
 
-    InventoryArrow "inventory" "stock of each item in each warehouse and week: 11,745,000 rows at scale factor 1" of Inventory Lines::One, key ["inv_date_sk", "inv_item_sk", "inv_warehouse_sk"],
+    InventoryArrow "inventory" "stock of each item in each warehouse and week: 11,745,000 rows at scale factor 1" of Inventory Lines::One, rows InventoryRow, key ["inv_date_sk", "inv_item_sk", "inv_warehouse_sk"],
     refers {
         ["inv_date_sk"] => "date_dim" ["d_date_sk"];
         ["inv_item_sk"] => "item" ["i_item_sk"];
         ["inv_warehouse_sk"] => "warehouse" ["w_warehouse_sk"];
     }
 
-    StoreSalesArrow "store_sales" "lines of the tickets of stores: about 2,880,000 rows per scale factor" of StoreSales Lines::Sold(&STORE), key ["ss_item_sk", "ss_ticket_number"],
+    StoreSalesArrow "store_sales" "lines of the tickets of stores: about 2,880,000 rows per scale factor" of StoreSales Lines::Sold(&STORE), rows StoreSalesRow, key ["ss_item_sk", "ss_ticket_number"],
     refers {
         ["ss_sold_date_sk"] => "date_dim" ["d_date_sk"];
         ["ss_sold_time_sk"] => "time_dim" ["t_time_sk"];
@@ -177,7 +191,7 @@ tables! {
         ["ss_promo_sk"] => "promotion" ["p_promo_sk"];
     }
 
-    StoreReturnsArrow "store_returns" "returned lines of store_sales: about 288,000 rows per scale factor" of StoreSales Lines::Returned(&STORE), key ["sr_item_sk", "sr_ticket_number"],
+    StoreReturnsArrow "store_returns" "returned lines of store_sales: about 288,000 rows per scale factor" of StoreSales Lines::Returned(&STORE), rows StoreReturnsRow, key ["sr_item_sk", "sr_ticket_number"],
     refers {
         ["sr_returned_date_sk"] => "date_dim" ["d_date_sk"];
         ["sr_return_time_sk"] => "time_dim" ["t_time_sk"];
@@ -191,7 +205,7 @@ tables! {
         ["sr_item_sk", "sr_ticket_number"] => "store_sales" ["ss_item_sk", "ss_ticket_number"];
     }
 
-    CatalogSalesArrow "catalog_sales" "lines of catalog orders: about 1,440,000 rows per scale factor" of CatalogSales Lines::Sold(&CATALOG), key ["cs_item_sk", "cs_order_number"],
+    CatalogSalesArrow "catalog_sales" "lines of catalog orders: about 1,440,000 rows per scale factor" of CatalogSales Lines::Sold(&CATALOG), rows CatalogSalesRow, key ["cs_item_sk", "cs_order_number"],
     refers {
         ["cs_sold_date_sk"] => "date_dim" ["d_date_sk"];
         ["cs_sold_time_sk"] => "time_dim" ["t_time_sk"];
@@ -212,7 +226,7 @@ tables! {
         ["cs_promo_sk"] => "promotion" ["p_promo_sk"];
     }
 
-    CatalogReturnsArrow "catalog_returns" "returned lines of catalog_sales: about 144,000 rows per scale factor" of CatalogSales Lines::Returned(&CATALOG), key ["cr_item_sk", "cr_order_number"],
+    CatalogReturnsArrow "catalog_returns" "returned lines of catalog_sales: about 144,000 rows per scale factor" of CatalogSales Lines::Returned(&CATALOG), rows CatalogReturnsRow, key ["cr_item_sk", "cr_order_number"],
     refers {
         ["cr_returned_date_sk"] => "date_dim" ["d_date_sk"];
         ["cr_returned_time_sk"] => "time_dim" ["t_time_sk"];
@@ -233,7 +247,7 @@ tables! {
         ["cr_item_sk", "cr_order_number"] => "catalog_sales" ["cs_item_sk", "cs_order_number"];
     }
 
-    WebSalesArrow "web_sales" "lines of web orders: about 720,000 rows per scale factor" of WebSales Lines::Sold(&WEB), key ["ws_item_sk", "ws_order_number"],
+    WebSalesArrow "web_sales" "lines of web orders: about 720,000 rows per scale factor" of WebSales Lines::Sold(&WEB), rows WebSalesRow, key ["ws_item_sk", "ws_order_number"],
     refers {
         ["ws_sold_date_sk"] => "date_dim" ["d_date_sk"];
         ["ws_sold_time_sk"] => "time_dim" ["t_time_sk"];
@@ -254,7 +268,7 @@ tables! {
         ["ws_promo_sk"] => "promotion" ["p_promo_sk"];
     }
 
-    WebReturnsArrow "web_returns" "returned lines of web_sales: about 72,000 rows per scale factor" of WebSales Lines::Returned(&WEB), key ["wr_item_sk", "wr_order_number"],
+    WebReturnsArrow "web_returns" "returned lines of web_sales: about 72,000 rows per scale factor" of WebSales Lines::Returned(&WEB), rows WebReturnsRow, key ["wr_item_sk", "wr_order_number"],
     refers {
         ["wr_returned_date_sk"] => "date_dim" ["d_date_sk"];
         ["wr_returned_time_sk"] => "time_dim" ["t_time_sk"];
@@ -290,18 +304,15 @@ impl Table for DbgenVersion {
         Arc::new(Schema::new(theirs.fields().iter().map(nullable).collect::<Vec<_>>()))
     }
 
-    fn rows(session: Session, units: Range<u64>) -> Option<Result<RecordBatch, ArrowError>> {
-        let made = theirs::DbgenVersionArrow::new(session)
-            .with_source_row_range(units.start + 1, units.end)
-            .next()?;
-        let timeless = |batch: RecordBatch| {
-            let column = |(field, array): (&FieldRef, &ArrayRef)| match field.name().as_str() {
-                "dv_create_date" | "dv_create_time" => new_null_array(field.data_type(), array.len()),
-                _ => ArrayRef::clone(array),
-            };
-            let columns = batch.schema().fields().iter().zip(batch.columns()).map(column).collect();
-            RecordBatch::try_new(Self::schema(), columns)
+    fn rows(session: Session, units: Range<u64>) -> Result<Box<dyn Rows>, ArrowError> {
+        let reader =
+            theirs::DbgenVersionArrow::new(session).with_source_row_range(units.start + 1, units.end);
+        let made = only_batch(reader)?;
+        let column = |(field, array): (&FieldRef, &ArrayRef)| match field.name().as_str() {
+            "dv_create_date" | "dv_create_time" => new_null_array(field.data_type(), array.len()),
+            _ => ArrayRef::clone(array),
         };
-        Some(made.and_then(timeless))
+        let columns = made.schema().fields().iter().zip(made.columns()).map(column).collect();
+        Ok(Box::new(RecordBatch::try_new(Self::schema(), columns)?))
     }
 }
