@@ -121,7 +121,8 @@ def write_section(title, runs, machine, parts):
     major = re.search(r"PostgreSQL (\d+)", machine)
     if major and major[1] != "15":
         title += f", PostgreSQL {major[1]}"
-    section = "\n".join([f"## {title}", "", f"Medians of {runs} runs that took turns, after one that did not count. {machine}.",
+    how = "One run of each" if runs == 1 else f"Medians of {runs} runs that took turns, after one that did not count"
+    section = "\n".join([f"## {title}", "", f"{how}. {machine}.",
                          "", *parts])
     print(section)
     file = ROOT / "benches" / "RESULTS.md"
