@@ -787,11 +787,11 @@ fn a_paced_benchmark_reports_how_late_rows_were() {
     let marks = marks(&page);
     for phase in ["noindex", "noindex_read"] {
         assert_course(&mut client, &marks, phase);
-        for title in ["Latency", "Backlog", "Throughput", "WAL per second", "Size while rows came"] {
+        for title in ["Latency", "Backlog", "Throughput", "WAL per second", "Size while rows arrived"] {
             assert!(page.contains(&format!("<figcaption>{title}, phase {phase}<small>")), "{title} {phase}");
         }
     }
-    // Each query that was run while rows came has a curve, in no point above its longest time.
+    // Each query that was run while rows arrived has a curve, in no point above its longest time.
     let read = client
         .query("SELECT query, variant, max_ms::float8 FROM stream_readers('bench') WHERE streaming", &[])
         .unwrap();

@@ -1,4 +1,4 @@
-//! Rows that come at a rate, whether the tables keep up or not: when batches are due, how late they are, who reads
+//! Rows that arrive at a rate, whether the tables keep up or not: when batches are due, how late they are, who reads
 //! meanwhile, and which rate holds.
 
 use millrace_tests::{Cluster, error_of, kill, one, wait_until};
@@ -102,7 +102,7 @@ fn a_rate_beyond_what_the_server_can_do_leaves_a_backlog_of_the_difference() {
     for pair in moments.windows(2) {
         let (before, after) = (pair[0], pair[1]);
         assert!(after.2 > before.2, "the backlog grows: {pair:?}");
-        // By what has come, less what was committed: 50 rows a microsecond.
+        // By what has arrived, less what was committed: 50 rows a microsecond.
         let come = (after.1 + after.2) - (before.1 + before.2);
         assert!((come - 50 * (after.0 - before.0)).abs() <= 1, "{pair:?}");
     }

@@ -337,7 +337,7 @@ COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing, where no
 COMMENT ON COLUMN millrace.batch.busy_ms IS
 'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
 COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took; null for its first';
-COMMENT ON COLUMN millrace.batch.due IS 'When its last row had come, at the rate that was offered; null without a rate';
+COMMENT ON COLUMN millrace.batch.due IS 'When its last row had arrived, at the rate that was offered; null without a rate';
 COMMENT ON COLUMN millrace.batch_unlogged.run IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.batch IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.target IS 'As in millrace.batch';
@@ -428,7 +428,7 @@ COMMENT ON COLUMN millrace.batches.path IS 'How they were inserted: bulk, or exe
 COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just before its commit';
 COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
 COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
-COMMENT ON COLUMN millrace.batches.due IS 'When its last row had come, at the rate that was offered';
+COMMENT ON COLUMN millrace.batches.due IS 'When its last row had arrived, at the rate that was offered';
 GRANT SELECT ON millrace.batches TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.rows_done(run text) RETURNS bigint
@@ -507,7 +507,7 @@ COMMENT ON COLUMN millrace.reading.query IS 'The query''s name';
 COMMENT ON COLUMN millrace.reading.reader IS 'Number of the reader in its session';
 COMMENT ON COLUMN millrace.reading.begun IS 'Since when it was measured';
 COMMENT ON COLUMN millrace.reading.finished IS 'Until when';
-COMMENT ON COLUMN millrace.reading.streaming IS 'Whether rows were coming; false: readers were alone';
+COMMENT ON COLUMN millrace.reading.streaming IS 'Whether rows were arriving; false: readers were alone';
 COMMENT ON COLUMN millrace.reading.count IS 'How many times the query was run';
 COMMENT ON COLUMN millrace.reading.latency IS 'Histogram of the microseconds that took, in the V2 format of HdrHistogram';
 COMMENT ON COLUMN millrace.reading.freshness IS
@@ -516,7 +516,7 @@ COMMENT ON TABLE millrace.moment IS 'What happened in the server while a benchma
 COMMENT ON COLUMN millrace.moment.run IS 'The run';
 COMMENT ON COLUMN millrace.moment.at IS 'When it was looked at';
 COMMENT ON COLUMN millrace.moment.rows IS 'Rows that the run had committed';
-COMMENT ON COLUMN millrace.moment.backlog_rows IS 'Rows that had come and were not committed; null without a rate, and after the last batch';
+COMMENT ON COLUMN millrace.moment.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN millrace.moment.checkpoints IS 'Checkpoints that the server had begun since its statistics were reset';
 COMMENT ON COLUMN millrace.moment.wal_bytes IS 'Bytes of WAL that the server had written, ever';
 COMMENT ON COLUMN millrace.moment.autovacuums IS 'Autovacuum workers at work, as far as the caller may see them';
@@ -607,7 +607,7 @@ COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
 COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
-COMMENT ON COLUMN stream_batches.due IS 'When its last row had come, at the rate that was offered; null without a rate';
+COMMENT ON COLUMN stream_batches.due IS 'When its last row had arrived, at the rate that was offered; null without a rate';
 COMMENT ON COLUMN stream_batches.latency_ms IS 'Milliseconds from then to its commit; null without a rate';
 
 CREATE OR REPLACE VIEW stream_progress AS
@@ -794,7 +794,7 @@ BEGIN
                round(p.max::numeric, 3),
                floor(l.ms * t.rate / 1000)::bigint, floor(s.max * t.rate / 1000)::bigint,
                round(coalesce(w.gap, 0)::numeric, 3),
-               -- The table kept up to within a twentieth of what had come when its last batch was there.
+               -- The table kept up to within a twentieth of what had arrived when its last batch was there.
                s.rows >= 0.95 * (s.rows + l.ms * t.rate / 1000)
         FROM this t CROSS JOIN summary s CROSS JOIN at_work w LEFT JOIN last l ON true
         CROSS JOIN (
@@ -805,7 +805,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_latency(text) IS
-'How late the batches of a run, or of all phases of a benchmark, were there at the rate that was offered, one row per run: percentiles, over batches, of the milliseconds from when a batch''s last row had come to its commit; rows that had come and were not there when the last batch was, and at most; seconds between calls; whether the rate was sustained: rows within 5% of what had come by then. Without a rate latencies are null';
+'How late the batches of a run were at the rate that was offered, one row per run, or per phase of a benchmark. Latency is the time from the arrival of a batch''s last row to its commit; its percentiles are over batches, in milliseconds. backlog_rows, backlog_rows_max: rows that had arrived but were not committed, at the last commit and at most. gap_seconds: time between calls. sustained: at the last commit the table had at least 95% of what had arrived. Without a rate latencies are null';
 
 CREATE OR REPLACE FUNCTION millrace.check_cancelled() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'check_cancelled_wrapper';
@@ -3016,7 +3016,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text, double precision, interval, integer) IS
-'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each: as fast as it can, or at a rate of rows per second that come whether the tables keep up or not; until all rows are there (rows => null: until it is stopped) or for a duration; and, with readers, once more while these run the queries. Run the same call again to resume after a cancel or a crash';
+'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. rate: rows per second that arrive, whether the tables keep up or not; without it, as fast as possible. duration: how long each phase lasts; rows => null: no end until stream_stop(). readers: repeats each phase while this many processes run the queries. Run the same call again to resume after a cancel or a crash';
 
 CREATE OR REPLACE FUNCTION stream_bench_drop(run text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -3171,7 +3171,7 @@ COMMENT ON COLUMN stream_moments.run IS 'The run';
 COMMENT ON COLUMN stream_moments.at IS 'When it was looked at';
 COMMENT ON COLUMN stream_moments.rows IS 'Rows that the run had committed';
 COMMENT ON COLUMN stream_moments.rows_per_second IS 'Rows that it had committed since the row before, per second';
-COMMENT ON COLUMN stream_moments.backlog_rows IS 'Rows that had come and were not committed; null without a rate, and after the last batch';
+COMMENT ON COLUMN stream_moments.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN stream_moments.checkpoints IS 'Checkpoints begun since the row before';
 COMMENT ON COLUMN stream_moments.wal_bytes IS 'Bytes of WAL that the server wrote since the row before';
 COMMENT ON COLUMN stream_moments.autovacuums IS 'Autovacuum workers at work, as far as the caller of the run might see them';
@@ -3209,7 +3209,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_readers(text) IS
-'How long queries took that ran while a benchmark''s rows came (streaming), and right after the last when readers were alone, by percentile, per run, variant and query; and how old, when the answer was there, the newest row was that they could see: since its batch was due, or without a rate since it was done';
+'How long a benchmark''s queries took, by percentile, while rows arrived (streaming) and right after the last, with readers alone; one row per run, variant and query. fresh: the age of the newest row that a query could see when its answer was there, since its batch was due, or without a rate since it was inserted';
 
 CREATE OR REPLACE FUNCTION millrace.rate_insert(name text, parameters jsonb) RETURNS boolean
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'rate_insert_wrapper';
@@ -3309,7 +3309,7 @@ COMMENT ON COLUMN stream_rate_steps.step IS 'Number of the step for this phase a
 COMMENT ON COLUMN stream_rate_steps.rate IS 'Rows per second that were offered';
 COMMENT ON COLUMN stream_rate_steps.sustained IS 'Whether the table kept up, and p99 was within the bound';
 COMMENT ON COLUMN stream_rate_steps.rows IS 'Rows that were committed';
-COMMENT ON COLUMN stream_rate_steps.rows_offered IS 'Rows that had come by the end';
+COMMENT ON COLUMN stream_rate_steps.rows_offered IS 'Rows that had arrived by the end';
 COMMENT ON COLUMN stream_rate_steps.rows_per_second IS 'Rows that were committed, per second';
 COMMENT ON COLUMN stream_rate_steps.p50_ms IS 'Median latency of its batches, in milliseconds';
 COMMENT ON COLUMN stream_rate_steps.p95_ms IS 'Its 95th percentile';
@@ -3429,7 +3429,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE stream_rate(text, double precision, double precision, interval, integer, text[], text, text, integer, jsonb, integer, double precision, text) IS
-'Searches the highest rate of rows per second that each variant sustains alone, in steps of the given seconds, each into a new table: from start_rate on, doubling and halving, until the highest that was sustained and the lowest that was not are within tolerance. Sustained: the table kept up, and the 99th percentile of latency was at most max_p99. Results are in stream_rates and stream_rate_steps. Run the same call again to resume after a cancel or a crash';
+'Finds the highest rate of rows per second that each variant sustains by itself. Each step loads a new table for this many seconds: from start_rate on, doubling and halving, until the highest rate that was sustained and the lowest that was not are within tolerance. A rate is sustained if the table keeps up and the 99th percentile of latency is at most max_p99. Results are in stream_rates and stream_rate_steps. Run the same call again to resume after a cancel or a crash';
 
 CREATE OR REPLACE FUNCTION stream_rate_drop(run text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -3535,13 +3535,13 @@ BEGIN
         UNION ALL
         SELECT 7, 'rate', l.phase, NULL, 0, round(d.rows / nullif(d.rows + d.backlog_rows, 0)::numeric, 3), '>=',
                min_rate::numeric, NULL,
-               format('of %s rows that had come at %s rows/s when the last batch was there', d.rows + d.backlog_rows, d.rate)
+               format('of %s rows that had arrived by the last commit, at %s rows/s', d.rows + d.backlog_rows, d.rate)
         FROM jsonb_to_recordset(late) AS d (name text, rate float8, rows bigint, backlog_rows bigint)
         JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
         WHERE d.rate IS NOT NULL
         UNION ALL
         SELECT 8, 'latency', l.phase, NULL, 0, d.p99_ms, '<=', (1000 * date_part('epoch', max_p99))::numeric, NULL,
-               format('ms from when the rows of a batch had come to its commit, 99th percentile of %s batches', d.batches)
+               format('ms from the arrival of a batch''s last row to its commit, 99th percentile of %s batches', d.batches)
         FROM jsonb_to_recordset(late) AS d (name text, rate float8, batches bigint, p99_ms numeric)
         JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
         WHERE d.rate IS NOT NULL
@@ -3556,7 +3556,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_gates(text, double precision, double precision, double precision, double precision, interval, double precision) IS
-'Whether a benchmark holds what it should, one row per gate, phase and variant (of rate and latency one per phase): the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead); where a rate was offered, the share of the rows that had come which are there (min_rate), and latency (max_p99)';
+'Checks a benchmark, one row per gate, phase and variant (of rate and latency one per phase): the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead); where a rate was offered, the share of the rows that had arrived which are there (min_rate), and latency (max_p99)';
 
 CREATE OR REPLACE FUNCTION millrace.cluster_statements() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$

@@ -87,13 +87,13 @@ BEGIN
         UNION ALL
         SELECT 7, 'rate', l.phase, NULL, 0, round(d.rows / nullif(d.rows + d.backlog_rows, 0)::numeric, 3), '>=',
                min_rate::numeric, NULL,
-               format('of %s rows that had come at %s rows/s when the last batch was there', d.rows + d.backlog_rows, d.rate)
+               format('of %s rows that had arrived by the last commit, at %s rows/s', d.rows + d.backlog_rows, d.rate)
         FROM jsonb_to_recordset(late) AS d (name text, rate float8, rows bigint, backlog_rows bigint)
         JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
         WHERE d.rate IS NOT NULL
         UNION ALL
         SELECT 8, 'latency', l.phase, NULL, 0, d.p99_ms, '<=', (1000 * date_part('epoch', max_p99))::numeric, NULL,
-               format('ms from when the rows of a batch had come to its commit, 99th percentile of %s batches', d.batches)
+               format('ms from the arrival of a batch''s last row to its commit, 99th percentile of %s batches', d.batches)
         FROM jsonb_to_recordset(late) AS d (name text, rate float8, batches bigint, p99_ms numeric)
         JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
         WHERE d.rate IS NOT NULL
@@ -108,4 +108,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_gates(text, double precision, double precision, double precision, double precision, interval, double precision) IS
-'Whether a benchmark holds what it should, one row per gate, phase and variant (of rate and latency one per phase): the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead); where a rate was offered, the share of the rows that had come which are there (min_rate), and latency (max_p99)';
+'Checks a benchmark, one row per gate, phase and variant (of rate and latency one per phase): the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead); where a rate was offered, the share of the rows that had arrived which are there (min_rate), and latency (max_p99)';

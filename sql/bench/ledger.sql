@@ -151,7 +151,7 @@ COMMENT ON COLUMN millrace.reading.query IS 'The query''s name';
 COMMENT ON COLUMN millrace.reading.reader IS 'Number of the reader in its session';
 COMMENT ON COLUMN millrace.reading.begun IS 'Since when it was measured';
 COMMENT ON COLUMN millrace.reading.finished IS 'Until when';
-COMMENT ON COLUMN millrace.reading.streaming IS 'Whether rows were coming; false: readers were alone';
+COMMENT ON COLUMN millrace.reading.streaming IS 'Whether rows were arriving; false: readers were alone';
 COMMENT ON COLUMN millrace.reading.count IS 'How many times the query was run';
 COMMENT ON COLUMN millrace.reading.latency IS 'Histogram of the microseconds that took, in the V2 format of HdrHistogram';
 COMMENT ON COLUMN millrace.reading.freshness IS
@@ -174,7 +174,7 @@ COMMENT ON TABLE millrace.moment IS 'What happened in the server while a benchma
 COMMENT ON COLUMN millrace.moment.run IS 'The run';
 COMMENT ON COLUMN millrace.moment.at IS 'When it was looked at';
 COMMENT ON COLUMN millrace.moment.rows IS 'Rows that the run had committed';
-COMMENT ON COLUMN millrace.moment.backlog_rows IS 'Rows that had come and were not committed; null without a rate, and after the last batch';
+COMMENT ON COLUMN millrace.moment.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN millrace.moment.checkpoints IS 'Checkpoints that the server had begun since its statistics were reset';
 COMMENT ON COLUMN millrace.moment.wal_bytes IS 'Bytes of WAL that the server had written, ever';
 COMMENT ON COLUMN millrace.moment.autovacuums IS 'Autovacuum workers at work, as far as the caller may see them';

@@ -270,7 +270,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE stream_bench(text, bigint, integer, text[], text, text, integer, jsonb, integer, text, double precision, interval, integer) IS
-'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each: as fast as it can, or at a rate of rows per second that come whether the tables keep up or not; until all rows are there (rows => null: until it is stopped) or for a duration; and, with readers, once more while these run the queries. Run the same call again to resume after a cancel or a crash';
+'Loads the same rows into tables of several variants, without indexes and with them, and times queries on each. rate: rows per second that arrive, whether the tables keep up or not; without it, as fast as possible. duration: how long each phase lasts; rows => null: no end until stream_stop(). readers: repeats each phase while this many processes run the queries. Run the same call again to resume after a cancel or a crash';
 
 CREATE FUNCTION stream_bench_drop(run text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$

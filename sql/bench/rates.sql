@@ -99,7 +99,7 @@ COMMENT ON COLUMN stream_rate_steps.step IS 'Number of the step for this phase a
 COMMENT ON COLUMN stream_rate_steps.rate IS 'Rows per second that were offered';
 COMMENT ON COLUMN stream_rate_steps.sustained IS 'Whether the table kept up, and p99 was within the bound';
 COMMENT ON COLUMN stream_rate_steps.rows IS 'Rows that were committed';
-COMMENT ON COLUMN stream_rate_steps.rows_offered IS 'Rows that had come by the end';
+COMMENT ON COLUMN stream_rate_steps.rows_offered IS 'Rows that had arrived by the end';
 COMMENT ON COLUMN stream_rate_steps.rows_per_second IS 'Rows that were committed, per second';
 COMMENT ON COLUMN stream_rate_steps.p50_ms IS 'Median latency of its batches, in milliseconds';
 COMMENT ON COLUMN stream_rate_steps.p95_ms IS 'Its 95th percentile';
@@ -219,7 +219,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE stream_rate(text, double precision, double precision, interval, integer, text[], text, text, integer, jsonb, integer, double precision, text) IS
-'Searches the highest rate of rows per second that each variant sustains alone, in steps of the given seconds, each into a new table: from start_rate on, doubling and halving, until the highest that was sustained and the lowest that was not are within tolerance. Sustained: the table kept up, and the 99th percentile of latency was at most max_p99. Results are in stream_rates and stream_rate_steps. Run the same call again to resume after a cancel or a crash';
+'Finds the highest rate of rows per second that each variant sustains by itself. Each step loads a new table for this many seconds: from start_rate on, doubling and halving, until the highest rate that was sustained and the lowest that was not are within tolerance. A rate is sustained if the table keeps up and the 99th percentile of latency is at most max_p99. Results are in stream_rates and stream_rate_steps. Run the same call again to resume after a cancel or a crash';
 
 CREATE FUNCTION stream_rate_drop(run text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$

@@ -1,4 +1,4 @@
--- Queries that run while rows come, and what happens in the server meanwhile.
+-- Queries that run while rows arrive, and what happens in the server meanwhile.
 
 CREATE FUNCTION millrace.percentiles(
     histograms bytea[],
@@ -120,7 +120,7 @@ COMMENT ON COLUMN stream_moments.run IS 'The run';
 COMMENT ON COLUMN stream_moments.at IS 'When it was looked at';
 COMMENT ON COLUMN stream_moments.rows IS 'Rows that the run had committed';
 COMMENT ON COLUMN stream_moments.rows_per_second IS 'Rows that it had committed since the row before, per second';
-COMMENT ON COLUMN stream_moments.backlog_rows IS 'Rows that had come and were not committed; null without a rate, and after the last batch';
+COMMENT ON COLUMN stream_moments.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN stream_moments.checkpoints IS 'Checkpoints begun since the row before';
 COMMENT ON COLUMN stream_moments.wal_bytes IS 'Bytes of WAL that the server wrote since the row before';
 COMMENT ON COLUMN stream_moments.autovacuums IS 'Autovacuum workers at work, as far as the caller of the run might see them';
@@ -158,4 +158,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_readers(text) IS
-'How long queries took that ran while a benchmark''s rows came (streaming), and right after the last when readers were alone, by percentile, per run, variant and query; and how old, when the answer was there, the newest row was that they could see: since its batch was due, or without a rate since it was done';
+'How long a benchmark''s queries took, by percentile, while rows arrived (streaming) and right after the last, with readers alone; one row per run, variant and query. fresh: the age of the newest row that a query could see when its answer was there, since its batch was due, or without a rate since it was inserted';

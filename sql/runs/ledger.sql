@@ -118,7 +118,7 @@ COMMENT ON COLUMN millrace.batch.finished IS 'When the insert was done, just bef
 COMMENT ON COLUMN millrace.batch.busy_ms IS
 'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
 COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took; null for its first';
-COMMENT ON COLUMN millrace.batch.due IS 'When its last row had come, at the rate that was offered; null without a rate';
+COMMENT ON COLUMN millrace.batch.due IS 'When its last row had arrived, at the rate that was offered; null without a rate';
 
 -- A crash empties unlogged tables. Their ledger rows live here and vanish with them, so that the next
 -- call fills the tables again.
@@ -230,7 +230,7 @@ COMMENT ON COLUMN millrace.batches.path IS 'How they were inserted: bulk, or exe
 COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just before its commit';
 COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
 COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
-COMMENT ON COLUMN millrace.batches.due IS 'When its last row had come, at the rate that was offered';
+COMMENT ON COLUMN millrace.batches.due IS 'When its last row had arrived, at the rate that was offered';
 GRANT SELECT ON millrace.batches TO PUBLIC;
 
 CREATE FUNCTION millrace.rows_done(run text) RETURNS bigint

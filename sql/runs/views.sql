@@ -22,7 +22,7 @@ COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
 COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
-COMMENT ON COLUMN stream_batches.due IS 'When its last row had come, at the rate that was offered; null without a rate';
+COMMENT ON COLUMN stream_batches.due IS 'When its last row had arrived, at the rate that was offered; null without a rate';
 COMMENT ON COLUMN stream_batches.latency_ms IS 'Milliseconds from then to its commit; null without a rate';
 
 CREATE VIEW stream_progress AS
@@ -210,7 +210,7 @@ BEGIN
                round(p.max::numeric, 3),
                floor(l.ms * t.rate / 1000)::bigint, floor(s.max * t.rate / 1000)::bigint,
                round(coalesce(w.gap, 0)::numeric, 3),
-               -- The table kept up to within a twentieth of what had come when its last batch was there.
+               -- The table kept up to within a twentieth of what had arrived when its last batch was there.
                s.rows >= 0.95 * (s.rows + l.ms * t.rate / 1000)
         FROM this t CROSS JOIN summary s CROSS JOIN at_work w LEFT JOIN last l ON true
         CROSS JOIN (
@@ -221,4 +221,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_latency(text) IS
-'How late the batches of a run, or of all phases of a benchmark, were there at the rate that was offered, one row per run: percentiles, over batches, of the milliseconds from when a batch''s last row had come to its commit; rows that had come and were not there when the last batch was, and at most; seconds between calls; whether the rate was sustained: rows within 5% of what had come by then. Without a rate latencies are null';
+'How late the batches of a run were at the rate that was offered, one row per run, or per phase of a benchmark. Latency is the time from the arrival of a batch''s last row to its commit; its percentiles are over batches, in milliseconds. backlog_rows, backlog_rows_max: rows that had arrived but were not committed, at the last commit and at most. gap_seconds: time between calls. sustained: at the last commit the table had at least 95% of what had arrived. Without a rate latencies are null';

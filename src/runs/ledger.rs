@@ -435,7 +435,7 @@ pub fn due(run: &str, batch: i64) -> Result<Option<(i64, i64)>> {
     Ok(due.zip(last).map(|(due, last)| (process::count(due), process::count(last))))
 }
 
-/// When the newest row came that a target has, as the server counts time: when its batch was due, or else done.
+/// When the newest row arrived that a target has, as the server counts time: when its batch was due, or else done.
 pub fn newest(run: &str, target: &Target) -> Result<Option<i64>> {
     let newest = format!(
         "SELECT COALESCE(due, finished) FROM {}

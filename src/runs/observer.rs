@@ -1,4 +1,4 @@
-//! A process that notes what happens in the server while a benchmark's rows come.
+//! A process that notes what happens in the server while a benchmark's rows arrive.
 
 use super::ledger;
 use super::schedule::Schedule;

@@ -1,4 +1,4 @@
-//! Processes that run a benchmark's queries again and again while its rows come.
+//! Processes that run a benchmark's queries again and again while its rows arrive.
 
 use super::ledger::{self, Target};
 use crate::error::{Error, Result};

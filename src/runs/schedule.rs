@@ -1,20 +1,20 @@
 //! When a run's batches are due, at an offered rate.
 //!
-//! Rows come at a steady rate, whether those before them are stored or not, and a batch is due when its last row has come.
+//! Rows arrive at a steady rate, whether those before them are stored or not, and a batch is due when its last row has arrived.
 //! Its latency is the time from then to its commit, so a stall is charged to every batch that it delays.
 
 use crate::pg::server::process;
 use crate::pg::workers::shared::Orders;
 use std::time::Duration;
 
-/// The rows that come, and until when.
+/// The rows that arrive, and until when.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
     /// When the run's first row comes, in microseconds of the server's clock.
     begin: i64,
     /// Rows per second; `None` if each batch is due when the one before is done.
     rate: Option<f64>,
-    /// When the run ends, whatever has come by then.
+    /// When the run ends, whatever has arrived by then.
     end: Option<i64>,
 }
 
@@ -45,7 +45,7 @@ impl Schedule {
         self.end.is_some_and(|end| due > end)
     }
 
-    /// The rows of the run that have come by a time.
+    /// The rows of the run that have arrived by a time.
     pub fn offered(&self, at: i64) -> Option<f64> {
         let until = self.end.map_or(at, |end| end.min(at));
         self.rate.map(|rate| (until - self.begin).max(0) as f64 / 1e6 * rate)

@@ -256,7 +256,7 @@ impl Session {
         Ok(())
     }
 
-    /// What all processes are told: the time between sessions is a gap in which no rows come.
+    /// What all processes are told: the time between sessions is a gap in which no rows arrive.
     fn orders(&self, processes: usize) -> Result<Orders> {
         let run = self.hand.run();
         let now = process::now_in_microseconds();
@@ -289,7 +289,7 @@ impl Session {
         Ok(orders)
     }
 
-    /// Refuses a run that would end before its first batch has come.
+    /// Refuses a run that would end before its first batch has arrived.
     fn check_duration(&self) -> Result<()> {
         let due = self.hand.due(1);
         if self.first_batch == 1 && due.is_some_and(|due| self.hand.schedule.is_beyond(due)) {

@@ -79,7 +79,7 @@ pub struct Arguments {
     /// Rows per table, or unlimited; 1000000 if not given, and unlimited with --duration
     #[arg(long)]
     rows: Option<Rows>,
-    /// Rows per second that come whether the tables keep up or not; as fast as they can be stored if not given
+    /// Rows per second that arrive whether the tables keep up or not; as fast as they can be stored if not given
     #[arg(long, value_name = "ROWS")]
     rate: Option<f64>,
     /// How long each phase lasts, such as '10 min'; until all rows are there if not given

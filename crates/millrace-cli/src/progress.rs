@@ -36,11 +36,11 @@ pub struct Load {
     target: String,
     rows: i64,
     rows_total: Option<i64>,
-    /// By the time that inserting took; where rows come at a rate, by the time that went by.
+    /// By the time that inserting took; where rows arrive at a rate, by the time that went by.
     rows_per_second: Option<f64>,
     /// Seconds; of the run, as its tables are loaded together.
     eta: Option<f64>,
-    /// Rows per second that come, if they come at a rate.
+    /// Rows per second that arrive, if they come at a rate.
     rate: Option<f64>,
 }
 
@@ -269,7 +269,7 @@ impl Shown {
     }
 }
 
-/// The runs that are at work, and to which rows come at a rate.
+/// The runs that are at work, and to which rows arrive at a rate.
 fn paced(loads: &[Load]) -> impl Iterator<Item = (&str, f64)> {
     let running = loads.iter().filter(|load| load.state == "running");
     let mut last = "";

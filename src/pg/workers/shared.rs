@@ -18,11 +18,11 @@ pub struct Orders {
     pub processes: usize,
     /// What the workers do, each by its number.
     pub parts: Vec<Part>,
-    /// Rows per second that come; `None` if a batch comes when there is time for it.
+    /// Rows per second that arrive; `None` if a batch comes when there is time for it.
     pub rate: Option<f64>,
     /// When the run's first row comes, in microseconds of the server's clock.
     pub begin: i64,
-    /// When the run ends, whatever has come by then.
+    /// When the run ends, whatever has arrived by then.
     pub end: Option<i64>,
     /// Rows that the run had before.
     pub rows_before: i64,

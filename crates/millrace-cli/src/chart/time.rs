@@ -220,7 +220,7 @@ impl OverTime<'_> {
                 @let x = horizontal.place(Moment { session, at: 0.0 }) - horizontal.gap;
                 @let middle = [x + horizontal.gap / 2.0 + 4.0, layout.top + PLOT_HEIGHT / 2.0];
                 rect.gap x=(x) y=(layout.top) width=(horizontal.gap) height=(PLOT_HEIGHT) data-value=(gap) {
-                    title { "gap of " (duration(*gap)) ", in which no rows came" }
+                    title { "gap of " (duration(*gap)) ", in which no rows arrived" }
                 }
                 @if horizontal.gap >= 12.0 {
                     text.tick x=(middle[0]) y=(middle[1]) text-anchor="middle" transform={ "rotate(-90 " (middle[0]) " " (middle[1]) ")" } {

@@ -1,4 +1,4 @@
-//! How late the batches of a run are to which rows come at a rate, while they come. Each batch is read once, so that a
+//! How late the batches of a run are to which rows arrive at a rate, while they arrive. Each batch is read once, so that a
 //! look costs the same after an hour as at the beginning.
 
 use crate::error::Result;
@@ -27,7 +27,7 @@ const BATCHES: &str = "
 /// What is known of a run.
 pub struct Pace {
     run: String,
-    /// Rows per second that come.
+    /// Rows per second that arrive.
     rate: f64,
     /// All batches up to this one are known, and some above it: processes do not end theirs in order.
     through: i64,

@@ -28,7 +28,7 @@ enum Measure {
     Latency(String),
     /// The rows of a phase that were committed of those that came, in rows per second.
     Committed(String),
-    /// The 99th percentile of a query that readers ran while rows came, in milliseconds.
+    /// The 99th percentile of a query that readers ran while rows arrived, in milliseconds.
     Reader(Table, String),
     /// A TPC test as a whole, in seconds.
     Test(String),

@@ -69,7 +69,7 @@ pub struct Course {
 }
 
 impl Course {
-    /// `None` of a run that nobody read, and to which no rows came at a rate: how late they were is not known.
+    /// `None` of a run that nobody read, and to which no rows arrived at a rate: how late they were is not known.
     pub fn read(client: &mut Client, run: &str, phase: Option<String>) -> Result<Option<Self>> {
         let sessions =
             "SELECT date_part('epoch', begun), date_part('epoch', ended), rate FROM millrace.sessions($1)";

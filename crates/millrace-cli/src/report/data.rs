@@ -18,7 +18,7 @@ pub struct Report {
     pub targets: Vec<Target>,
     pub gates: Vec<Gate>,
     pub queries: Vec<Query>,
-    /// Of the runs to which rows came at a rate.
+    /// Of the runs to which rows arrived at a rate.
     pub latencies: Vec<Latency>,
     pub readers: Vec<Reader>,
     /// Of the runs whose course is known, in the order of their phases.

@@ -6,7 +6,7 @@ use super::tables::{count, number};
 use crate::error::Result;
 use postgres::{Client, Row};
 
-/// A row of `stream_latency`, of a run to which rows came at a rate.
+/// A row of `stream_latency`, of a run to which rows arrived at a rate.
 #[derive(Default)]
 pub struct Latency {
     /// The phase, or the run where it is not a benchmark's.
@@ -20,7 +20,7 @@ pub struct Latency {
     pub sustained: Option<bool>,
 }
 
-/// Two rows of `stream_readers`: a query while rows came, and when readers were alone.
+/// Two rows of `stream_readers`: a query while rows arrived, and when readers were alone.
 #[derive(Default)]
 pub struct Reader {
     pub phase: String,

@@ -30,7 +30,7 @@ const QUERIES: &str = "
         ORDER BY t.run, q.finished
     ) TO STDOUT (FORMAT csv)', $1::text[])";
 
-/// A line per figure of a run to which rows came at a rate, with the same columns.
+/// A line per figure of a run to which rows arrived at a rate, with the same columns.
 const LATENCY: &str = "
     SELECT pg_catalog.format('COPY (
         SELECT l.name, CASE WHEN l.name <> %1$L THEN substr(l.name, length(%1$L) + 2) END, NULL, NULL, NULL, NULL, NULL, NULL,
@@ -81,11 +81,11 @@ pub struct Table {
 pub struct Batch {
     pub rows: i64,
     pub insert_ms: f64,
-    /// How late it was, where its rows came at a rate.
+    /// How late it was, where its rows arrived at a rate.
     pub latency_ms: Option<f64>,
 }
 
-/// A figure of a run to which rows came at a rate, or of a query that readers ran meanwhile.
+/// A figure of a run to which rows arrived at a rate, or of a query that readers ran meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Measure {
     /// Without a variant where it is of a whole phase.
@@ -212,13 +212,13 @@ impl Metrics {
         Ok(())
     }
 
-    /// A figure of a phase to which rows came at a rate.
+    /// A figure of a phase to which rows arrived at a rate.
     pub fn of_phase(&self, phase: &str, name: &str) -> Option<f64> {
         let table = Table { phase: phase.to_owned(), variant: String::new() };
         self.measures.get(&Measure { table, query: String::new(), name: name.to_owned() }).copied()
     }
 
-    /// The phases to which rows came at a rate.
+    /// The phases to which rows arrived at a rate.
     pub fn paced(&self) -> BTreeSet<&str> {
         let rates = self.measures.keys().filter(|measure| measure.name == "rate");
         rates.map(|measure| measure.table.phase.as_str()).collect()

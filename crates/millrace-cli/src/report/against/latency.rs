@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// A run is cut into so many parts, to see how far its p99 differs by itself, and none is of fewer batches than that.
 const PARTS: usize = 10;
 const FEWEST_BATCHES: usize = 10;
-/// By which share the rows that are committed may lag behind those that come, where the server says that they kept up.
+/// By which share the rows that are committed may lag behind those that arrive, where the server says that they kept up.
 const KEPT_UP: f64 = 0.05;
 
 /// Other rates make other latencies; that says nothing.
@@ -35,7 +35,7 @@ pub fn in_both(one: &BTreeMap<i64, Batch>, other: &BTreeMap<i64, Batch>) -> BTre
         .collect()
 }
 
-/// The figures of all phases to which rows came at a rate, and of the queries that were run meanwhile.
+/// The figures of all phases to which rows arrived at a rate, and of the queries that were run meanwhile.
 pub(super) fn figures(earlier: &Metrics, now: &Metrics) -> Vec<Figure> {
     let both = earlier.paced().intersection(&now.paced()).copied().collect::<Vec<_>>();
     let of_phases = both.into_iter().flat_map(|phase| {
@@ -140,7 +140,7 @@ mod tests {
 
     const HEAD: &str = "phase,variant,batch,rows,insert_ms,query,attempt,query_ms,latency_ms,measure,value\n";
 
-    /// A run to which rows came at a rate, with batches as late as these, and readers of this p99.
+    /// A run to which rows arrived at a rate, with batches as late as these, and readers of this p99.
     fn run(rate: f64, committed: f64, latencies: &[f64], reader: f64) -> Result<Metrics, String> {
         let batches =
             (1..).zip(latencies).map(|(number, ms)| format!("index,heap,{number},1000,10,,,,{ms},,\n"));

@@ -38,7 +38,7 @@ impl Course {
         let curves = ["p50", "p95", "p99", "max"].into_iter().enumerate().map(curve).collect();
         let chart = self.chart("Latency", Unit::Milliseconds, curves);
         let chart = OverTime { is_logarithmic: true, has_bands: true, ..chart };
-        let note = "From when the last row of a batch had come to its commit, by when that row came; rows that were never committed have none. Below: what the server did meanwhile.";
+        let note = "From when the last row of a batch had arrived to its commit, by when that row arrived; rows that were never committed have none. Below: what the server did meanwhile.";
         (!self.latency.is_empty()).then(|| figure(chart, note))
     }
 
@@ -51,7 +51,7 @@ impl Course {
         is_paced.then(|| {
             figure(
                 chart,
-                "Rows that had come and were not committed; a table that keeps up has less than a batch.",
+                "Rows that had arrived and were not committed; a table that keeps up has less than a batch.",
             )
         })
     }
@@ -96,7 +96,7 @@ impl Course {
             self.seen_curve("tables", |seen| seen.tables),
             self.seen_curve("indexes", |seen| seen.indexes),
         ];
-        let chart = self.chart("Size while rows came", Unit::Bytes, curves);
+        let chart = self.chart("Size while rows arrived", Unit::Bytes, curves);
         figure(
             chart,
             "All tables of the phase together; nothing where a lock kept them from being looked at.",
@@ -115,11 +115,11 @@ impl Course {
         let chart = self.chart(&format!("Readers' p99 of {query}"), Unit::Milliseconds, curves);
         figure(
             OverTime { is_logarithmic: true, ..chart },
-            "99th percentile of the times that the query took while rows came; of few executions the longest.",
+            "99th percentile of the times that the query took while rows arrived; of few executions the longest.",
         )
     }
 
-    /// The table grows while rows come, so only the end of that can be compared with afterwards.
+    /// The table grows while rows arrive, so only the end of that can be compared with afterwards.
     fn end_bars(&self) -> Option<Figure> {
         let group = |((query, variant), times): (&(String, String), &[Option<f64>; 2])| {
             (format!("{query}, {variant}"), times.to_vec())
@@ -127,13 +127,13 @@ impl Course {
         let bars = Bars {
             title: titled("Readers with the stream and alone", self.phase.as_deref()),
             unit: Unit::Milliseconds,
-            series: vec!["while rows came".to_owned(), "alone".to_owned()],
+            series: vec!["while rows arrived".to_owned(), "alone".to_owned()],
             groups: self.ends.iter().map(group).collect(),
             stacked: false,
         };
         Figure::of_bars(
             bars,
-            "Median time of each query in the last 10 s in which rows came, and right after the last; shorter is faster.",
+            "Median time of each query in the last 10 s in which rows arrived, and right after the last; shorter is faster.",
         )
     }
 }
