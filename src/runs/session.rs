@@ -146,7 +146,10 @@ impl Session {
         let hand = Hand::new(run, Schedule::of(&Orders::new(name.to_owned())))?;
         let first_batch = hand.loader.first_missing();
         let used = ledger::time_used(name)?;
-        if first_batch <= hand.run().batches {
+        // Nobody reads beside a run that is finished.
+        let is_finished = first_batch > hand.run().batches;
+        let readers = if is_finished { 0 } else { readers };
+        if !is_finished {
             ledger::begin_session(hand.run(), workers, readers)?;
         }
         Ok(Self {
@@ -275,7 +278,8 @@ impl Session {
         let left = duration.map(|duration| duration.saturating_sub(self.used));
         let mut parts = vec![Part::Ingest; processes - 1];
         parts.extend(vec![Part::Read; self.readers]);
-        if self.readers > 0 || rate.is_some() && ledger::is_of_bench(&run.name)? {
+        let is_finished = self.first_batch > run.batches;
+        if self.readers > 0 || !is_finished && rate.is_some() && ledger::is_of_bench(&run.name)? {
             parts.push(Part::Observe);
         }
         parts.truncate(MAX_WORKERS);
