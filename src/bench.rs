@@ -12,12 +12,22 @@ use pgrx::prelude::*;
 
 /// Refuses a benchmark that is not the caller's, or a role's that the caller may act for.
 fn check_owner(bench: &str) -> Result<()> {
-    let owner: Option<Text> = one(
-        "SELECT owner::pg_catalog.text FROM millrace.bench WHERE name OPERATOR(pg_catalog.=) $1",
-        &[bench.into()],
-    )?;
+    let owner = "SELECT owner::pg_catalog.text FROM millrace.bench WHERE name OPERATOR(pg_catalog.=) $1";
+    check_owner_by(owner, bench, Error::NotOwnerOfBench)
+}
+
+/// The same for a search.
+fn check_search_owner(search: &str) -> Result<()> {
+    let owner =
+        "SELECT owner::pg_catalog.text FROM millrace.rate_search WHERE name OPERATOR(pg_catalog.=) $1";
+    check_owner_by(owner, search, Error::NotOwnerOfSearch)
+}
+
+/// `query` finds the owner of what has this name.
+fn check_owner_by(query: &str, name: &str, refusal: fn(String) -> Error) -> Result<()> {
+    let owner: Option<Text> = one(query, &[name.into()])?;
     let owner = owner.map_or(Ok(None), |owner| ledger::role_of(&owner))?;
-    if role::may_act_for_owner(owner) { Ok(()) } else { Err(Error::NotOwnerOfBench(bench.to_owned())) }
+    if role::may_act_for_owner(owner) { Ok(()) } else { Err(refusal(name.to_owned())) }
 }
 
 /// The value of an argument that must have one.
@@ -190,16 +200,6 @@ fn stream_variant_drop(name: Text) -> SqlResult<bool> {
     let deleted =
         ledger::write("DELETE FROM millrace.variant WHERE name OPERATOR(pg_catalog.=) $1", &[name.into()])?;
     Ok(deleted > 0)
-}
-
-/// Refuses a search that is not the caller's, or a role's that the caller may act for.
-fn check_search_owner(search: &str) -> Result<()> {
-    let owner: Option<Text> = one(
-        "SELECT owner::pg_catalog.text FROM millrace.rate_search WHERE name OPERATOR(pg_catalog.=) $1",
-        &[search.into()],
-    )?;
-    let owner = owner.map_or(Ok(None), |owner| ledger::role_of(&owner))?;
-    if role::may_act_for_owner(owner) { Ok(()) } else { Err(Error::NotOwnerOfSearch(search.to_owned())) }
 }
 
 #[pg_extern(sql = false)]

@@ -43,7 +43,7 @@ COMMENT ON FUNCTION millrace.bench_check_owner(millrace.bench) IS 'Refuses a ben
 CREATE FUNCTION millrace.bench_open(
     source text, rows bigint, batch_rows integer, variants text[], phase text, schema text, options jsonb,
     analyze_every integer, run text
-) RETURNS text[]
+) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     wanted millrace.bench;
@@ -93,11 +93,10 @@ BEGIN
                       HINT = 'Forget it with stream_bench_drop(), or give another run name.';
         END IF;
     END IF;
-    RETURN CASE phase WHEN 'both' THEN '{noindex,index}'::text[] ELSE ARRAY[phase] END;
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_open(text, bigint, integer, text[], text, text, jsonb, integer, text) IS
-'Checks the arguments of stream_bench, and begins a benchmark or finds it; returns its phases';
+'Checks the arguments of stream_bench, and begins a benchmark or finds it';
 
 CREATE FUNCTION millrace.bench_open_phase(run text, phase text, workers integer, options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -194,14 +193,16 @@ $$;
 COMMENT ON FUNCTION millrace.bench_run_next_after_load(text) IS
 'Runs and times a variant''s after_load on the next table of a benchmark''s run that lacks it; false if there is none';
 
-CREATE FUNCTION millrace.bench_phases(phases text[], readers integer) RETURNS text[]
+CREATE FUNCTION millrace.bench_phases(phase text, readers integer) RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
-    SELECT CASE WHEN readers > 0 THEN ARRAY(
-        SELECT p.phase || reading FROM unnest(phases) WITH ORDINALITY AS p (phase, number), unnest('{"",_read}'::text[]) reading
-        ORDER BY p.number, reading
-    ) ELSE phases END
+    SELECT ARRAY(
+        SELECT p.phase || reading
+        FROM unnest(CASE phase WHEN 'both' THEN '{noindex,index}' ELSE ARRAY[phase] END) WITH ORDINALITY AS p (phase, number),
+             unnest(CASE WHEN readers > 0 THEN '{"",_read}' ELSE '{""}' END::text[]) AS r (reading)
+        ORDER BY p.number, reading)
 $$;
-COMMENT ON FUNCTION millrace.bench_phases(text[], integer) IS 'The phases of a benchmark: with readers each is there twice, without and with them';
+COMMENT ON FUNCTION millrace.bench_phases(text, integer) IS
+'The phases of a benchmark: those that were asked for, with readers each twice, without and with them';
 
 CREATE FUNCTION millrace.bench_readers(phase text, readers integer) RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -245,8 +246,8 @@ BEGIN
     PERFORM millrace.check_may_commit('CALL stream_bench');
     COMMIT;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    phases := millrace.bench_open(source, rows, batch_rows, variants, phase, schema, options, analyze_every, run);
-    phases := millrace.bench_phases(phases, readers);
+    PERFORM millrace.bench_open(source, rows, batch_rows, variants, phase, schema, options, analyze_every, run);
+    phases := millrace.bench_phases(phase, readers);
     options := millrace.bench_pace(options, rate, duration);
     FOREACH phase IN ARRAY phases LOOP
         opened := millrace.bench_open_phase(run, phase, workers, options);

@@ -184,7 +184,6 @@ CREATE PROCEDURE stream_rate(
     run text DEFAULT 'rate'
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    phases text[];
     wanted text[];
     next record;
     opened text;
@@ -202,10 +201,9 @@ BEGIN
         IF EXISTS (SELECT FROM millrace.bench b WHERE b.name OPERATOR(pg_catalog.=) run) THEN
             PERFORM @extschema@.stream_bench_drop(run);
         END IF;
-        phases := CASE phase WHEN 'both' THEN '{noindex,index}'::text[] ELSE ARRAY[phase] END;
-        next := millrace.rate_next(run, phases, wanted);
+        next := millrace.rate_next(run, millrace.bench_phases(phase, 0), wanted);
         EXIT WHEN next.rate IS NULL;
-        phases := millrace.bench_open(source, NULL, batch_rows, ARRAY[next.variant], next.phase, schema, options, NULL, run);
+        PERFORM millrace.bench_open(source, NULL, batch_rows, ARRAY[next.variant], next.phase, schema, options, NULL, run);
         opened := millrace.bench_open_phase(
             run, next.phase, workers, millrace.bench_pace(options, next.rate, pg_catalog.make_interval(secs => seconds)));
         CALL millrace.ingest(opened, workers, NULL, readers);

@@ -8,7 +8,7 @@ use crate::pg::workers::shared::Orders;
 use std::time::Duration;
 
 /// The rows that arrive, and until when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Schedule {
     /// When the run's first row comes, in microseconds of the server's clock.
     begin: i64,

@@ -117,8 +117,6 @@ struct Session {
     /// When readers that are alone have read enough.
     alone_until: Option<Instant>,
     first_batch: i64,
-    /// How long earlier sessions were at work on the run.
-    used: Duration,
     analysis: Option<Analysis>,
     stop: Stop,
     report: Report,
@@ -143,9 +141,8 @@ impl Session {
         ledger::check_owner(&run)?;
         ledger::check_query_owner(&run)?;
         let report = Report::new(&run)?;
-        let hand = Hand::new(run, Schedule::of(&Orders::new(name.to_owned())))?;
+        let hand = Hand::new(run, Schedule::default())?;
         let first_batch = hand.loader.first_missing();
-        let used = ledger::time_used(name)?;
         // Nobody reads beside a run that is finished.
         let is_finished = first_batch > hand.run().batches;
         let readers = if is_finished { 0 } else { readers };
@@ -157,7 +154,6 @@ impl Session {
             crew: None,
             workers,
             readers,
-            used,
             alone_until: None,
             first_batch,
             analysis: analyze_every.map(|every| Analysis { every, done: 0 }),
@@ -275,7 +271,10 @@ impl Session {
             }
             None => now,
         };
-        let left = duration.map(|duration| duration.saturating_sub(self.used));
+        let left = match duration {
+            Some(duration) => Some(duration.saturating_sub(ledger::time_used(&run.name)?)),
+            None => None,
+        };
         let mut parts = vec![Part::Ingest; processes - 1];
         parts.extend(vec![Part::Read; self.readers]);
         let is_finished = self.first_batch > run.batches;

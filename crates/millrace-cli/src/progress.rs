@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(250);
 const PATIENCE: u32 = 4;
 /// Without bars, a run prints a line each time it has advanced by this percentage.
 const PERCENT: i64 = 10;
-/// A run whose end is not known prints one each time it has gone on for so many seconds.
+/// A run whose end is not known prints one each time this number of seconds has passed.
 const SECONDS: u64 = 10;
 
 /// How far a run is in one of its tables.

@@ -124,7 +124,7 @@ impl<'a> Horizontal<'a> {
         ((self.before(moment.session) + moment.at) * 1000.0).round() / 1000.0
     }
 
-    /// The moment after so many seconds at work.
+    /// The moment after a number of seconds at work.
     fn moment(&self, seconds: f64) -> Moment {
         let last = self.sessions.len().saturating_sub(1);
         let session = (0..last).find(|session| seconds < self.before(session + 1)).unwrap_or(last);

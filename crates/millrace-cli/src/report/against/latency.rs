@@ -6,7 +6,7 @@ use crate::report::document::Table as Rows;
 use crate::report::metrics::{Batch, Metrics};
 use std::collections::BTreeMap;
 
-/// A run is cut into so many parts, to see how far its p99 differs by itself, and none is of fewer batches than that.
+/// A run is cut into this number of parts, to see how far its p99 differs by itself; each has at least as many batches.
 const PARTS: usize = 10;
 const FEWEST_BATCHES: usize = 10;
 /// By which share the rows that are committed may lag behind those that arrive, where the server says that they kept up.
