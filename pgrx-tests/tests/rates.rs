@@ -308,6 +308,9 @@ fn the_highest_rate_is_found_for_each_variant_alone() {
         ("CALL stream_rate(max_p99 => '-1 s', run => 'n')", "22023", "\"max_p99\""),
         ("CALL stream_rate(tolerance => 0, run => 'n')", "22023", "\"tolerance\""),
         ("CALL stream_rate(variants => '{none}', run => 'n')", "42704", "variant \"none\" does not exist"),
+        ("CALL stream_rate(phase => NULL, run => 'n')", "22004", "\"phase\""),
+        ("CALL stream_rate(phase => 'x', run => 'n')", "22023", "A phase is noindex, index, or both."),
+        ("CALL stream_rate(variants => '{}', run => 'n')", "22023", "\"variants\""),
         ("CALL stream_rate(run => '')", "22023", "\"run\""),
         (
             "CALL stream_bench(schema => 'public', run => 'n', variants => '{heap}', rows => 1, phase => 'noindex')",

@@ -3243,6 +3243,8 @@ BEGIN
             ('start_rate', (parameters ->> 'start_rate')::float8 BETWEEN 1 AND 1e12, 'The first rate is from 1 to 10^12 rows per second.'),
             ('seconds', (parameters ->> 'seconds')::float8 BETWEEN 1 AND 86400, 'A step takes from 1 to 86400 seconds.'),
             ('max_p99', (parameters ->> 'max_p99')::float8 > 0, 'The bound on the 99th percentile of latency is a positive interval.'),
+            ('phase', parameters ->> 'phase' IN ('noindex', 'index', 'both'), 'A phase is noindex, index, or both.'),
+            ('variants', parameters -> 'variants' <> '[]', 'Name at least one, or leave them out for all that the server has.'),
             ('tolerance', (parameters ->> 'tolerance')::float8 BETWEEN 0.001 AND 1, 'The search ends within this share of the rate, from 0.001 to 1.')
         ) AS c (name, is_right, hint)
         WHERE c.is_right IS NOT TRUE
