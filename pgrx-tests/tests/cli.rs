@@ -1092,7 +1092,7 @@ fn exports_need_no_server() {
     // All tables, one of several parts, and all parts: each a file.
     let tables = folder.join("tables");
     fs::create_dir(&tables).unwrap();
-    let all = ["export", "all", "--sf", "0.001", "--threads", "2", "-o", tables.to_str().unwrap()];
+    let all = ["export", "tpch", "--sf", "0.001", "--threads", "2", "-o", tables.to_str().unwrap()];
     for (more, files) in [
         (&[] as &[_], vec!["region.parquet", "lineitem.parquet"]),
         (&["--parts", "3", "--part", "2", "-f", "csv"], vec!["region.2.csv", "lineitem.2.csv"]),
@@ -1109,6 +1109,12 @@ fn exports_need_no_server() {
             );
         }
     }
+    let printed =
+        succeed(alone(&["export", "tpcds", "--sf", "0.001", "-f", "csv", "-o", tables.to_str().unwrap()]));
+    for file in ["customer.csv", "store_sales.csv", "web_site.csv"] {
+        assert!(printed.contains(&format!("/{file} ")) && tables.join(file).exists(), "{file}: {printed}");
+    }
+    assert_eq!(printed.lines().filter(|line| line.contains(".csv ")).count(), 24, "{printed}");
     fs::remove_dir_all(&tables).unwrap();
     let mut endless = alone(&["export", "cdr", "--rows", "10000000000", "--format", "csv", "-o", place]);
     let mut child = endless.spawn().unwrap();

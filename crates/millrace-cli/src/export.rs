@@ -6,7 +6,8 @@ use crate::{interrupt, output};
 use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
 };
-use millrace_sources::{registry, tpch};
+use millrace_sources::kit;
+use millrace_sources::registry::{self, Definition};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -18,7 +19,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// What to write: a TPC-H table, all for the eight of them, cdr, iot or another source
+    /// What to write: a source, such as lineitem, cdr or tpcds.customer; tpch or tpcds for all tables of that benchmark
     source: String,
     /// Folder for the files; it must be there
     #[arg(long, short, value_name = "DIR", default_value = ".")]
@@ -26,7 +27,7 @@ pub struct Arguments {
     /// parquet, csv, tbl (as dbgen writes), arrow or arrow_stream
     #[arg(long, short, default_value = "parquet", value_parser = str::parse::<Format>)]
     format: Format,
-    /// Scale factor of TPC-H tables
+    /// Scale factor of the tables of TPC-H and TPC-DS
     #[arg(long, conflicts_with = "rows")]
     sf: Option<f64>,
     /// Number of rows of other sources
@@ -74,12 +75,12 @@ fn row(file: &FileReport) -> Vec<String> {
 
 impl Arguments {
     fn request(&self) -> std::result::Result<Request, ExportError> {
-        let names = if self.source == "all" { tpch::tables().collect() } else { vec![self.source.as_str()] };
         // A source takes those options that it has; the rest are the files'.
         let mut of_files = self.options.clone();
-        let tables = names
-            .iter()
-            .map(|name| self.table(name, &mut of_files))
+        let tables = self
+            .definitions()?
+            .into_iter()
+            .map(|(definition, name)| self.table(definition, name, &mut of_files))
             .collect::<std::result::Result<_, _>>()?;
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Ok(Request {
@@ -91,13 +92,22 @@ impl Arguments {
         })
     }
 
+    /// What is written, with the names of its files.
+    fn definitions(&self) -> std::result::Result<Vec<(&'static Definition, String)>, ExportError> {
+        let Some(kit) = kit::find(&self.source) else {
+            let definition = registry::find(&self.source)?;
+            return Ok(vec![(definition, definition.unique_name())]);
+        };
+        Ok(kit.tables.iter().map(|table| (kit.source(table), table.name.to_owned())).collect())
+    }
+
     fn table(
         &self,
-        name: &str,
+        definition: &Definition,
+        name: String,
         of_files: &mut Map<String, Value>,
     ) -> std::result::Result<Table, ExportError> {
         let mut options = Map::new();
-        let definition = registry::find(name)?;
         for option in definition.options {
             if let Some(value) = self.options.get(option.name) {
                 options.insert(option.name.to_owned(), value.clone());
@@ -112,7 +122,7 @@ impl Arguments {
             _ => Parts::Whole,
         };
         let source = definition.open(Value::Object(options))?;
-        Ok(Table { name: definition.unique_name(), source, parts, segment: None })
+        Ok(Table { name, source, parts, segment: None })
     }
 }
 
@@ -151,7 +161,10 @@ fn failed(error: ExportError) -> Error {
             return Error::failed(error.to_string(), format!("Its columns are {}.", known.join(", ")));
         }
         ExportError::Source(millrace_sources::Error::UnknownSource { known, .. }) => {
-            let hint = format!("The sources are {}; all is the tables of TPC-H.", known.join(", "));
+            let hint = format!(
+                "The sources are {}; tpch and tpcds are all tables of a benchmark.",
+                known.join(", ")
+            );
             return Error::failed(error.to_string(), hint);
         }
         _ => "",
