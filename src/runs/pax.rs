@@ -129,7 +129,7 @@ fn named_columns(relation: &Relation) -> Result<Vec<(String, String, Option<Stri
                     pg_catalog.format_type(a.atttypid, NULL::integer)
              FROM pg_catalog.pg_class c,
              LATERAL pg_catalog.pg_options_to_table(c.reloptions) o,
-             LATERAL pg_catalog.string_to_table(o.option_value, ',') n (name)
+             LATERAL pg_catalog.unnest(pg_catalog.string_to_array(o.option_value, ',')) n (name)
              LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) $1
                    AND a.attname OPERATOR(pg_catalog.=) pg_catalog.btrim(n.name, ' \"')::pg_catalog.name
                    AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
