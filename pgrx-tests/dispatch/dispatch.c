@@ -275,6 +275,23 @@ correlated_walker(Node *node, void *context)
 	return expression_tree_walker(node, correlated_walker, context);
 }
 
+static bool
+outer_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return castNode(Var, node)->varlevelsup > 0;
+	return expression_tree_walker(node, outer_walker, context);
+}
+
+/* A function in FROM that has a place and takes a value of the query around its own. */
+static bool
+takes_outer_values(RangeTblEntry *entry)
+{
+	return entry->rtekind == RTE_FUNCTION && calls(entry->functions, is_placed) && outer_walker((Node *) entry->functions, NULL);
+}
+
 static void
 check_query(Query *query)
 {
@@ -297,6 +314,8 @@ check_query(Query *query)
 	if (has_entry(query, is_function_on_segments) && has_entry(query, is_function_on_coordinator))
 		refuse("functions that run on all segments and on the coordinator cannot be used together");
 	correlated_walker((Node *) query->jointree, NULL);
+	if (has_entry(query, takes_outer_values))
+		refuse("function with EXECUTE ON restrictions cannot be used in a subquery with arguments from the query around it");
 
 	if (query->setOperations != NULL)
 	{

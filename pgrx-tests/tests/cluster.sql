@@ -69,7 +69,6 @@ ALTER FUNCTION millrace.kit_load_steps(text,double precision,text,boolean,boolea
 ALTER FUNCTION millrace.kit_rows(text) EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.kit_table_statements(text,text,text,text,boolean) EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.observe(oid[]) EXECUTE ON COORDINATOR;
-ALTER FUNCTION millrace.running() EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.sessions(text) EXECUTE ON COORDINATOR;
 ALTER FUNCTION millrace.unlogged_batches(text) EXECUTE ON COORDINATOR;
 ALTER FUNCTION public.stream_gates(text,double precision,double precision,double precision,double precision,interval,double precision) EXECUTE ON COORDINATOR;

@@ -526,9 +526,9 @@ fn a_session_that_ends_lets_go_of_its_run() {
         .script("SELECT millrace.begin_ingest('half', 1, NULL, 0), millrace.tpch_open_refresh('tpch', 1, 10)")
         .unwrap();
     let mut watcher = cluster.connect();
-    assert_eq!(one::<i64>(&mut watcher, "SELECT count(*) FROM millrace.running()"), 2);
+    assert_eq!(one::<i64>(&mut watcher, "SELECT count(*) FROM millrace.running"), 2);
     drop(alice);
-    wait_until("the locks to be free", || one(&mut watcher, "SELECT count(*) = 0 FROM millrace.running()"));
+    wait_until("the locks to be free", || one(&mut watcher, "SELECT count(*) = 0 FROM millrace.running"));
     let mut alice = cluster.connect_as("alice");
     alice.script("CALL stream_resume('half')").unwrap();
     assert!(verified(&mut alice, "half"));

@@ -21,7 +21,7 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
 }
 
 fn wait_until_free(client: &mut Client) {
-    wait_until("the runs to be free", || one(client, "SELECT count(*) = 0 FROM millrace.running()"));
+    wait_until("the runs to be free", || one(client, "SELECT count(*) = 0 FROM millrace.running"));
 }
 
 #[test]

@@ -386,14 +386,14 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION millrace.lock_key(text) IS 'Key of the lock that the session ingesting a run holds';
 
-CREATE OR REPLACE FUNCTION millrace.running(OUT key bigint, OUT pid integer) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT (objsubid::bigint << 32) | objid::bigint, pid
-    FROM pg_locks
-    WHERE locktype = 'object' AND classid = 'millrace.run'::regclass AND granted
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-$$;
-COMMENT ON FUNCTION millrace.running() IS 'Locks of runs held in this database, by key, with the process that holds each';
+CREATE OR REPLACE VIEW millrace.running AS
+SELECT (objsubid::bigint << 32) | objid::bigint AS key, pid
+FROM pg_locks
+WHERE locktype = 'object' AND classid = 'millrace.run'::regclass AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+COMMENT ON VIEW millrace.running IS 'Locks of runs held in this database, by key, with the process that holds each';
+COMMENT ON COLUMN millrace.running.key IS 'The key that millrace.lock_key() makes of the run''s name';
+COMMENT ON COLUMN millrace.running.pid IS 'The process that holds it';
 
 CREATE OR REPLACE FUNCTION millrace.unlogged_batches(run text) RETURNS SETOF millrace.batch
 LANGUAGE plpgsql STABLE ROWS 1000 SET search_path TO pg_catalog, pg_temp AS $$
@@ -429,7 +429,7 @@ COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just b
 COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
 COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
 COMMENT ON COLUMN millrace.batches.due IS 'When its last row had arrived, at the rate that was offered';
-GRANT SELECT ON millrace.batches TO PUBLIC;
+GRANT SELECT ON millrace.batches, millrace.running TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.rows_done(run text) RETURNS bigint
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -630,7 +630,7 @@ WITH target AS (
     FROM millrace.run r
     LEFT JOIN done d ON d.run = r.name
     -- A subquery of its own, because a cluster cannot ask for locks in the middle of another statement.
-    LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running() x)) AS l (key bigint, pid integer)
+    LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running x)) AS l (key bigint, pid integer)
         ON l.key = millrace.lock_key(r.name)
 )
 SELECT p.name AS run,
@@ -1126,7 +1126,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
     FROM numbered s
     LEFT JOIN LATERAL (
         -- Of an unlogged table's run it is not noted when it was done.
-        SELECT coalesce(r.finished, (SELECT max(b.finished) FROM millrace.unlogged_batches(r.name) b)) AS finished
+        SELECT coalesce(r.finished, (SELECT max(b.finished) FROM millrace.batches b WHERE b.run = r.name)) AS finished
         FROM millrace.run r WHERE r.name = format('%I.%I', schema, s."table")
     ) last_batch ON true,
     LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation
@@ -3583,8 +3583,11 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
         WHERE proretset AND 'segments' = ANY (proargnames)
         UNION ALL
         -- What reads tables or locks must do so for the whole cluster. SQL that is inlined runs where the statement does.
-        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON COORDINATOR', p.oid::regprocedure)
-        FROM pg_proc p JOIN member ON classid = 'pg_proc'::regclass AND objid = p.oid
+        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON %s', p.oid::regprocedure, place.word)
+        FROM (
+            -- Greenplum has only the older word.
+            SELECT upper(coalesce(min(word), 'coordinator')) AS word FROM pg_get_keywords() WHERE word IN ('coordinator', 'master')
+        ) place, pg_proc p JOIN member ON classid = 'pg_proc'::regclass AND objid = p.oid
         JOIN pg_language l ON l.oid = prolang
         WHERE proretset AND provolatile <> 'i' AND 'segments' <> ALL (coalesce(proargnames, '{}'))
           AND NOT (lanname = 'sql' AND provolatile = 's' AND proconfig IS NULL)
@@ -3602,6 +3605,7 @@ DROP FUNCTION tpch_export(text, double precision, text, text, integer, integer, 
 DROP FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb);
 DROP FUNCTION millrace.is_owner(name);
 DROP FUNCTION millrace.owns_run(text);
+DROP FUNCTION millrace.running();
 DROP FUNCTION millrace.close_run();
 DROP FUNCTION millrace.start_workers(text, integer, bigint, bigint, double precision);
 DROP FUNCTION millrace.next_batch();

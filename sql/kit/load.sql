@@ -213,7 +213,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
     FROM numbered s
     LEFT JOIN LATERAL (
         -- Of an unlogged table's run it is not noted when it was done.
-        SELECT coalesce(r.finished, (SELECT max(b.finished) FROM millrace.unlogged_batches(r.name) b)) AS finished
+        SELECT coalesce(r.finished, (SELECT max(b.finished) FROM millrace.batches b WHERE b.run = r.name)) AS finished
         FROM millrace.run r WHERE r.name = format('%I.%I', schema, s."table")
     ) last_batch ON true,
     LATERAL (SELECT to_regclass(format('%I.%I', schema, s."table")) AS oid) relation

@@ -186,14 +186,16 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION millrace.lock_key(text) IS 'Key of the lock that the session ingesting a run holds';
 
-CREATE FUNCTION millrace.running(OUT key bigint, OUT pid integer) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
-    SELECT (objsubid::bigint << 32) | objid::bigint, pid
-    FROM pg_locks
-    WHERE locktype = 'object' AND classid = 'millrace.run'::regclass AND granted
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-$$;
-COMMENT ON FUNCTION millrace.running() IS 'Locks of runs held in this database, by key, with the process that holds each';
+-- Not a function: what is called while a statement's parameters are bound may have no SET clause on a cluster (see
+-- docs/internals/cluster.md), and a view's names mean the same without one.
+CREATE VIEW millrace.running AS
+SELECT (objsubid::bigint << 32) | objid::bigint AS key, pid
+FROM pg_locks
+WHERE locktype = 'object' AND classid = 'millrace.run'::regclass AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+COMMENT ON VIEW millrace.running IS 'Locks of runs held in this database, by key, with the process that holds each';
+COMMENT ON COLUMN millrace.running.key IS 'The key that millrace.lock_key() makes of the run''s name';
+COMMENT ON COLUMN millrace.running.pid IS 'The process that holds it';
 
 -- Unlogged tables cannot be read on a standby, which has no use for their rows either.
 CREATE FUNCTION millrace.unlogged_batches(run text) RETURNS SETOF millrace.batch
@@ -231,7 +233,7 @@ COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just b
 COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
 COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
 COMMENT ON COLUMN millrace.batches.due IS 'When its last row had arrived, at the rate that was offered';
-GRANT SELECT ON millrace.batches TO PUBLIC;
+GRANT SELECT ON millrace.batches, millrace.running TO PUBLIC;
 
 CREATE FUNCTION millrace.rows_done(run text) RETURNS bigint
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$

@@ -45,7 +45,7 @@ WITH target AS (
     FROM millrace.run r
     LEFT JOIN done d ON d.run = r.name
     -- A subquery of its own, because a cluster cannot ask for locks in the middle of another statement.
-    LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running() x)) AS l (key bigint, pid integer)
+    LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running x)) AS l (key bigint, pid integer)
         ON l.key = millrace.lock_key(r.name)
 )
 SELECT p.name AS run,

@@ -542,7 +542,7 @@ pub fn lock_key(run: &str) -> Result<Key> {
 /// The process that holds a run's lock.
 pub fn holder(run: &str) -> Result<Option<i32>> {
     one(
-        "SELECT pid FROM millrace.running() WHERE key OPERATOR(pg_catalog.=) millrace.lock_key($1)",
+        "SELECT pid FROM millrace.running WHERE key OPERATOR(pg_catalog.=) millrace.lock_key($1)",
         &[Text::from(run).into()],
     )
 }

@@ -51,6 +51,8 @@ fn a_coordinator_refuses_what_it_cannot_dispatch() {
     let together = "functions that run on all segments and on the coordinator cannot be used together";
     let writable = "writable CTE queries cannot be themselves writable";
     let correlated = "function with EXECUTE ON ALL SEGMENTS cannot be used in a correlated subquery";
+    let outer =
+        "function with EXECUTE ON restrictions cannot be used in a subquery with arguments from the query around it";
     let fine = ["", ""];
     // A statement of the extended protocol does not count itself, nor does a cursor's.
     let nested = [NESTED, ""];
@@ -91,6 +93,8 @@ fn a_coordinator_refuses_what_it_cannot_dispatch() {
             both(correlated),
         ),
         ("SELECT * FROM tpch_region(), stream_report('none')", both(together)),
+        ("SELECT (SELECT count(*) FROM millrace.sessions(name)) FROM millrace.run", both(outer)),
+        ("SELECT * FROM millrace.run r, LATERAL millrace.sessions(r.name)", fine),
         // Each segment has its own idea of a volatile function.
         ("SELECT * FROM t WHERE a > random()", fine),
         ("SELECT * FROM millrace.run WHERE created < clock_timestamp()", both(volatile)),
