@@ -335,7 +335,7 @@ fn refuse_unknown_schema(schema: &str) -> Result<()> {
     if exists == Some(true) { Ok(()) } else { Err(Error::UnknownSchema(schema.to_owned())) }
 }
 
-/// Refuses arguments of views that no rows could be made for.
+/// Refuses invalid arguments of tpch_virtual and tpcds_virtual.
 #[pg_extern(sql = false)]
 fn kit_check_virtual(benchmark: Text, sf: Option<f64>, schema: Option<Text>) -> SqlResult<()> {
     let sf = sf.ok_or(Error::Null("sf"))?;
@@ -351,7 +351,7 @@ fn check_schema_name(schema: Option<Text>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses arguments of a load that no table could be made with.
+/// Refuses invalid arguments of a load.
 #[pg_extern(sql = false)]
 fn kit_check_load(
     benchmark: Text,

@@ -5,7 +5,7 @@ CREATE TYPE millrace.role_then AS (
     cluster bigint
 );
 COMMENT ON TYPE millrace.role_then IS
-'A role as it was: its OID, which holds in the cluster of that system identifier, and its name, by which a dump finds it in another';
+'A role at the time it was noted: its OID, which is valid in the cluster with this system identifier, and its name, which identifies it after a restore into another cluster';
 
 CREATE FUNCTION millrace.role_now() RETURNS millrace.role_then
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
