@@ -335,7 +335,7 @@ fn a_stopped_benchmark_says_how_it_goes_on() {
     });
     drop(config);
     let hints: Vec<String> = hinted.iter().flatten().collect();
-    assert_eq!(hints, ["CALL stream_bench() again, as before, to resume."]);
+    assert_eq!(hints, ["Run the same CALL stream_bench() again to resume."]);
 }
 
 #[test]

@@ -322,7 +322,7 @@ fn the_highest_rate_is_found_for_each_variant_alone() {
         ("CALL stream_bench(rate => 'Infinity')", "22023", "\"rate\""),
         ("CALL stream_bench(rate => 1, options => '{\"rate\": 1}')", "22023", "Give rate and duration once"),
         ("CALL stream_bench(duration => '-1 s')", "22023", "\"options.duration\""),
-        ("CALL stream_bench(rate => 10, duration => '1 s')", "22023", "let it last longer"),
+        ("CALL stream_bench(rate => 10, duration => '1 s')", "22023", "choose a longer duration"),
         (
             "CALL stream_bench(options => '{\"duration\": \"soon\"}')",
             "22007",

@@ -190,7 +190,7 @@ fn the_reference_is_current() {
     settings(&mut client, &mut document);
     document.push_str("\n## Sources\n\nOptions are keys of argument `options`.\n\n");
     sources(&mut client, &mut document);
-    document.push_str("## Errors\n\nOf the extension's own; others are the server's. Where the hint depends on the values, it is left out here.\n\n");
+    document.push_str("## Errors\n\nThe extension's own errors; all others are PostgreSQL's. Hints that depend on the values are left out.\n\n");
     errors(&mut client, &mut document);
     let file = Path::new(ROOT).join("docs/reference.md");
     if std::env::var_os("MILLRACE_WRITE_GOLDEN").is_some() {

@@ -696,7 +696,7 @@ fn workers_are_refused_because_segments_are_the_workers() {
     for call in ["CALL stream_ingest('orders', workers => 2)", "CALL stream_resume('run', workers => 2)"] {
         let (code, message) = error_of(&mut coordinator, call).unwrap();
         assert_eq!(code, "0A000", "{call}: {message}");
-        assert!(message.contains("HINT: The cluster's segments are the processes"), "{message}");
+        assert!(message.contains("HINT: On a cluster the segments make and insert the rows"), "{message}");
     }
 }
 

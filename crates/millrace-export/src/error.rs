@@ -13,7 +13,7 @@ pub enum Error {
     #[error("invalid export options: {0}")]
     Options(String),
     /// A number of threads out of [`crate::THREADS`].
-    #[error("{0} threads are too few or too many")]
+    #[error("invalid number of threads: {0}")]
     Threads(i64),
     /// A column named in the options that the source does not have.
     #[error("source \"{source_name}\" has no column \"{column}\"")]
