@@ -1,6 +1,6 @@
 //! The kits of the TPC's benchmarks: queries, answers and validation, and what the procedures in `sql/kit` check first.
 //!
-//! A function is of the benchmark with whose family its name begins, or that its argument `benchmark` names.
+//! The family that begins a function's name, or its argument `benchmark`, says which benchmark it is for.
 
 use crate::call::Arguments;
 use crate::error::{Error, Result, SqlResult, or_raise};
@@ -278,14 +278,14 @@ fn differs(kit: &Kit, answer: &Answer, found: Vec<Vec<Option<String>>>) -> Resul
     Ok(kit.first_difference_in_c_order(answer, found))
 }
 
-/// Whether the database sorts texts byte by byte, as those who made the answers did.
+/// Whether the database sorts texts byte by byte, as the answers are sorted.
 fn sorts_as_c() -> Result<bool> {
     Ok(one("SELECT 'B' < 'a' AND 'a b' < 'aB' AND 'ch' < 'h'", &[])? == Some(true))
 }
 
 /// The rows of a query of any columns, each value in its type's text form.
 fn rows_as_text(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
-    // Cloudberry drops the order of a subquery whose rows nobody numbers.
+    // Cloudberry drops the order of a subquery unless its rows are numbered.
     let query = format!(
         "SELECT ARRAY(SELECT value FROM json_each_text(row_to_json(result)))
          FROM ({sql}) result ORDER BY row_number() OVER ()"
@@ -305,14 +305,14 @@ fn kit_scale_of(benchmark: Text, schema: Text) -> SqlResult<f64> {
     Ok(count_scale(find(&benchmark)?, &schema)?)
 }
 
-/// The scale factor of the tables or views in a schema, by the rows of a small table.
+/// The scale factor of the tables or views in a schema, told from the rows of a small table.
 fn count_scale(kit: &Kit, schema: &str) -> Result<f64> {
     let table = quote_qualified_identifier(schema, kit.scale_table);
     let count: Option<i64> = one(&format!("SELECT count(*) FROM {table}"), &[])?;
     Ok((kit.scale_of)(count.unwrap_or_default() as u64))
 }
 
-/// Whether a correlated subquery means reading a table as a whole for each row of another, as in a view.
+/// Whether a correlated subquery would read a whole table for each row of another, as in a view.
 fn lacks_index(kit: &Kit, schema: &str) -> Result<bool> {
     let Some((table, column)) = kit.correlated else { return Ok(true) };
     let found = one(
@@ -377,12 +377,12 @@ fn kit_check_load(
 struct Found {
     is_table: bool,
     partitioned: bool,
-    /// As the argument of that name: `unlogged`, or the access method. Of the partitions, if it has some.
+    /// As in the argument of that name: `unlogged`, or the access method; that of the partitions, if it has some.
     storage: Option<Text>,
     same_columns: bool,
 }
 
-/// Whether a table is there as a load would make it; if there is another one of its name, an error.
+/// Whether a table is there as a load would create it; a different table of that name is an error.
 #[pg_extern(sql = false)]
 fn has_table(schema: Text, table: Text, row_type: Oid, storage: Text, partitioned: bool) -> SqlResult<bool> {
     let name = quote_qualified_identifier(&*schema, &*table);

@@ -347,7 +347,7 @@ fn verify_finds_rows_lost_added_and_changed() {
     client.batch_execute(ORDERS).unwrap();
     client.batch_execute("CALL stream_ingest('orders', sf => 0.01, batch_rows => 1000)").unwrap();
     for (change, detail) in [
-        ("UPDATE orders SET o_totalprice = o_totalprice + 0.01 WHERE o_orderkey = 7", "of other content"),
+        ("UPDATE orders SET o_totalprice = o_totalprice + 0.01 WHERE o_orderkey = 7", "with other content"),
         ("DELETE FROM orders WHERE o_orderkey = 7", "1 rows fewer"),
         ("INSERT INTO orders SELECT * FROM orders WHERE o_orderkey < 3", "2 rows more"),
     ] {

@@ -26,11 +26,11 @@ pub fn hint(error: &Error) -> Option<String> {
         }
         Error::Column { known, .. } => format!("Its columns are {}.", known.join(", ")),
         Error::Exists(_) => {
-            "Replace it with {\"overwrite\": true}, or keep it with {\"skip_existing\": true}."
-                .to_owned()
+            "Replace it with {\"overwrite\": true}, or keep it with {\"skip_existing\": true}.".to_owned()
         }
         Error::NoFolder(_) => {
-            "The folder must exist, and the server's operating-system user must be allowed to write to it.".to_owned()
+            "The folder must exist, and the server's operating-system user must be allowed to write to it."
+                .to_owned()
         }
         _ => return None,
     })

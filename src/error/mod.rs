@@ -348,7 +348,9 @@ impl Error {
     /// A hint that is the same whatever the values are.
     fn plain_hint(&self) -> Option<&'static str> {
         Some(match self {
-            Error::Json(_) => "Numbers can be up to about 1.8e308, and values can nest up to 127 levels deep.",
+            Error::Json(_) => {
+                "Numbers can be up to about 1.8e308, and values can nest up to 127 levels deep."
+            }
             Error::PartsWithoutPart => {
                 "Give the part to make, from 1 to parts, or leave out both for the whole table."
             }

@@ -105,8 +105,7 @@ fn complaint(option: &str, type_name: Option<&str>, known: Option<&Known>) -> Op
             Some(format!("which is of type {type_name}: PAX does not cluster by it"))
         }
         ("bloomfilter_columns", Some(known)) if known.is_unique() => Some(
-            "which has another value in nearly every row: Bloom filters on it bloat the table"
-                .to_owned(),
+            "which has another value in nearly every row: Bloom filters on it bloat the table".to_owned(),
         ),
         ("bloomfilter_columns", Some(Known { distinct: Some(distinct), .. }))
             if *distinct < FEWEST_FOR_BLOOM =>

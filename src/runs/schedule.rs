@@ -14,7 +14,7 @@ pub struct Schedule {
     begin: i64,
     /// Rows per second; `None` if each batch is due when the one before is done.
     rate: Option<f64>,
-    /// When the run ends, whatever has arrived by then.
+    /// When the run ends, however much has arrived by then.
     end: Option<i64>,
 }
 

@@ -109,7 +109,7 @@ impl<'t> Leaf<'t> {
         Ok(is_filled)
     }
 
-    /// Takes over a row of the partitioned table, which stays where it is.
+    /// Takes over a row of the partitioned table without copying it.
     ///
     /// # Safety
     /// `row` holds a row of the partitioned table, and what it is made of stays until the leaf is flushed, or the slot is
@@ -183,7 +183,7 @@ impl SlottedRows<'_, '_> {
             guarded(|| {
                 for slot in slots {
                     slot.set_table(table);
-                    // No other constraint says anything of rows without nulls.
+                    // Rows without nulls cannot violate any other constraint.
                     if has_checks || is_constrained && !slot.is_free_of_nulls() {
                         raw::ExecConstraints(result, slot.as_ptr(), estate);
                     }

@@ -8,7 +8,7 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::{CStr, c_char};
 use std::ptr::null_mut;
 
-/// What the catalog says of a function's arguments.
+/// What the catalog says about a function's arguments.
 pub struct Signature {
     function: String,
     /// Names and types, by position.
@@ -35,7 +35,7 @@ impl Signature {
         }
     }
 
-    /// Whether the value of an argument is read; of others it does not matter.
+    /// Whether the value of an argument is read; other values do not matter.
     pub fn reads(&self, place: usize) -> bool {
         self.arguments.get(place).is_some_and(|(_, oid)| is_read(*oid))
     }

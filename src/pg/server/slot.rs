@@ -74,7 +74,7 @@ impl Slot {
     }
 }
 
-/// A slot of one's own, in memory that lives for `'m`.
+/// A slot that we own, in memory that lives for `'m`.
 ///
 /// It may hold a tuple that it does not own, formed in Rust's memory: see [`OwnSlot::lend`].
 #[repr(transparent)]
@@ -92,7 +92,7 @@ impl<'m> OwnSlot<'m> {
         }
     }
 
-    /// A slot for heap tuples of a table, also where the table itself stores none.
+    /// A slot for heap tuples of a table, even if the table itself does not store those.
     ///
     /// # Safety
     /// As [`OwnSlot::of_table`].
@@ -204,7 +204,7 @@ impl<'m> OwnSlot<'m> {
         }
     }
 
-    /// How long the tuple in it is, or would be, about.
+    /// About how long the tuple in it is, or would be.
     #[cfg(any(feature = "pg14", feature = "pg15"))]
     pub fn tuple_size(&self) -> usize {
         if let Some((_, length)) = self.lent() {
@@ -262,7 +262,7 @@ impl DerefMut for OwnSlot<'_> {
 
 impl Drop for OwnSlot<'_> {
     fn drop(&mut self) {
-        // If an error is passing by, the transaction's end frees slots and gives back their references.
+        // If an error is unwinding, the end of the transaction frees slots and their references.
         if !std::thread::panicking() {
             self.clear();
             // SAFETY: it was made for itself alone, and is dropped once.
@@ -298,11 +298,11 @@ pub unsafe fn store_virtual(slot: *mut pg_sys::TupleTableSlot) {
     }
 }
 
-/// Whether the row in `context` meets a condition, as `ExecQual` finds out; null is the condition that all meet.
+/// Whether the row in `context` meets a condition, as `ExecQual` does it; every row meets a null condition.
 ///
 /// # Safety
-/// `condition` is null or a list of conditions prepared for rows like that. It may raise an error: called where a jump
-/// may pass, in a frame like C's or within [`super::raw::guarded`].
+/// `condition` is null or a list of conditions prepared for such rows. It may raise an error, so call it where a jump may
+/// pass: in a frame like C's, or within [`super::raw::guarded`].
 pub unsafe fn passes(condition: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> bool {
     let mut is_null = false;
     // SAFETY: an expression that was prepared has a function to evaluate it.
