@@ -20,7 +20,7 @@ pub const QUERY_ABOUT: &str = "the rows of any query, run once per batch";
 pub const QUERY_OPTIONS: [&str; 3] = [
     "query: a SELECT, text, required; $1 and $2, of type bigint, are the batch's first and last row number, from 1",
     "columns: the target's columns it fills, an array of names, default all in their order",
-    "rows: how many row numbers all batches have together, at least 1, required; as argument rows or here",
+    "rows: number of row numbers of all batches together, at least 1, required; as argument rows or here",
 ];
 
 /// What a run loads.
