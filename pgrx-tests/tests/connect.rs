@@ -129,7 +129,7 @@ fn modes_of_tls_are_libpqs() {
     succeed(server.report(&nameless));
     refused(
         server.report(&format!("{nameless} sslmode=verify-full sslrootcert=authority.crt")),
-        &["with sslmode verify-full host has to be given"],
+        &["with sslmode verify-full, host must be given"],
     );
     // By another name it is another host.
     let by_address =
