@@ -1,4 +1,4 @@
-//! Exports from the server: what others read in the files, and what is left when one fails.
+//! Exports from the server: what other programs read in the files, and what is left when an export fails.
 
 use millrace_sources::{registry, tpch};
 use millrace_tests::{Cluster, SmallDisk, error_of, wait_until};
@@ -494,7 +494,7 @@ fn a_full_disk_leaves_no_file() {
             assert!(names(Path::new(&disk.path)).is_empty(), "{format}");
         }
     }
-    // There is room for some tables, which stay; those are passed over on the next run.
+    // There is room for some tables, which stay; the next run skips those.
     let call = |options: &str| {
         format!("SELECT path FROM tpch_export('all', 0.01, '{}', 'csv', options => '{options}')", disk.path)
     };
