@@ -345,7 +345,7 @@ fn kit_check_virtual(benchmark: Text, sf: Option<f64>, schema: Option<Text>) -> 
 
 fn check_schema_name(schema: Option<Text>) -> Result<()> {
     if schema.ok_or(Error::Null("schema"))?.is_empty() {
-        let hint = "Name the schema that is to hold the tables.";
+        let hint = "Name the schema for the tables.";
         return Err(Error::Argument { name: "schema", value: "\"\"".to_owned(), hint });
     }
     Ok(())
@@ -392,13 +392,13 @@ fn has_table(schema: Text, table: Text, row_type: Oid, storage: Text, partitione
         return differs("is not a table");
     }
     if !found.same_columns {
-        return differs("has other columns");
+        return differs("has different columns");
     }
     if found.partitioned != partitioned {
         return differs(if partitioned { "is not partitioned" } else { "is partitioned" });
     }
     if found.storage.is_some_and(|found| found != storage) {
-        return differs("has another storage");
+        return differs("has different storage");
     }
     Ok(true)
 }

@@ -570,7 +570,7 @@ fn storage_options_that_name_the_wrong_columns_are_warned_of() {
         .unwrap();
     let warnings = warnings.take();
     let expected = [
-        "bloomfilter_columns of table public.calls names column \"call_id\", which has a value of its own in nearly",
+        "bloomfilter_columns of table public.calls names column \"call_id\", which has another value in nearly",
         "bloomfilter_columns of table public.calls names column \"gone\", which does not exist",
         "bloomfilter_columns of table public.calls names column \"network_type\", which has about 3 values",
         "cluster_columns of table public.calls names column \"call_timestamp\", which is of type timestamp",

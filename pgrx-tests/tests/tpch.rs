@@ -623,7 +623,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "CALL tpch_load(0.01, 'other')",
         "42P07",
-        "relation \"other.region\" exists and has other columns HINT: Load into another schema, or drop",
+        "relation \"other.region\" exists and has different columns HINT: Load into another schema, or drop",
     ),
     (
         "CALL tpch_load(0.01, 'filled')",
@@ -639,7 +639,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "CALL tpch_load(0.01, 'loaded', 'unlogged')",
         "42P07",
-        "\"loaded.region\" exists and has another storage",
+        "\"loaded.region\" exists and has different storage",
     ),
     (
         "CALL tpch_load(0.01, 'loaded', partitioned => true)",

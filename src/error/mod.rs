@@ -78,7 +78,7 @@ pub enum Error {
     #[error("{what} is not supported")]
     NotSupported { what: &'static str, hint: &'static str },
     /// A segment that is not among those that share the rows.
-    #[error("segment {segment} is not among the {segments} segments that share the rows")]
+    #[error("segment {segment} has no share of rows that {segments} segments make")]
     Segment { segment: u64, segments: u64 },
     #[error("could not start a thread: {0}")]
     Thread(io::Error),
