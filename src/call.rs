@@ -1,8 +1,8 @@
 //! What a call of a generating function asks for: a part of a source with its options.
 //!
-//! Arguments are read by name. `part`, `parts` and `segments` say which of the rows; `table_name` says of which source,
-//! if the row type does not; `options` are options of the source, and so is every other argument with the name of one.
-//! So a function of a new source needs no code here.
+//! Arguments are read by name. `part`, `parts` and `segments` choose rows; `table_name` chooses the source, if the row type
+//! does not; `options` are options of the source, and so is every other argument with the name of one. So a function of a
+//! new source needs no code here.
 
 use crate::error::{Error, Result};
 use millrace_sources::registry::{self, Definition};

@@ -178,8 +178,8 @@ fn the_reference_is_current() {
     let mut client = cluster.connect();
     client.batch_execute("LOAD 'millrace'").unwrap();
     let mut document = String::from(
-        "# Reference\n\nWritten from the catalog: `MILLRACE_WRITE_GOLDEN=1 make test-docs` writes it anew. Generating functions also have an argument \
-         `segments`, whose default is right.\n\n## Procedures\n\n",
+        "# Reference\n\nGenerated from the catalog by `MILLRACE_WRITE_GOLDEN=1 make test-docs`. Generating functions also have an argument \
+         `segments`; leave it at its default.\n\n## Procedures\n\n",
     );
     functions(&mut client, &mut document, true);
     document.push_str("## Functions\n\n");

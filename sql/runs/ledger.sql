@@ -1,4 +1,4 @@
--- The ledger: which batches of which run are committed. A row of millrace.batch commits in the same
+-- The ledger: which batches of each run are committed. A row of millrace.batch commits in the same
 -- transaction as the batch's rows, so it is there if and only if they are. No default is volatile, because each segment
 -- of a cluster has a copy of these tables and would compute its own value.
 

@@ -406,7 +406,7 @@ mod tests {
         })
     }
 
-    /// A bar for each of 99 queries, the times of which grow by a factor from one to the next.
+    /// A bar for each of 99 queries, whose times grow by a factor from one to the next.
     fn many(factor: f64) -> Bars {
         let time = |query: i32| Some(0.002 * factor.powi(query));
         Bars {

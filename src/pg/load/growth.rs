@@ -51,7 +51,7 @@ pub struct Growth<'r> {
     ahead: Option<u32>,
     /// Room for rows in a new page, as its fill factor allows.
     page_room: usize,
-    /// Of that, what the last of the rows leave in their page.
+    /// The part of it that is left in the page of the last row.
     room_left: usize,
     /// Confines new pages to a few buffers, as in COPY; null until there are some.
     strategy: pg_sys::BufferAccessStrategy,

@@ -77,8 +77,8 @@ impl<'t> Indexes<'t> {
         }
         for index in &self.indexes {
             debug_assert!(index.table == rows.target.relation());
-            // SAFETY: the slots hold rows of the index's table: a leaf has made both of one target. Values of expressions live until the memory is reset. The
-            // closure owns nothing.
+            // SAFETY: the slots hold rows of the index's table: a leaf has made both from one target. Values of expressions
+            // live until the memory is reset. The closure owns nothing.
             unsafe { guarded(|| slots.iter().for_each(|slot| index.add(slot))) };
         }
     }

@@ -88,7 +88,7 @@ fn load(
     };
     tables.into_iter().for_each(OpenTable::close);
     if done.is_ok() {
-        // SAFETY: within a transaction, the rest of which is to see the rows.
+        // SAFETY: within a transaction; what follows in it must see the rows.
         unsafe { pg_sys::CommandCounterIncrement() };
     }
     done
@@ -269,7 +269,7 @@ impl<'t> Insert<'t> {
     /// Puts the next row into a slot of the leaf it belongs to; false if there is none left.
     fn fill_next(&mut self, rows: &mut Rows) -> Stoppable<bool> {
         let Self { table, routed, leaves, partitions, converted, .. } = self;
-        // SAFETY: the rows were made for this table, of which the slots are. Those are cleared when they are flushed, before
+        // SAFETY: the rows and the slots were made for this table. The slots are cleared when they are flushed, before
         // the rows go, and the one that is routed is filled anew before anybody looks at it. After an error nobody does.
         unsafe {
             let Some(row) = routed else {
@@ -312,7 +312,7 @@ impl<'t> Insert<'t> {
     }
 }
 
-/// The leaf that a partition is, to which a row of a table belongs.
+/// The leaf of the partition that a row of a table belongs to.
 fn leaf_of<'l, 't>(
     leaves: &'l mut Vec<Leaf<'t>>,
     partitions: &mut HashMap<*mut pg_sys::ResultRelInfo, usize>,

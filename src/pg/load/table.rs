@@ -36,7 +36,7 @@ impl Executor {
         }
     }
 
-    /// For the server.
+    /// The pointer, for the server's functions.
     pub fn as_ptr(self) -> *mut pg_sys::EState {
         self.estate
     }

@@ -125,7 +125,7 @@ pub fn check_permissions(plan: &pg_sys::PlannedStmt) {
     }
 }
 
-/// Gives an executor's state the range table of a plan, of which relation `used` is opened.
+/// Gives an executor's state the range table of a plan; only relation `used` of it is opened.
 ///
 /// # Safety
 /// `estate` is new, and outlived by the plan.

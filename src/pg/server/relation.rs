@@ -21,7 +21,7 @@ impl<'r> OpenRelation<'r> {
         unsafe { Self(NonNull::new_unchecked(relation), PhantomData) }
     }
 
-    /// For the server.
+    /// The pointer, for the server's functions.
     pub fn as_ptr(self) -> pg_sys::Relation {
         self.0.as_ptr()
     }

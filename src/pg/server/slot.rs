@@ -20,7 +20,7 @@ impl Slot {
         unsafe { Self(NonNull::new_unchecked(slot)) }
     }
 
-    /// For the server.
+    /// The pointer, for the server's functions.
     #[inline]
     pub fn as_ptr(&self) -> *mut pg_sys::TupleTableSlot {
         self.0.as_ptr()
@@ -50,7 +50,7 @@ impl Slot {
         unsafe { PgTupleDesc::from_pg_copy(self.get().tts_tupleDescriptor) }
     }
 
-    /// Has `write` write a row of values and nulls to it; it is empty before, and stays so if that returns false.
+    /// `write` writes a row of values and nulls to it. The slot is empty before, and stays so if that returns false.
     ///
     /// # Safety
     /// The values are of the slot's row type, and stay until it is cleared.
@@ -166,7 +166,7 @@ impl<'m> OwnSlot<'m> {
             .is_some_and(|(tuple, _)| unsafe { (*tuple).t_infomask & pg_sys::HEAP_HASNULL as u16 == 0 })
     }
 
-    /// Has `fill` fill in a row, in place of what it holds; columns that it leaves alone are null. False if there is none.
+    /// `fill` fills in a row, in place of what the slot holds; columns that it does not set are null. False if there is no row.
     ///
     /// # Safety
     /// As [`Slot::write`].
@@ -222,7 +222,7 @@ impl<'m> OwnSlot<'m> {
         size_of::<pg_sys::HeapTupleHeaderData>() + values
     }
 
-    /// Says which table its row is for.
+    /// Sets which table its row is for.
     #[inline]
     pub fn set_table(&mut self, table: pg_sys::Oid) {
         self.get_mut().tts_tableOid = table;
@@ -285,7 +285,7 @@ pub unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTabl
     }
 }
 
-/// Says that a slot's values are its row, as `ExecStoreVirtualTuple` does, at the cost of two writes.
+/// Declares that a slot's values are its row, as `ExecStoreVirtualTuple` does, with two writes.
 ///
 /// # Safety
 /// `slot` is a slot that was empty and whose values and nulls are all filled in.

@@ -47,7 +47,7 @@ pub enum Batch {
 type Spare = Arc<Mutex<Vec<Vec<u64>>>>;
 
 impl Former {
-    /// Of `fields`, in the table's order.
+    /// Forms tuples of `fields`, which are in the table's order.
     pub fn new(fields: Vec<Field>, width: usize) -> Self {
         Self { fields, width, stores_utf8: stores_utf8(), spare: Spare::default() }
     }

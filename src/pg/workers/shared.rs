@@ -241,12 +241,12 @@ impl Shared {
         self.header().stop.store(true, Ordering::Relaxed);
     }
 
-    /// Whether they were asked to.
+    /// Whether all processes were asked to stop.
     pub fn is_stopped(&self) -> bool {
         self.header().stop.load(Ordering::Relaxed)
     }
 
-    /// Says how far a worker is.
+    /// Notes how far a worker is.
     pub fn set_stage(&self, worker: usize, stage: Stage) {
         self.header().stages[worker].store(stage as u32, Ordering::Release);
     }

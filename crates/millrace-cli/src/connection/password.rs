@@ -1,4 +1,4 @@
-//! Password files: lines `host:port:database:user:password`, of which the first that fits has the password.
+//! Password files: lines `host:port:database:user:password`; the first that fits has the password.
 
 use super::settings::{Settings, home};
 use crate::output;

@@ -43,7 +43,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Of a run of which nothing was read yet; `None` if there is no memory for it.
+    /// For a run that was not read yet; `None` if there is no memory for it.
     pub fn new(run: &str, rate: f64) -> Option<Self> {
         let all = Histogram::new(3).ok()?;
         Some(Self {

@@ -560,7 +560,7 @@ mod tests {
         Ok(())
     }
 
-    /// A throughput test of these streams, of which all have a step in each place.
+    /// A throughput test of these streams, which all have a step in each place.
     fn test(streams: &[&[f64]]) -> std::result::Result<Metrics, String> {
         let head = "test,session,position,step,refresh_set,seconds,rows\n".to_owned();
         let line = |(stream, position, seconds): (usize, usize, &f64)| {
