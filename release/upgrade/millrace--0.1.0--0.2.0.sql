@@ -3632,8 +3632,11 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
         WHERE proretset AND 'segments' = ANY (proargnames)
         UNION ALL
         -- What reads tables or locks must do so for the whole cluster. SQL that is inlined runs where the statement does.
-        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON COORDINATOR', p.oid::regprocedure)
-        FROM pg_proc p JOIN member ON classid = 'pg_proc'::regclass AND objid = p.oid
+        SELECT 4, format('ALTER FUNCTION %s EXECUTE ON %s', p.oid::regprocedure, place.word)
+        FROM (
+            -- Greenplum has only the older word.
+            SELECT upper(coalesce(min(word), 'coordinator')) AS word FROM pg_get_keywords() WHERE word IN ('coordinator', 'master')
+        ) place, pg_proc p JOIN member ON classid = 'pg_proc'::regclass AND objid = p.oid
         JOIN pg_language l ON l.oid = prolang
         WHERE proretset AND provolatile <> 'i' AND 'segments' <> ALL (coalesce(proargnames, '{}'))
           AND NOT (lanname = 'sql' AND provolatile = 's' AND proconfig IS NULL)
