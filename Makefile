@@ -9,13 +9,13 @@ STAGE ?= target/stage
 PGRX_FORK ?=
 
 export PG_CONFIG
-# pgrx reads both; its home is of no use here, but it wants one.
+# pgrx reads both; its home is not used here, but it needs one.
 export PGRX_PG_CONFIG_PATH = $(shell command -v $(PG_CONFIG))
 export PGRX_HOME = $(CURDIR)/target/pgrx
 
-# After the library cargo-pgrx builds a program that writes the extension's SQL, always in profile dev, for which all
+# After the library, cargo-pgrx builds a program that writes the extension's SQL, always in profile dev, for which all
 # dependencies would be compiled once more. So both are built in release, for which it has a flag, and linked to where
-# it looks for those of profile dev.
+# it looks for profile dev.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 CARGO_PGRX = mkdir -p $(TARGET)/debug && ln -sf $(addprefix ../release/,libmillrace.so pgrx_embed_millrace) $(TARGET)/debug && \
 	PGRX_BUILD_FLAGS=--release cargo pgrx
@@ -57,7 +57,7 @@ release: bootstrap         ## the files of a release and their checksums, in tar
 upgrade-script:            ## writes the upgrade script from the last released version
 	scripts/upgrade-script
 
-# Without it cargo would build pgrx anew each time.
+# Without it cargo would rebuild pgrx each time.
 $(PGRX_HOME)/config.toml:
 	@mkdir -p $(@D)
 	@printf '[configs]\n$(PG_FEATURE) = "$(PGRX_PG_CONFIG_PATH)"\n' > $@
@@ -124,7 +124,7 @@ check-dependencies:        ## licenses and sources of all dependencies, by deny.
 fmt:                       ## formats all code
 	cargo fmt --all
 
-# A server that is fetched runs as the user of the distribution's, with the libraries that come with that.
+# A fetched server runs as the user of the distribution's server, with that one's libraries.
 bootstrap:
 	@$(if $(PG),env -u PG_CONFIG )scripts/bootstrap
 

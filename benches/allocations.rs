@@ -1,5 +1,5 @@
-//! Memory a row costs while it is made: allocations and bytes, per table, of whole rows in batches of the usual
-//! size. Memory at any time is that of one batch, so this is about speed, not about size.
+//! Memory that is allocated to make a row: allocations and bytes, per table, of whole rows in batches of the usual size. The
+//! memory in use is that of one batch, so this is about speed, not about size.
 
 use millrace_sources::{Source, registry, tpch};
 use serde_json::json;

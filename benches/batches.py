@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What a batch costs beyond its rows, and what waiting for its commit costs.
+"""Measures the overhead of a batch, and what waiting for its commit costs.
 
-First batches of one row whose commits do not wait, beside a loop of INSERT and COMMIT in PL/pgSQL, BATCHES of them. Then a run
-of LONG_RUN such batches, of which the last thousand should take what the first took. Then, with fsync on, batches of 1 to 100,000 rows: each commit waiting for the disk, only the last of the call (option synchronous_commit),
+First BATCHES batches of one row whose commits do not wait, compared with a loop of INSERT and COMMIT in PL/pgSQL. Then a run
+of LONG_RUN such batches, whose last thousand should take as long as the first. Then, with fsync on, batches of 1 to 100,000 rows: each commit waiting for the disk, only the last of the call (option synchronous_commit),
 and a client that sends the same rows as INSERTs, one for each batch. Contenders take turns; prints, and writes to its section of
 benches/RESULTS.md, medians of RUNS.
 """

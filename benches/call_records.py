@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Loads call records by stream_ingest and by a generator in PL/pgSQL, in one run on one machine.
 
-The generator is what one writes without millrace: a function that returns a batch of rows from generate_series, random() in
+The generator is what users write without millrace: a function that returns a batch of rows from generate_series, random() in
 every column, and INSERT … SELECT from it, committing after each batch. Both load plain heaps, then tables with five indexes.
 RUNS, ROWS and INDEXED_ROWS set how often and how much. Started by `make bench-calls`; writes its section of benches/RESULTS.md.
 """

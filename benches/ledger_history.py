@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a run costs with an empty ledger and with a million batches of a hundred finished runs in it, side by side.
+"""Compares the cost of a run with an empty ledger and with one that has a million batches of a hundred finished runs.
 
 Starts and finishes a small run, resumes one, asks for its progress, report and verification, drops it, and asks for the progress of
 all. HISTORY_RUNS and HISTORY_BATCHES set how long the history is, RUNS how often each is timed. Prints a table; the time that

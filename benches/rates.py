@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Call detail records into a heap, at a rate that is offered: latency, with readers and without, and the highest rate that holds.
+"""Call detail records into a heap at a rate offered: latency, with and without readers, and the highest sustained rate.
 
-Beside it what a closed loop says of the same tables, which is all that a load as fast as it can measures, and pgbench with --rate,
-whose transactions insert as many rows from a table. Prints, and writes to its section of benches/RESULTS.md. RATE rows per second
+For comparison, what a closed loop, which loads as fast as it can, says about the same tables; and pgbench with --rate, whose
+transactions insert the same number of rows from a table. Prints, and writes to its section of benches/RESULTS.md. RATE rows per second
 are offered for SECONDS, in batches of BATCH_ROWS; a step of the search lasts STEP seconds.
 """
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Simulates loads of lineitem on clusters nobody here has: time and network per number of segments.
+"""Simulates loads of lineitem on clusters that were not available: time and network per number of segments.
 
-Costs per row are read from benches/RESULTS.md, which one server measured; what no server here can measure is
-an assumption, and said so. A batch is done when its slowest segment is, so the work of each segment varies from
+Costs per row are read from benches/RESULTS.md, measured on one server; what could not be measured is
+marked as an assumption. A batch is done when its slowest segment is. The work of each segment varies from
 batch to batch, and the simulation draws it. Writes the tables of docs/scale.md, after each `make bench-sql`:
 
     python3 benches/segments.py

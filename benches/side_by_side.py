@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Loads and scans TPC-H's lineitem by millrace and by what people use today, in one run on one machine.
+"""Loads and scans TPC-H's lineitem with millrace and with what people use today, in one run on one machine.
 
 Contenders take turns, so that a machine whose speed drifts treats all alike. Prints, and writes to its section of
 benches/RESULTS.md, the median of each with its spread and the ratio to millrace. RUNS and SF set how often

@@ -12,7 +12,7 @@ use tpchgen_arrow::*;
 
 const SF: f64 = 0.02;
 
-/// The number of rows `tpchgen-arrow` or `tpcdsgen-arrow` makes of a table, all of them made.
+/// Makes all rows of a table with `tpchgen-arrow` or `tpcdsgen-arrow`; returns their number.
 fn peer(table: &str) -> usize {
     fn rows(batches: impl arrow_reader::Batches) -> usize {
         batches.rows()
@@ -47,7 +47,7 @@ mod arrow_reader {
     }
 }
 
-/// The number of rows we make of some columns of a table, all of them made.
+/// Makes all rows of some columns of a table with our source; returns their number.
 fn ours(table: &str, options: Value, columns: &[usize]) -> usize {
     let source = registry::open(table, options).expect("the table exists");
     let units = 0..source.units();

@@ -1,5 +1,5 @@
--- What Apache Cloudberry has to be told: on which of its processes each function runs, and where each table's rows
--- are. Comes last, and is derived from what the extension has, so that nothing new can be forgotten.
+-- What Apache Cloudberry must be told: where each function runs, and where each table's rows are. It comes last and derives
+-- this from the extension's objects, so that a new one cannot be forgotten.
 
 CREATE FUNCTION millrace.cluster_statements() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -35,8 +35,8 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
           AND NOT (lanname = 'sql' AND provolatile = 's' AND proconfig IS NULL)
           AND pronamespace <> coalesce(to_regnamespace('tests'), 0)
         UNION ALL
-        -- The view calls a function for each run with unlogged targets, which could not read its table here. Batches of those
-        -- are in a ledger that was dumped by PostgreSQL.
+        -- The view calls a function for each run with unlogged targets, and on a cluster that function cannot read its table.
+        -- Only a ledger that was dumped on PostgreSQL has such batches.
         SELECT 5, format('CREATE OR REPLACE VIEW millrace.batches AS SELECT %1$s FROM millrace.batch '
             'UNION ALL SELECT %1$s FROM millrace.batch_unlogged', string_agg(quote_ident(attname), ', ' ORDER BY attnum))
         FROM pg_attribute WHERE attrelid = 'millrace.batches'::regclass
@@ -44,14 +44,14 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     ORDER BY step, statement COLLATE "C"
 $$;
 COMMENT ON FUNCTION millrace.cluster_statements() IS
-'What CREATE EXTENSION runs on the coordinator of an Apache Cloudberry cluster, beyond what it runs on PostgreSQL';
+'What CREATE EXTENSION runs on the coordinator of an Apache Cloudberry cluster, in addition to what it runs on PostgreSQL';
 
 DO $$
 DECLARE
     statement text;
 BEGIN
     IF pg_catalog.current_setting('gp_role', true) = 'dispatch' THEN
-        -- All at once: no query of ours is under way while its functions are altered.
+        -- All of them first, so that no query of this block is running while its functions are altered.
         FOREACH statement IN ARRAY ARRAY(SELECT millrace.cluster_statements()) LOOP
             EXECUTE statement;
         END LOOP;

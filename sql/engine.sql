@@ -1,12 +1,12 @@
--- Which engine this is, and what statements need only on a cluster. What the extension itself is told there is
--- in cluster.sql.
+-- Which engine this server is, and what only a cluster's statements need. cluster.sql adapts the extension itself to
+-- a cluster.
 
--- The default of an argument is evaluated where the statement is planned, which is the coordinator, and its value
--- goes to the segments with the plan; they do not know it. Hence immutable.
+-- Immutable, so that the planner evaluates the default of an argument, on the coordinator. The segments do not know the
+-- number; they get it with the plan.
 CREATE FUNCTION millrace.segments() RETURNS smallint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 1::smallint';
 COMMENT ON FUNCTION millrace.segments() IS
-'How many segments of the cluster make the rows of a call together; 1 on PostgreSQL';
+'How many segments of the cluster share the work of making a call''s rows; 1 on PostgreSQL';
 
 CREATE FUNCTION millrace.engine_of(role text, version text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -15,13 +15,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $
                 ELSE 'greenplum' END
 $$;
 COMMENT ON FUNCTION millrace.engine_of(text, text) IS
-'What a server is by its setting gp_role, which PostgreSQL does not have, and its version()';
+'The engine of a server, told from its setting gp_role, which PostgreSQL does not have, and its version()';
 
 CREATE FUNCTION millrace.engine() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT millrace.engine_of(current_setting('gp_role', true), version())
 $$;
-COMMENT ON FUNCTION millrace.engine() IS 'What the server is: postgresql, greenplum or cloudberry';
+COMMENT ON FUNCTION millrace.engine() IS 'The engine of this server: postgresql, greenplum or cloudberry';
 
 CREATE FUNCTION millrace.distribution(columns text[] DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -32,11 +32,11 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
            END
 $$;
 COMMENT ON FUNCTION millrace.distribution(text[]) IS
-'The end of CREATE TABLE that distributes rows by columns, keeps all of them on each segment if there are none, or each on the segment that makes it if null; empty on PostgreSQL';
+'The DISTRIBUTED clause for CREATE TABLE: by these columns; if there are none, all rows on each segment; if null, each row on the segment that makes it. Empty on PostgreSQL';
 
 CREATE FUNCTION millrace.qualified_name(schema text, name text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT format('%I.%I', schema, name)
 $$;
 COMMENT ON FUNCTION millrace.qualified_name(text, text) IS
-'A qualified name as runs are named, whatever the caller''s quote_all_identifiers';
+'A qualified name as in the names of runs, whatever the caller''s quote_all_identifiers';

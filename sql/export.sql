@@ -9,7 +9,7 @@ CREATE FUNCTION tpch_export(
 LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
 AS 'MODULE_PATHNAME', 'kit_export_wrapper';
 COMMENT ON FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb, smallint) IS
-'Writes a TPC-H table, or all eight, at scale factor sf to files in folder path on the server: parquet, csv, tbl (as dbgen), arrow or arrow_stream; one part, or a file for each of parts. A row for each file; rows, row_groups, sha256 and seconds (in s) are null for one that was there and passed over. On Cloudberry each segment writes its share to the folder of this path on its host, its content id in the name: lineitem.seg0.parquet';
+'Writes a TPC-H table, or all eight, at scale factor sf to files in folder path on the server: parquet, csv, tbl (as dbgen), arrow or arrow_stream. With part and parts, only that part; with parts alone, a file for each part. Returns a row for each file; rows, row_groups, sha256 and seconds are null if the file was there already and was skipped. On Cloudberry each segment writes its share to the folder of this path on its own host, with its content id in the file name: lineitem.seg0.parquet';
 
 CREATE FUNCTION stream_export(
     source text, path text, format text DEFAULT 'parquet',

@@ -12,7 +12,7 @@ CREATE FUNCTION tpch_region(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_region(double precision, integer, integer, smallint) IS
-'Rows of TPC-H table region at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-H table region at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpch_nation(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -21,7 +21,7 @@ CREATE FUNCTION tpch_nation(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_nation(double precision, integer, integer, smallint) IS
-'Rows of TPC-H table nation at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-H table nation at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpch_part(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -30,7 +30,7 @@ CREATE FUNCTION tpch_part(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_part(double precision, integer, integer, smallint) IS
-'Rows of TPC-H table part at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-H table part at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpch_supplier(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -39,7 +39,7 @@ CREATE FUNCTION tpch_supplier(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_supplier(double precision, integer, integer, smallint) IS
-'Rows of TPC-H table supplier at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-H table supplier at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpch_partsupp(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -48,7 +48,7 @@ CREATE FUNCTION tpch_partsupp(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_partsupp(double precision, integer, integer, smallint) IS
-'Rows of TPC-H table partsupp at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-H table partsupp at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpch_customer(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -57,7 +57,7 @@ CREATE FUNCTION tpch_customer(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_customer(double precision, integer, integer, smallint) IS
-'Rows of TPC-H table customer at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-H table customer at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpch_orders(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -66,7 +66,7 @@ CREATE FUNCTION tpch_orders(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_orders(double precision, integer, integer, smallint) IS
-'Rows of TPC-H table orders at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-H table orders at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpch_lineitem(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -75,7 +75,7 @@ CREATE FUNCTION tpch_lineitem(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_lineitem(double precision, integer, integer, smallint) IS
-'Rows of TPC-H table lineitem at scale factor sf, as dbgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-H table lineitem at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 -- Stable, not immutable: what they return depends on the definition of the row type.
 CREATE FUNCTION tpch_gen(
@@ -86,7 +86,7 @@ CREATE FUNCTION tpch_gen(
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_gen(text, double precision, integer, integer, anyelement, smallint) IS
-'Rows of a TPC-H table at scale factor sf, as dbgen makes them, in the row type given (its value is ignored); part of parts, counted from 1, or all';
+'Rows of a TPC-H table at scale factor sf, as dbgen makes them, in the row type given (its value is ignored); with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpch_gen(
     row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -95,7 +95,7 @@ CREATE FUNCTION tpch_gen(
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpch_gen(anyelement, double precision, integer, integer, smallint) IS
-'Rows of the TPC-H table named as the row type is (tpch_orders, or any table called orders), columns matched by name; part of parts, counted from 1, or all';
+'Rows of the TPC-H table that the row type is named after (tpch_orders, or any table called orders), columns matched by name; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION cdr_gen(
     rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -104,7 +104,7 @@ CREATE FUNCTION cdr_gen(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION cdr_gen(bigint, jsonb, integer, integer, smallint) IS
-'Call records in the order the calls began; options as stream_sources() lists them for source cdr; part of parts, counted from 1, or all';
+'Call records in the order the calls began; options as stream_sources() lists them for source cdr; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION iot_gen(
     rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -113,7 +113,7 @@ CREATE FUNCTION iot_gen(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION iot_gen(bigint, jsonb, integer, integer, smallint) IS
-'Readings of sensors in the order they arrive; options as stream_sources() lists them for source iot; part of parts, counted from 1, or all';
+'Readings of sensors in the order they arrive; options as stream_sources() lists them for source iot; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION cdr_cell_towers(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_cell_towers
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
@@ -131,7 +131,7 @@ CREATE FUNCTION cdr_termination_reasons(options jsonb DEFAULT '{}', segments sma
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION cdr_termination_reasons(jsonb, smallint) IS
-'The 20 reasons for which calls end; no options';
+'The 20 reasons why calls end; no options';
 
 CREATE FUNCTION tpch_tables(
     sf double precision DEFAULT 1, exact boolean DEFAULT false,
@@ -158,7 +158,7 @@ CREATE FUNCTION stream_columns(
 LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 16
 AS 'MODULE_PATHNAME', 'stream_columns_wrapper';
 COMMENT ON FUNCTION stream_columns(text, double precision, bigint, jsonb) IS
-'What is known of a source''s columns without making rows: the number of distinct values (null: not known), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
+'What is known about a source''s columns without making rows: the number of distinct values (null: unknown), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
 
 CREATE FUNCTION millrace.source_rows(
     source text, options jsonb, first_unit bigint, end_unit bigint, row_type anyelement,
@@ -167,4 +167,4 @@ CREATE FUNCTION millrace.source_rows(
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'source_rows_wrapper';
 COMMENT ON FUNCTION millrace.source_rows(text, jsonb, bigint, bigint, anyelement, smallint) IS
-'Rows of any source from one unit (counted from 0) up to but not including another, in the row type given; null in the columns the source does not have';
+'Rows of any source from first_unit, counted from 0, up to but not including end_unit, in the row type given; columns that the source does not have are null';

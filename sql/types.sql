@@ -1,5 +1,5 @@
--- Row types of the sources. Those of TPC-H's tables have the columns as the specification defines them; keys
--- are bigint where scale factor 100,000 needs it (orders, customers, parts), else integer.
+-- Row types of the sources. TPC-H's have the columns that the specification defines; keys are bigint where scale
+-- factor 100,000 needs it (orders, customers, parts), else integer.
 
 CREATE SCHEMA millrace;
 COMMENT ON SCHEMA millrace IS 'Ledger and internals of extension millrace';
@@ -11,7 +11,7 @@ CREATE TYPE millrace.role_then AS (
     cluster bigint
 );
 COMMENT ON TYPE millrace.role_then IS
-'A role as it was: its OID, which holds in the cluster of that system identifier, and its name, by which a dump finds it in another';
+'A role at the time it was noted: its OID, which is valid in the cluster with this system identifier, and its name, which identifies it after a restore into another cluster';
 
 CREATE TYPE tpch_region AS (
     r_regionkey integer,
@@ -115,7 +115,7 @@ CREATE TYPE cdr_cell_towers AS (
     technology text,
     capacity integer
 );
-COMMENT ON TYPE cdr_cell_towers IS 'A row of source cell_towers: where it is (degrees), its newest network, and how many calls it carries at a time';
+COMMENT ON TYPE cdr_cell_towers IS 'A row of source cell_towers: its position in degrees, its newest network, and how many calls it can carry at a time';
 
 CREATE TYPE cdr_rate_plans AS (
     rate_plan_id integer,
@@ -133,7 +133,7 @@ CREATE TYPE cdr_termination_reasons AS (
     category text,
     answered boolean
 );
-COMMENT ON TYPE cdr_termination_reasons IS 'A row of source termination_reasons: a cause value of ITU-T Q.850, and whether calls that end so had been answered';
+COMMENT ON TYPE cdr_termination_reasons IS 'A row of source termination_reasons: a cause value of ITU-T Q.850, and whether calls that end with it were answered';
 
 CREATE TYPE cdr_calls AS (
     call_id text,
@@ -165,4 +165,4 @@ CREATE TYPE iot_readings AS (
     value double precision,
     quality text
 );
-COMMENT ON TYPE iot_readings IS 'A row of source iot: what a device measured at a time, and when that arrived';
+COMMENT ON TYPE iot_readings IS 'A row of source iot: what a device measured, when, and when that arrived';

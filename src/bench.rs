@@ -10,7 +10,7 @@ use pgrx::AnyNumeric;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
-/// Refuses a benchmark that is not the caller's, or a role's that the caller may act for.
+/// Refuses a benchmark unless its owner is the caller or a role that the caller may act for.
 fn check_owner(bench: &str) -> Result<()> {
     let owner = "SELECT owner::pg_catalog.text FROM millrace.bench WHERE name OPERATOR(pg_catalog.=) $1";
     check_owner_by(owner, bench, Error::NotOwnerOfBench)
@@ -23,7 +23,7 @@ fn check_search_owner(search: &str) -> Result<()> {
     check_owner_by(owner, search, Error::NotOwnerOfSearch)
 }
 
-/// `query` finds the owner of what has this name.
+/// The check itself; `query` finds the owner by name.
 fn check_owner_by(query: &str, name: &str, refusal: fn(String) -> Error) -> Result<()> {
     let owner: Option<Text> = one(query, &[name.into()])?;
     let owner = owner.map_or(Ok(None), |owner| ledger::role_of(&owner))?;

@@ -1,8 +1,8 @@
 //! What a call of a generating function asks for: a part of a source with its options.
 //!
-//! Arguments are read by name. `part`, `parts` and `segments` say which of the rows; `table_name` says of which source,
-//! where the row type does not; `options` are options of the source, and so is each other argument that has the name of
-//! one. So a function of a new source has nothing to add here.
+//! Arguments are read by name. `part`, `parts` and `segments` choose rows; `table_name` chooses the source, if the row type
+//! does not; `options` are options of the source, and so is every other argument with the name of one. So a function of a
+//! new source needs no code here.
 
 use crate::error::{Error, Result};
 use millrace_sources::registry::{self, Definition};
@@ -149,13 +149,12 @@ pub fn out_of_range(source: &Definition, sf: f64) -> Error {
     SourceError::ScaleFactor { sf, least }.into()
 }
 
-/// How many parts there are unless it is said: of TPC's tables one for each scale factor begun, as dbgen's users have
-/// them.
+/// How many parts there are by default: for the TPC's tables the scale factor, rounded up, as is usual with dbgen.
 fn default_parts(options: &Value) -> i64 {
     options["sf"].as_f64().map_or(1, |sf| sf.ceil() as i64)
 }
 
-/// The checked part: everything if none is asked for.
+/// The part, checked; everything if none is asked for.
 fn choose_part(part: Option<i64>, parts: Option<i64>, default_parts: i64) -> Result<Part> {
     Ok(match (part, parts) {
         (None, None) => Part::WHOLE,

@@ -1,7 +1,7 @@
 //! Exporting to files on the server.
 //!
-//! All work is done by threads that know nothing of the server; the backend's main thread checks the request,
-//! then waits, open to interrupts, and tells how far they are.
+//! All work is done by threads that know nothing of the server; the backend's main thread checks the request, then waits,
+//! open to interrupts, and reports progress.
 
 use crate::call::{Arguments, find_table};
 use crate::error::{Error, Result, SqlResult};
@@ -48,7 +48,7 @@ fn kit_export(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Files> {
         name => vec![find_table(kit.family, name)?],
     };
     let parts = match (arguments.integer("part"), arguments.integer("parts")) {
-        // As tpch_gen has it: one part for each scale factor begun.
+        // As in tpch_gen: the scale factor, rounded up.
         (Some(part), None) => Parts::One { part, parts: sf.ceil() as i64 },
         given => parts_of(given)?,
     };
@@ -114,7 +114,7 @@ fn request(tables: Vec<Table>, arguments: &Arguments, options: Map<String, Value
     })
 }
 
-/// The folder a path leads to, if the caller may write files on the server, and the server keeps none there.
+/// The folder that a path leads to, if the caller may write files on the server and none of the server's own are there.
 fn folder(path: &str) -> Result<PathBuf> {
     let query = "SELECT pg_catalog.pg_has_role('pg_write_server_files', 'USAGE')";
     if Spi::get_one(query)? != Some(true) {
@@ -177,7 +177,7 @@ fn run(request: Request) -> Result<Vec<FileReport>> {
     Ok(exported.unwrap_or(Err(ExportError::Panicked))?)
 }
 
-/// Tells the client about once a second how far an export is.
+/// Tells the client about once a second how far an export has come.
 struct Notices {
     rows: u64,
     ticker: Ticker,

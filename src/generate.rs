@@ -34,7 +34,7 @@ fn source_rows(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Answer> {
     let arguments = of_call(fcinfo, row_type.name())?;
     let name = arguments.text("source").ok_or(Error::Null("source"))?;
     if name == origin::QUERY {
-        let hint = "Its rows are those that the query gives by itself.";
+        let hint = "Run the query itself for its rows.";
         return Err(Error::NotSupported { what: "making rows of a query", hint }.into());
     }
     let options = arguments.json("options").ok_or(Error::Null("options"))?;

@@ -11,7 +11,7 @@ pub fn register() {
     GucRegistry::define_bool_guc(
         c"millrace.enable_scan",
         c"Enables the planner's use of millrace's streaming scan.",
-        c"Off, generating functions in FROM are run by PostgreSQL's function scan, which stores all rows first.",
+        c"If off, PostgreSQL's function scan runs generating functions in FROM, and stores all rows first.",
         &ENABLE_SCAN,
         GucContext::Userset,
         GucFlags::EXPLAIN,
@@ -19,15 +19,15 @@ pub fn register() {
     GucRegistry::define_bool_guc(
         c"millrace.enable_bulk_insert",
         c"Enables stream_ingest to insert in bulk where it can.",
-        c"Off, the executor inserts all rows, as it does where triggers or row security ask for it.",
+        c"If off, the executor inserts all rows, as it always does where triggers or row security require it.",
         &ENABLE_BULK_INSERT,
         GucContext::Userset,
         GucFlags::default(),
     );
     GucRegistry::define_bool_guc(
         c"millrace.generate_ahead",
-        c"Makes rows on threads of their own while those before them are inserted or stored.",
-        c"Off, a session uses one core at a time.",
+        c"Makes rows on separate threads while earlier rows are inserted or stored.",
+        c"If off, a session uses one core at a time.",
         &GENERATE_AHEAD,
         GucContext::Userset,
         GucFlags::default(),

@@ -1,4 +1,4 @@
-//! How long many things took, as a histogram that is kept in a few hundred bytes and merged with others.
+//! Histograms of many durations, each a few hundred bytes that can be merged with others.
 
 use crate::error::{Error, Result, SqlResult};
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
@@ -6,7 +6,7 @@ use pgrx::Array;
 use pgrx::prelude::*;
 use std::time::Duration;
 
-/// Times from a microsecond on, each kept to within 0.1%.
+/// Durations from a microsecond up, each recorded to within 0.1%.
 pub struct Histogram(hdrhistogram::Histogram<u32>);
 
 impl Histogram {
@@ -17,7 +17,7 @@ impl Histogram {
 
     pub fn record(&mut self, time: Duration) {
         let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        // It grows with what it is given; memory for more than that there is not.
+        // It grows with its values, and fails only if memory runs out.
         let _ = self.0.record(microseconds.max(1));
     }
 
@@ -25,7 +25,7 @@ impl Histogram {
         self.0.len() as i64
     }
 
-    /// What the ledger keeps of it.
+    /// The form in which the ledger stores it.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         V2Serializer::new().serialize(&self.0, &mut bytes).map_err(|_| Error::BrokenLedger)?;

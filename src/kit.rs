@@ -1,6 +1,6 @@
 //! The kits of the TPC's benchmarks: queries, answers and validation, and what the procedures in `sql/kit` check first.
 //!
-//! A function is of the benchmark with whose family its name begins, or that its argument `benchmark` names.
+//! The family that begins a function's name, or its argument `benchmark`, says which benchmark it is for.
 
 use crate::call::Arguments;
 use crate::error::{Error, Result, SqlResult, or_raise};
@@ -278,14 +278,14 @@ fn differs(kit: &Kit, answer: &Answer, found: Vec<Vec<Option<String>>>) -> Resul
     Ok(kit.first_difference_in_c_order(answer, found))
 }
 
-/// Whether the database sorts texts byte by byte, as those who made the answers did.
+/// Whether the database sorts texts byte by byte, as the answers are sorted.
 fn sorts_as_c() -> Result<bool> {
     Ok(one("SELECT 'B' < 'a' AND 'a b' < 'aB' AND 'ch' < 'h'", &[])? == Some(true))
 }
 
 /// The rows of a query of any columns, each value in its type's text form.
 fn rows_as_text(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
-    // Cloudberry drops the order of a subquery whose rows nobody numbers.
+    // Cloudberry drops the order of a subquery unless its rows are numbered.
     let query = format!(
         "SELECT ARRAY(SELECT value FROM json_each_text(row_to_json(result)))
          FROM ({sql}) result ORDER BY row_number() OVER ()"
@@ -305,14 +305,14 @@ fn kit_scale_of(benchmark: Text, schema: Text) -> SqlResult<f64> {
     Ok(count_scale(find(&benchmark)?, &schema)?)
 }
 
-/// The scale factor of the tables or views in a schema, by the rows of a small table.
+/// The scale factor of the tables or views in a schema, told from the rows of a small table.
 fn count_scale(kit: &Kit, schema: &str) -> Result<f64> {
     let table = quote_qualified_identifier(schema, kit.scale_table);
     let count: Option<i64> = one(&format!("SELECT count(*) FROM {table}"), &[])?;
     Ok((kit.scale_of)(count.unwrap_or_default() as u64))
 }
 
-/// Whether a correlated subquery means reading a table as a whole for each row of another, as in a view.
+/// Whether a correlated subquery would read a whole table for each row of another, as in a view.
 fn lacks_index(kit: &Kit, schema: &str) -> Result<bool> {
     let Some((table, column)) = kit.correlated else { return Ok(true) };
     let found = one(
@@ -335,7 +335,7 @@ fn refuse_unknown_schema(schema: &str) -> Result<()> {
     if exists == Some(true) { Ok(()) } else { Err(Error::UnknownSchema(schema.to_owned())) }
 }
 
-/// Refuses arguments of views that no rows could be made for.
+/// Refuses invalid arguments of tpch_virtual and tpcds_virtual.
 #[pg_extern(sql = false)]
 fn kit_check_virtual(benchmark: Text, sf: Option<f64>, schema: Option<Text>) -> SqlResult<()> {
     let sf = sf.ok_or(Error::Null("sf"))?;
@@ -345,13 +345,13 @@ fn kit_check_virtual(benchmark: Text, sf: Option<f64>, schema: Option<Text>) -> 
 
 fn check_schema_name(schema: Option<Text>) -> Result<()> {
     if schema.ok_or(Error::Null("schema"))?.is_empty() {
-        let hint = "Name the schema that is to hold the tables.";
+        let hint = "Name the schema for the tables.";
         return Err(Error::Argument { name: "schema", value: "\"\"".to_owned(), hint });
     }
     Ok(())
 }
 
-/// Refuses arguments of a load that no table could be made with.
+/// Refuses invalid arguments of a load.
 #[pg_extern(sql = false)]
 fn kit_check_load(
     benchmark: Text,
@@ -377,12 +377,12 @@ fn kit_check_load(
 struct Found {
     is_table: bool,
     partitioned: bool,
-    /// As the argument of that name: `unlogged`, or the access method. Of the partitions, if it has some.
+    /// As in the argument of that name: `unlogged`, or the access method; that of the partitions, if it has some.
     storage: Option<Text>,
     same_columns: bool,
 }
 
-/// Whether a table is there as a load would make it; if there is another one of its name, an error.
+/// Whether a table is there as a load would create it; a different table of that name is an error.
 #[pg_extern(sql = false)]
 fn has_table(schema: Text, table: Text, row_type: Oid, storage: Text, partitioned: bool) -> SqlResult<bool> {
     let name = quote_qualified_identifier(&*schema, &*table);
@@ -392,13 +392,13 @@ fn has_table(schema: Text, table: Text, row_type: Oid, storage: Text, partitione
         return differs("is not a table");
     }
     if !found.same_columns {
-        return differs("has other columns");
+        return differs("has different columns");
     }
     if found.partitioned != partitioned {
         return differs(if partitioned { "is not partitioned" } else { "is partitioned" });
     }
     if found.storage.is_some_and(|found| found != storage) {
-        return differs("has another storage");
+        return differs("has different storage");
     }
     Ok(true)
 }

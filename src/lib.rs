@@ -1,8 +1,8 @@
 //! Benchmark data made inside the server and streamed into tables, committing batch by batch.
 //!
-//! The data comes from [`millrace_sources`]; here is what gives it a SQL surface: [`generate`] returns
-//! rows to a query, [`runs`] load them into tables, [`export`] writes them to files, [`kit`] makes
-//! benchmarks of the TPC's of them. All that touches the server's C API is in [`pg`].
+//! The data comes from [`millrace_sources`], and this crate gives it a SQL interface: [`generate`] returns rows to a query,
+//! [`runs`] load them into tables, [`export`] writes them to files, and [`kit`] makes the TPC's benchmarks of them.
+//! Everything that touches the server's C API is in [`pg`].
 
 #![deny(unsafe_code)]
 
@@ -63,7 +63,7 @@ extension_sql_file!("../sql/bench/views.sql", name = "bench_views", requires = [
 extension_sql_file!("../sql/bench/readers.sql", name = "bench_readers", requires = ["bench_views"]);
 extension_sql_file!("../sql/bench/rates.sql", name = "bench_rates", requires = ["bench_readers"]);
 extension_sql_file!("../sql/bench/gates.sql", name = "bench_gates", requires = ["bench_rates"]);
-// Last, because it tells Cloudberry where all functions run and all tables lie.
+// Last, because it tells Cloudberry where all functions run and where all tables are stored.
 extension_sql_file!("../sql/cluster.sql", name = "cluster", requires = ["bench_gates"], finalize);
 
 /// Called when the library is loaded, by the postmaster if it is in `shared_preload_libraries`.
@@ -86,13 +86,13 @@ pub extern "C-unwind" fn _PG_init() {
     pg::planner::statistics::register();
 }
 
-/// What this session keeps from transaction to transaction does not outlive one that fails.
+/// Discards what this session keeps from transaction to transaction when one fails.
 fn transaction_failed() {
     runs::session::abandon();
     tpch::abandon_refresh();
 }
 
-/// What `cargo pgrx test` asks for.
+/// What `cargo pgrx test` needs.
 #[cfg(test)]
 pub mod pg_test {
     /// Called once, before the tests.

@@ -66,7 +66,7 @@ mod tests {
 
     #[pg_extern]
     fn numerics_are_the_servers_own() {
-        // Every value of a numeric column equals, to the bit, what the server makes of its text.
+        // Every value of a numeric column equals, bit by bit, what the server makes from its text.
         for (table, column) in [
             ("customer", "c_acctbal"),
             ("lineitem", "l_tax"),
@@ -236,7 +236,7 @@ mod tests {
              )",
         )
         .unwrap();
-        // None of the values that are known can be had in most of these types.
+        // Most of these types cannot hold any of the values that are known.
         let planned = "EXPLAIN SELECT count(*) FROM tpch_gen(NULL::orders, 0.01) a JOIN tpch_gen(NULL::orders, 1) b
                        USING (o_orderkey, o_custkey, o_orderstatus, o_totalprice, o_orderdate, o_orderpriority)
                        WHERE a.o_totalprice > 7 AND a.o_custkey < 8::int2 AND a.o_orderdate = '1998-02-01'
@@ -302,7 +302,7 @@ mod tests {
                     "SELECT string_agg(attname, ', ') FROM pg_attribute
                      WHERE attrelid = 'tpch_{table}'::regclass AND attnum > 0"
                 ));
-                // A reference to the whole row has the function scan do it, its columns the scan.
+                // A reference to the whole row needs the function scan; references to columns use the scan.
                 let streamed = format!(
                     "SELECT sum(hashtextextended(ROW({columns})::tpch_{table}::text, 0))::text || count(*)
                      FROM {call}"
@@ -454,7 +454,7 @@ mod tests {
         );
     }
 
-    /// What a new source consists of beside its module and its line in its family's list: a row type and a function.
+    /// What a new source needs besides its module and its line in its family's list: a row type and a function.
     #[pg_extern]
     fn a_source_needs_a_row_type_and_a_function() {
         Spi::run(
@@ -537,7 +537,7 @@ mod tests {
             Spi::run("SET LOCAL millrace.enable_scan = on").unwrap();
             Spi::run(&format!("DEALLOCATE z; DROP {kind} changing")).unwrap();
         }
-        // Columns that are not read may come and go.
+        // Columns that are not read may be added and dropped.
         Spi::run(
             "CREATE TYPE changing AS (o_orderkey bigint, o_clerk text);
              PREPARE z AS SELECT count(o_orderkey) FROM tpch_gen('orders', 0.001, row_type => NULL::changing);

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use serde_json::json;
 use std::cell::RefCell;
 
-/// The number of orders in a refresh set; refuses what no set has.
+/// The number of orders in a refresh set; refuses arguments for which there is no set.
 #[pg_extern(sql = false)]
 fn refresh_orders(sf: Option<f64>, stream: Option<i32>) -> SqlResult<i64> {
     let (sf, stream) = (sf.ok_or(Error::Null("sf"))?, stream.ok_or(Error::Null("stream"))?);
@@ -25,7 +25,7 @@ thread_local! {
     static REFRESH: RefCell<Option<SessionLock>> = const { RefCell::new(None) };
 }
 
-/// Takes the lock of a refresh set of a schema for this session, as a run has its own; refuses batches of no orders.
+/// Takes the lock of a refresh set of a schema for this session, like the lock of a run; refuses batch_orders below 1.
 #[pg_extern(sql = false)]
 fn open_refresh(schema: Option<Text>, stream: Option<i32>, batch_orders: Option<i32>) -> SqlResult<()> {
     let schema = schema.ok_or(Error::Null("schema"))?;
@@ -51,7 +51,7 @@ fn close_refresh() {
     abandon_refresh();
 }
 
-/// Releases the refresh set that this session applies, if it does.
+/// Releases the lock of the refresh set that this session applies, if it does.
 pub fn abandon_refresh() {
     REFRESH.set(None);
 }

@@ -1,5 +1,5 @@
 /*
- * What the coordinator of a cluster refuses, for servers of PostgreSQL that play one in the tests.
+ * What the coordinator of a cluster refuses, for PostgreSQL servers that simulate one in the tests.
  *
  * Where gp_role is "dispatch", a table that is not a catalog's counts as distributed: a statement that reads or writes
  * it is dispatched from its start to its end. Where a function runs, and which tables are replicated, is said by
@@ -51,7 +51,7 @@ refuse(const char *message)
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("%s", message)));
 }
 
-/* Where functions run and tables lie. */
+/* Where functions run and where tables are stored. */
 
 static bool
 is_labelled(Oid class, Oid object, const char *label)
@@ -241,7 +241,7 @@ select_from(Query *inner)
 	return query;
 }
 
-/* An order that is not kept: the opposite one shows who relies on it. LIMIT chooses by the order, and loses it then. */
+/* An order that is not kept: the opposite one exposes code that relies on it. LIMIT chooses by the order, and then loses it. */
 static void
 lose_order(Query *subquery)
 {
@@ -389,7 +389,7 @@ refuse_second(void)
 			 errhint("likely caused by a function that reads or modifies data in a distributed table")));
 }
 
-/* What a plan needs of the segments. */
+/* What a plan needs from the segments. */
 typedef struct Needs
 {
 	EState	   *estate;
@@ -447,7 +447,7 @@ needs_walker(PlanState *state, void *context)
 			need_table(needs, ((Scan *) node)->scanrelid, NoLock);
 			break;
 		case T_ModifyTable:
-			/* UPDATE and DELETE keep everybody else from writing. */
+			/* UPDATE and DELETE keep all others from writing. */
 			foreach(cell, ((ModifyTable *) node)->resultRelations)
 				need_table(needs, lfirst_int(cell),
 						   ((ModifyTable *) node)->operation == CMD_INSERT ? NoLock : ExclusiveLock);

@@ -12,10 +12,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long anything a test waits for may take before the test fails.
+/// How long a test waits for anything before it fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A server of a test's own.
+/// A server for one test.
 pub struct Cluster {
     folder: PathBuf,
     /// Where the programs of its version are.
@@ -24,7 +24,7 @@ pub struct Cluster {
     port: u16,
 }
 
-/// Where nothing but the socket's name has it.
+/// A port that only the socket's name contains.
 const PORT: u16 = 5432;
 
 impl Default for Cluster {
@@ -86,7 +86,7 @@ impl Cluster {
         cluster.launched(&[])
     }
 
-    /// As [`Cluster::new`], of each older version that `scripts/older-server` has made a server of.
+    /// As [`Cluster::new`], for each older version that `scripts/older-server` has made a server of.
     pub fn of_older_versions() -> Vec<Self> {
         let servers = path_of("MILLRACE_OLDER");
         let start = |programs: &str| {
@@ -97,7 +97,7 @@ impl Cluster {
         servers.split(':').map(start).collect()
     }
 
-    /// What pg_upgrade makes of this server, which is stopped for good.
+    /// Upgrades this server with pg_upgrade and stops it for good; returns the new one.
     pub fn upgraded(&self) -> Self {
         self.stop("fast");
         let upgraded = Self::empty(path_of("MILLRACE_BIN"));
@@ -118,7 +118,7 @@ impl Cluster {
         let (from, to) = (self.data(), upgraded.data());
         let arguments = old.into_iter().chain([("-d", from.as_str()), ("-D", to.as_str())]);
         let arguments: Vec<_> = arguments.flat_map(|(option, value)| [option, value]).collect();
-        // It works where it may write, and says in its logs what was wrong.
+        // It writes to its current folder, and its logs say what went wrong.
         let command = format!(
             "cd {socket} && \"$0\" \"$@\" || {{ tail -n 50 {to}/pg_upgrade_output.d/*/log/*; exit 1; }}"
         );
@@ -226,7 +226,7 @@ impl Cluster {
         run(&connection.iter().chain(arguments).copied().collect::<Vec<_>>())
     }
 
-    /// Runs a program of PostgreSQL on the files of this server, which is stopped, and returns what it printed.
+    /// Runs a program of PostgreSQL on the files of this server, which must be stopped, and returns what it printed.
     pub fn offline_program(&self, name: &str, arguments: &[&str]) -> String {
         run(&[&[self.program(name).as_str(), "-D", &self.data()], arguments].concat())
     }
@@ -244,7 +244,7 @@ impl Cluster {
         run(&["sh", "-c", &script]);
     }
 
-    /// Makes a database with the extension, where `options` follow in CREATE DATABASE, and connects to it.
+    /// Creates a database with the extension, with these `options` of CREATE DATABASE, and connects to it.
     pub fn database(&self, name: &str, options: &str) -> Client {
         self.connect().batch_execute(&format!("CREATE DATABASE {name} {options}")).unwrap();
         let mut client = self.connect_to(name, "postgres");
@@ -341,7 +341,7 @@ fn run(command: &[&str]) -> String {
     printed
 }
 
-/// Waits until `condition` holds, asking again and again.
+/// Polls until `condition` holds.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
@@ -350,8 +350,8 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The SQLSTATE and message of a statement's error. The statement's transaction is over when this returns: an error is
-/// sent a moment before.
+/// The SQLSTATE and message of a statement's error. The statement's transaction is over when this returns, although an error
+/// is sent a moment before that.
 pub fn error_of(client: &mut Client, statement: &str) -> Option<(String, String)> {
     let error = client.batch_execute(statement).err()?;
     // There is no next statement if the connection is gone.
@@ -406,7 +406,7 @@ impl Script for Client {
     }
 }
 
-/// Where the first semicolon is that stands in no quotes.
+/// The position of the first semicolon outside quotes.
 fn end_of_statement(text: &str) -> usize {
     let mut quote = None;
     for (place, character) in text.char_indices() {
@@ -437,7 +437,7 @@ pub fn kill(pid: i32) {
 pub struct Dice(u64);
 
 impl Dice {
-    /// Begins anew, or as `MILLRACE_SEED` says.
+    /// Takes a new seed, or that of `MILLRACE_SEED`.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let seed = std::env::var("MILLRACE_SEED").ok().and_then(|seed| seed.parse().ok());
@@ -456,7 +456,7 @@ impl Dice {
     }
 }
 
-/// Passes what COPY prints for a statement on, piece by piece.
+/// Passes on what COPY prints for a statement, piece by piece.
 pub fn copy_out(client: &mut Client, statement: &str, mut take: impl FnMut(&[u8])) {
     let mut reader = client.copy_out(statement).unwrap();
     let mut buffer = vec![0; 1 << 20];
@@ -485,9 +485,9 @@ pub fn assert_valid(client: &mut Client, call: &str, sf: f64) {
     }
 }
 
-/// Runs a call in a session of its own and strikes when it has come as far as `reached` says: kills the session in even
-/// rounds, which crashes the server, and stops the server at once in odd ones. Returns whether that met the call running,
-/// when the server has recovered.
+/// Runs a call in its own session and strikes when the call has come as far as `reached` says: in even rounds it kills the
+/// session, which crashes the server, in odd ones it stops the server at once. When the server has recovered, returns whether
+/// the call was still running.
 pub fn strike(cluster: &Cluster, round: usize, call: &str, reached: impl Fn(&mut Client) -> bool) -> bool {
     let mut watcher = cluster.connect();
     let mut session = cluster.connect();

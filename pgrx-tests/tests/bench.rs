@@ -10,14 +10,13 @@ fn texts(client: &mut Client, query: &str) -> Vec<String> {
     client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
 }
 
-/// The server tells of an error before it ends the transaction, and with it the run's lock.
+/// The server reports an error before it ends the transaction and releases the run's lock.
 fn wait_until_free(client: &mut Client) {
     wait_until("the run to be free", || one(client, "SELECT bool_and(pid IS NULL) FROM stream_progress"));
 }
 
-/// The gates of benchmark `bench` that are not passed, but for those on speed.
-/// Of few rows, for which speed says nothing, and from 16 on the size of partitions, which the server makes longer by many
-/// pages at once.
+/// The failed gates of benchmark `bench`, without those that say nothing about few rows: speed and, from PostgreSQL 16 on, the
+/// size of partitions, which the server extends by many pages at once.
 fn failed_gates(client: &mut Client) -> Vec<String> {
     texts(
         client,
@@ -81,7 +80,7 @@ fn all_variants_that_the_server_has_are_compared() {
     ];
     assert_eq!(methods, expected, "five each, and none in the other phase");
 
-    // Each target has each ANALYZE: after every third batch, and at the end of its phase.
+    // Each target was analyzed after every third batch, and at the end of its phase.
     let analyzed = texts(
         &mut client,
         "SELECT DISTINCT string_agg(batch::text, ' ' ORDER BY batch) FROM millrace.bench_analyze GROUP BY run, target",
@@ -108,7 +107,7 @@ fn all_variants_that_the_server_has_are_compared() {
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_report('bench/index')"), 4);
     assert_eq!(failed_gates(&mut client), Vec::<String>::new());
 
-    // The figures follow from the ledger.
+    // The figures are computed from the ledger.
     let recomputed = "
         WITH batch AS (
             -- A commit is noted by the next batch of its process, or by the end of the call.
@@ -139,7 +138,7 @@ fn all_variants_that_the_server_has_are_compared() {
           AND abs(r.commit_seconds - f.commit) <= 0.001";
     assert_eq!(one::<i64>(&mut client, recomputed), 8);
 
-    // Once more changes nothing.
+    // Calling it again changes nothing.
     let state = "SELECT (SELECT count(*) FROM stream_batches) + (SELECT count(*) FROM stream_queries)
                       + (SELECT count(*) FROM millrace.bench_analyze)";
     let before: i64 = one(&mut client, state);
@@ -227,7 +226,7 @@ fn a_benchmark_goes_on_after_a_stop_and_a_cancel() {
     );
     assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM stream_queries"), 0);
     begin("57014", &mut |_, token| token.cancel_query(NoTls).unwrap());
-    // A benchmark that another session is running is left alone.
+    // A benchmark that another session is running is refused.
     begin("57014", &mut |watcher, token| {
         let (code, text) = error_of(watcher, slow).unwrap();
         assert_eq!(
@@ -291,7 +290,7 @@ fn an_analyze_that_was_cancelled_is_made_up_for() {
     let cancel = session.cancel_token();
     let mut blocker = cluster.connect();
     std::thread::scope(|scope| {
-        // It can be done, but not noted: somebody may be about to note the same.
+        // The step can be done but not noted, because another session may be about to note the same.
         let mut transaction = blocker.transaction().unwrap();
         transaction
             .batch_execute("INSERT INTO millrace.bench_analyze VALUES ('bench/noindex', 1, 5, 0, now())")
@@ -310,7 +309,7 @@ fn an_analyze_that_was_cancelled_is_made_up_for() {
     let analyzed = "SELECT string_agg(batch::text, ' ' ORDER BY batch) FROM millrace.bench_analyze";
     assert_eq!(one::<String>(&mut client, analyzed), "5 10 12");
 
-    // Workers take batches from beyond the end before they know, and are ahead of the session.
+    // Workers are ahead of the session, and take batches beyond the end before they know it.
     client.batch_execute("SELECT stream_bench_drop('bench')").unwrap();
     client.batch_execute(&call.replace("analyze_every => 5", "analyze_every => 1, workers => 3")).unwrap();
     let numbers = "SELECT max(batch) = 12 AND min(batch) >= 1 AND count(*) = count(DISTINCT batch) FROM millrace.bench_analyze";
@@ -335,7 +334,7 @@ fn a_stopped_benchmark_says_how_it_goes_on() {
     });
     drop(config);
     let hints: Vec<String> = hinted.iter().flatten().collect();
-    assert_eq!(hints, ["CALL stream_bench() again, as before, to resume."]);
+    assert_eq!(hints, ["Run the same CALL stream_bench() again to resume."]);
 }
 
 #[test]
@@ -375,7 +374,7 @@ fn what_a_variant_wants_after_the_load_is_done_once() {
     client.batch_execute(call).unwrap();
     assert_eq!(one::<String>(&mut client, state), before, "once more changes nothing");
 
-    // Where it was interrupted before that step, the same call does it.
+    // If it was interrupted before that step, the same call does it.
     client.batch_execute("UPDATE millrace.bench_table SET after_load_ms = NULL").unwrap();
     client.batch_execute(call).unwrap();
     assert_eq!(one::<String>(&mut client, noted), "sorted true");
@@ -543,7 +542,7 @@ fn variants_of_ones_own_and_whose_benchmark_it_is() {
         "all may look"
     );
 
-    // Nor if a benchmark, its variants and its tables' names are prepared for another role to resume, in a dump say.
+    // Not even if a benchmark, its variants and its tables' names are prepared for another role to resume, such as in a dump.
     ann.batch_execute(
         "INSERT INTO millrace.variant (name, create_suffix, after_load)
          VALUES ('trap', '; ALTER ROLE ann SUPERUSER', 'ALTER ROLE ann SUPERUSER')",

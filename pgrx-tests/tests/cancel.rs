@@ -1,4 +1,4 @@
-//! Cancels that come while a commit waits for a synchronous standby: the server swallows them with a warning.
+//! Cancels that come while a commit waits for a synchronous standby: the server answers them with a warning only.
 
 use millrace_tests::{Cluster, Script, error_of, one, wait_until};
 use postgres::NoTls;

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// A name that means something to HTML, Markdown, CSV and patterns.
+/// A name with characters that are special in HTML, Markdown, CSV and patterns.
 const ODD_NAME: &str = "<b>&\"odd|_";
 
 /// The program, without a server named.
@@ -23,7 +23,7 @@ fn alone(arguments: &[&str]) -> Command {
     command
 }
 
-/// The program, on a server that the environment names.
+/// The program, with a server that the environment names.
 fn on(cluster: &Cluster, arguments: &[&str]) -> Command {
     let mut command = alone(arguments);
     command.env("PGHOST", cluster.folder()).env("PGUSER", "postgres");
@@ -40,7 +40,7 @@ fn succeed(mut command: Command) -> String {
     text(&output.stdout)
 }
 
-/// Its exit code and what it said.
+/// Its exit code and what it printed.
 fn fail(mut command: Command) -> (i32, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert_eq!(text(&stdout), "");
@@ -93,7 +93,7 @@ fn markdown_rows(document: &str, title: &str) -> Vec<Vec<String>> {
     lines.map(|line| protected(line).trim_matches('|').split(" | ").map(cell).collect()).collect()
 }
 
-/// A query's rows as text, as numbers without what only looks good.
+/// A query's rows as text, with numbers in plain form.
 fn rows(client: &mut Client, query: &str) -> Vec<Vec<String>> {
     let rows = client.simple_query(query).unwrap();
     let rows = rows.iter().filter_map(|message| match message {
@@ -104,7 +104,7 @@ fn rows(client: &mut Client, query: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Equal as numbers where they are numbers.
+/// Equal as numbers if they are numbers.
 fn assert_same_rows(found: &[Vec<String>], expected: &[Vec<String>]) {
     let normal = |cell: &String| match cell.replace(',', "").parse::<f64>() {
         Ok(number) => number.to_string(),
@@ -300,7 +300,7 @@ fn a_report_tells_what_is_slower_than_in_an_earlier_one() {
     assert_eq!(status.code(), Some(3));
     assert!(folder.join("refused/report.html").exists(), "the report is there to see why");
 
-    // What cannot be compared is told, and nothing is written.
+    // If they cannot be compared, it says why and writes nothing.
     let lines = fs::read_to_string(&earlier).unwrap();
     let old: String = lines
         .lines()
@@ -313,7 +313,7 @@ fn a_report_tells_what_is_slower_than_in_an_earlier_one() {
         fail(command)
     };
     let (code, said) = wrong(&place("old.csv"), &[]);
-    let why = "/old.csv cannot be compared with: it has no column \"query\"\nHINT:  It has to be metrics.csv";
+    let why = "/old.csv cannot be compared with: it has no column \"query\"\nHINT:  It must be metrics.csv";
     assert!(code == 1 && said.contains(why), "{said}");
     let (code, said) = wrong(&place("nonesuch.csv"), &[]);
     assert!(code == 1 && said.contains("nonesuch.csv: No such file"), "{said}");
@@ -362,7 +362,7 @@ fn wrong_calls_say_what_is_wrong() {
     let wrong: Vec<(Command, i32, &[&str])> = vec![
         (alone(&[]), 2, &["Usage: millrace <COMMAND>"]),
         (alone(&["bench", "--rows", "0"]), 2, &["invalid value '0' for '--rows <ROWS>'"]),
-        (alone(&["bench", "--rows", "endless"]), 2, &["give a number of rows from 1 on, or unlimited"]),
+        (alone(&["bench", "--rows", "endless"]), 2, &["give a number of rows, at least 1, or unlimited"]),
         (
             on(&cluster, &["bench", "--yes", "--duration", "soon"]),
             1,
@@ -383,7 +383,7 @@ fn wrong_calls_say_what_is_wrong() {
         (
             alone(&["report", "bench", "-d", "sslmode=verify"]),
             2,
-            &["millrace: sslmode: \"verify\" is none of prefer, disable, allow,"],
+            &["millrace: sslmode: \"verify\" is not one of prefer, disable, allow,"],
         ),
         (alone(&["report", "bench"]), 2, &["millrace: no server is named", "HINT:  Give --host,"]),
         (alone(&["tpch", "fast"]), 2, &["[possible values: power, throughput, both]"]),
@@ -399,11 +399,18 @@ fn wrong_calls_say_what_is_wrong() {
             1,
             &["millrace: schema \"tpcds\" has no TPC-DS tables", "HINT:  Give --sf to load them."],
         ),
-        (on(&cluster, &["tpch", "power", "--sf", "1"]), 2, &["there is no terminal to ask for leave on"]),
+        (
+            on(&cluster, &["tpch", "power", "--sf", "1"]),
+            2,
+            &["there is no terminal to ask for confirmation on"],
+        ),
         (
             alone(&["report", "nonesuch/metrics.csv"]),
             2,
-            &["millrace: there is nothing to compare nonesuch/metrics.csv with", "HINT:  --against names"],
+            &[
+                "millrace: there is nothing to compare nonesuch/metrics.csv with",
+                "HINT:  Name an earlier metrics.csv",
+            ],
         ),
         (
             on(&cluster, &["tpch", "power", "--sf", "1e9", "--yes"]),
@@ -411,8 +418,16 @@ fn wrong_calls_say_what_is_wrong() {
             &["scale factor 1000000000 is out of range"],
         ),
         (alone(&["demo", "--dbname", "postgres://[", "--yes"]), 2, &["millrace: connection string: "]),
-        (on(&cluster, &["demo"]), 2, &["there is no terminal to ask for leave on", "HINT:  --yes answers"]),
-        (on(&cluster, &["bench"]), 2, &["there is no terminal to ask for leave on", "HINT:  --yes answers"]),
+        (
+            on(&cluster, &["demo"]),
+            2,
+            &["there is no terminal to ask for confirmation on", "HINT:  Confirm in advance"],
+        ),
+        (
+            on(&cluster, &["bench"]),
+            2,
+            &["there is no terminal to ask for confirmation on", "HINT:  Confirm in advance"],
+        ),
         (
             alone(&["report", "bench", "--host", nowhere.to_str().unwrap()]),
             1,
@@ -535,7 +550,7 @@ fn the_second_interrupt_cancels_the_batch() {
     let mut client = cluster.connect();
     let child = on(&cluster, &SLOW).spawn().unwrap();
     wait_until("a batch", || one(&mut client, "SELECT count(*) > 0 FROM stream_batches"));
-    // The batch cannot end of itself.
+    // The batch cannot end by itself.
     let mut blocker = cluster.connect();
     let mut transaction = blocker.transaction().unwrap();
     transaction.batch_execute("LOCK TABLE bench.heap_noindex IN SHARE MODE").unwrap();
@@ -550,7 +565,7 @@ fn the_second_interrupt_cancels_the_batch() {
     assert_eq!(one::<String>(&mut client, "SELECT state FROM stream_progress"), "interrupted");
 }
 
-/// The program on a terminal, of which `script` makes one. What is written to its input is typed.
+/// The program on a terminal that `script` creates. What is written to its input is typed.
 fn on_a_terminal(cluster: &Cluster, arguments: &[&str]) -> Child {
     let quoted = arguments.iter().map(|argument| format!(" '{argument}'")).collect::<String>();
     let program = std::env::var("MILLRACE_CLI").unwrap();
@@ -648,12 +663,9 @@ fn a_benchmark_of_the_servers_is_gone_on_with() {
     let (printed, said) = (text(&stdout), text(&stderr));
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(printed.contains("1 rows fewer") && printed.contains("gates failed"), "{printed}");
-    assert!(
-        said.contains("millrace: the tables differ, in content or in what queries find\nHINT:  "),
-        "{said}"
-    );
+    assert!(said.contains("millrace: the tables differ in content or in query results\nHINT:  "), "{said}");
 
-    // A profile is as good among the options.
+    // A profile can be given among the options, too.
     let profiled = |profile: &[&str]| {
         let call = [
             "bench",
@@ -697,8 +709,8 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted[((share * sorted.len() as f64).ceil() as usize).max(1) - 1]
 }
 
-/// What the charts of a run without a gap are to show by seconds: for each, when it ends, the latencies of the batches that were
-/// due in it, and the rows that were inserted.
+/// What the charts of a run without a gap should show for each second: its end, the latencies of the batches that were due in
+/// it, and the rows that were inserted.
 fn seconds(client: &mut Client, run: &str) -> Vec<(f64, Vec<f64>, f64)> {
     let session = "SELECT date_part('epoch', ended - begun) FROM millrace.sessions($1)";
     let length: f64 = client.query_one(session, &[&run]).unwrap().get(0);
@@ -791,7 +803,7 @@ fn a_paced_benchmark_reports_how_late_rows_were() {
             assert!(page.contains(&format!("<figcaption>{title}, phase {phase}<small>")), "{title} {phase}");
         }
     }
-    // Each query that was run while rows arrived has a curve, in no point above its longest time.
+    // Each query that was run while rows arrived has a curve, which is nowhere above its longest time.
     let read = client
         .query("SELECT query, variant, max_ms::float8 FROM stream_readers('bench') WHERE streaming", &[])
         .unwrap();
@@ -1024,14 +1036,14 @@ fn a_server_without_the_extension_is_told_of() {
     command.env("PG_CONFIG", folder.join("nonesuch"));
     let (code, said) = fail(command);
     assert_eq!(code, 1);
-    assert!(said.contains("nonesuch cannot be run") && said.contains("HINT:  PG_CONFIG names"), "{said}");
+    assert!(said.contains("nonesuch cannot be run") && said.contains("HINT:  Set PG_CONFIG to"), "{said}");
 }
 
 #[test]
 fn what_is_refused_starts_no_server() {
     let refused = |arguments: &[&str]| {
         let mut command = alone(arguments);
-        // With this none could be started, which would be another error.
+        // With this no server could be started, which would be a different error.
         command.env("PG_CONFIG", "/nonesuch/pg_config");
         fail(command)
     };
@@ -1043,7 +1055,7 @@ fn what_is_refused_starts_no_server() {
         &["tpcds", "throughput", "--sf", "0.01"],
     ] {
         let (code, said) = refused(arguments);
-        let why = "millrace: there is no terminal to ask for leave on\nHINT:  --yes answers in advance.\n";
+        let why = "millrace: there is no terminal to ask for confirmation on\nHINT:  Confirm in advance with --yes.\n";
         assert_eq!((code, said.as_str()), (2, why), "{arguments:?}");
     }
     for (family, name) in [("tpch", "TPC-H"), ("tpcds", "TPC-DS")] {
@@ -1081,7 +1093,7 @@ fn exports_need_no_server() {
         (["export", "nonesuch", "--rows", "1"], 1, "source \"nonesuch\" does not exist"),
         (["export", "orders", "--format", "xml"], 2, "format \"xml\" does not exist"),
         (["export", "orders", "--options", "{\"x\": 1}"], 1, "invalid export options: unknown field `x`"),
-        (["export", "orders", "--threads", "0"], 1, "0 threads are too few or too many"),
+        (["export", "orders", "--threads", "0"], 1, "invalid number of threads: 0"),
         (["export", "orders", "--parts", "0"], 2, "0 is not in 1.."),
         (["export", "orders", "--part", "1"], 2, "--parts <PARTS>"),
     ] {
@@ -1089,7 +1101,7 @@ fn exports_need_no_server() {
         assert_eq!(found, code, "{said}");
         assert!(said.contains(message), "{said}");
     }
-    // All tables, one of several parts, and all parts: each a file.
+    // All tables, one of several parts, and all parts: a file each.
     let tables = folder.join("tables");
     fs::create_dir(&tables).unwrap();
     let all = ["export", "tpch", "--sf", "0.001", "--threads", "2", "-o", tables.to_str().unwrap()];
@@ -1239,7 +1251,7 @@ fn power_and_throughput_tests_report_their_numbers() {
     let expected = (metric("Power@0.01") * metric("Throughput@0.01")).sqrt();
     assert!((metric("QphH@0.01") - expected).abs() < 0.02, "{expected}");
 
-    // Four refresh sets are in the tables, and what they delete is not.
+    // The tables have the orders of four refresh sets, and not those that the sets delete.
     let refreshed = "
         SELECT count(*) = 80 AND bool_and(added = (o_orderkey IS NOT NULL))
         FROM generate_series(1, 4) set, LATERAL (
@@ -1309,8 +1321,8 @@ fn tests_of_tpc_ds_report_their_numbers() {
     let sum: f64 = steps.iter().filter(|step| step.test == "power").map(|step| step.seconds).sum();
     assert!(sum <= metric(power) + 0.0006, "{sum}");
 
-    // On the tables as they are, of which it finds the scale factor; nothing was loaded. Rows are those of all
-    // statements of a query.
+    // On the tables as they are, whose scale factor it finds out; nothing was loaded. Rows are those of all statements of a
+    // query.
     let printed = succeed(on(&cluster, &["tpcds", "power", "--seed", "20", "--yes", "-o", place]));
     assert!(printed.contains("\nPower test, mean ") && !printed.contains("\nLoad "), "{printed}");
     let summary = fs::read_to_string(folder.join("summary.md")).unwrap();

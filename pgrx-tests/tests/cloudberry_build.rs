@@ -1,5 +1,5 @@
-//! The documented command builds for Apache Cloudberry with its fork of pgrx, and installs what that gives. A stand-in
-//! for cargo notes what it is asked for.
+//! The documented command builds for Apache Cloudberry with its fork of pgrx, and installs the result. A stand-in for cargo
+//! notes what it is asked for.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -62,7 +62,7 @@ fn the_documented_command_builds_with_the_fork() {
              esac"
         ),
     );
-    // The fork's cargo-pgrx, which calls the cargo it is told of to build the library.
+    // The fork's cargo-pgrx, which builds the library with the cargo that it is given.
     folder.script(
         "fork/cargo-pgrx/cargo-pgrx",
         &format!(

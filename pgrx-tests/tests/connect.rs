@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// What the servers' certificates are for. No host has this name, so its address is given beside it.
+/// The name in the servers' certificates. No host has this name, so its address is given as well.
 const HOST: &str = "db.example";
 const TLS_ONLY: &str = "
 local all postgres trust
@@ -98,7 +98,7 @@ fn succeed(mut command: Command) -> String {
     String::from_utf8(stdout).unwrap() + &said
 }
 
-/// The message is a line that says all this.
+/// The message is one line that contains all of this.
 fn refused(mut command: Command, parts: &[&str]) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let said = String::from_utf8(stderr).unwrap();
@@ -129,9 +129,9 @@ fn modes_of_tls_are_libpqs() {
     succeed(server.report(&nameless));
     refused(
         server.report(&format!("{nameless} sslmode=verify-full sslrootcert=authority.crt")),
-        &["with sslmode verify-full host has to be given"],
+        &["with sslmode verify-full, host must be given"],
     );
-    // By another name it is another host.
+    // Under another name it is another host.
     let by_address =
         format!("host=127.0.0.1 port={} user=postgres sslrootcert=authority.crt", server.cluster.port());
     succeed(server.report(&format!("{by_address} sslmode=verify-ca")));
@@ -178,7 +178,7 @@ fn a_root_certificate_that_is_there_is_looked_at() {
     server.accepts("sslmode=verify-full");
     server.file(".postgresql/root.crt", "nonsense");
     server.refuses("sslmode=require", &["root certificate file", "cannot be used"]);
-    // The environment has what the string has not.
+    // The environment has what the string lacks.
     let mut command = server.report(&server.address());
     command.env("PGSSLMODE", "verify-full").env("PGSSLROOTCERT", "authority.crt");
     succeed(command);
@@ -216,7 +216,7 @@ fn a_revoked_certificate_is_refused() {
     refused(command, &revoked);
     server.file(".postgresql/root.crl", &revoking);
     server.refuses(verify, &revoked);
-    // A folder in its place: with nothing in it nobody says that the certificate still holds.
+    // A folder in its place: if it is empty, nothing says that the certificate is still valid.
     fs::create_dir(server.home.join("lists")).unwrap();
     server.refuses(&format!("{verify} sslcrldir=lists"), &["unable to get certificate CRL"]);
 }
@@ -322,7 +322,7 @@ fn passwords_come_from_files_and_are_bound_to_the_channel() {
         command.env("PGPASSFILE", "passwords");
         command
     });
-    // A file that others can read is no place for a password.
+    // A password file that others can read is not used.
     fs::set_permissions(server.home.join("passwords"), fs::Permissions::from_mode(0o640)).unwrap();
     let Output { status, stderr, .. } =
         server.report(&format!("{} user=checked passfile=passwords", server.address())).output().unwrap();
@@ -352,7 +352,7 @@ fn services_name_servers() {
         by_variable.env("PGSERVICE", "bench").env("PGUSER", "nobody");
         by_variable
     });
-    // What is given goes before the service, the service before the environment.
+    // Arguments take precedence over the service, and the service over the environment.
     refused(server.report("service=bench sslrootcert=system"), &["TLS: certificate verify failed"]);
     let system = server.home.join("system");
     fs::create_dir_all(&system).unwrap();

@@ -5,7 +5,7 @@ use postgres::Client;
 
 const SF: f64 = 0.2;
 const CALL: &str = "CALL stream_ingest('lineitem', sf => 0.2, batch_rows => 10000)";
-/// Only its last commit waits for the disk, so that a crash takes the last batches back, too.
+/// Only its last commit waits for the disk, so that a crash loses the last batches, too.
 const CALL_WITHOUT_WAITING: &str = r#"CALL stream_ingest('lineitem', sf => 0.2, batch_rows => 10000, options => '{"synchronous_commit": false}')"#;
 const RUN: &str = "public.lineitem";
 
@@ -18,8 +18,8 @@ fn batches_done(client: &mut Client) -> i64 {
     one(client, "SELECT coalesce(max(batches_done), 0) FROM stream_progress")
 }
 
-/// Starts or resumes the run, and once some more batches are there, at a moment that `dice` choose,
-/// has `strike` end it. Returns the run's batches before.
+/// Starts or resumes the run; once some more batches are there, `strike` ends it at a moment that `dice` choose. Returns the
+/// run's batches before that.
 fn interrupt(
     cluster: &Cluster,
     call: &'static str,
@@ -45,7 +45,7 @@ fn interrupt(
     before
 }
 
-/// What the interrupted run must end as: the whole table once, each batch once in the ledger.
+/// How the interrupted run must end: with the whole table once, and each batch once in the ledger.
 fn assert_complete(client: &mut Client) {
     assert!(one::<bool>(client, "SELECT matches FROM stream_verify('public.lineitem')"));
     let whole = content(client, &format!("tpch_lineitem({SF})"));
@@ -87,7 +87,7 @@ fn killed_and_crashed_twenty_times_the_table_is_whole() {
     let mut client = cluster.connect();
     client.batch_execute(CALL_WITHOUT_WAITING).unwrap();
     assert_complete(&mut client);
-    // What the call has returned for is there whatever comes.
+    // Once the call has returned, its rows survive anything.
     cluster.stop("immediate");
     cluster.start();
     assert_complete(&mut cluster.connect());
@@ -152,7 +152,7 @@ fn a_standby_ends_with_the_same_content() {
     assert_eq!(error_of(&mut replica, CALL).unwrap().0, "25006", "a standby is read-only");
 }
 
-/// What a standby shows wherever it stands in the WAL: whole batches, each with its ledger row.
+/// What a standby shows at any point of the WAL: whole batches, each with its ledger row.
 fn assert_whole_batches(client: &mut Client, context: &str) {
     let alike =
         "SELECT (SELECT coalesce(sum(rows), 0) FROM stream_batches) = (SELECT count(*) FROM lineitem)";
@@ -202,7 +202,7 @@ fn a_standby_that_crashes_within_a_run_has_whole_batches() {
             wait_until("the standby to have a batch", || batches_done(&mut replica) > 0);
             standby.stop("immediate");
             standby.start();
-            // It lets sessions in where its data is consistent, which may be before the table was made.
+            // It accepts sessions once its data is consistent, which may be before the table was created.
             replica = standby.connect();
             wait_until("the standby to have a batch again", || {
                 rows_of(&mut replica, "SELECT 'one' FROM stream_batches LIMIT 1")

@@ -10,7 +10,7 @@ const DBGEN: &str = include_str!("dbgen.sha256");
 /// SHA-256 of the files of refresh sets that dbgen 2.14 makes with `-s` and `-U`.
 const DBGEN_REFRESH: &str = include_str!("dbgen_refresh.sha256");
 
-/// What dbgen prints of each column: no blanks after a char(n), no fraction in a quantity.
+/// Columns as dbgen prints them: no blanks after a char(n), no fraction in a quantity.
 fn as_dbgen_prints(client: &mut Client, table: &str) -> String {
     let columns = client
         .query(

@@ -1,5 +1,5 @@
-//! What the documents say to type is run, and prints what they say. `MILLRACE_WRITE_OUTPUT=1` writes what is printed now
-//! into the documents where that differs; `MILLRACE_DOCUMENT=docs/rows.md` reads only that one.
+//! Runs what the documents say to type, and compares the output with theirs. `MILLRACE_WRITE_OUTPUT=1` writes outputs that
+//! differ into the documents; `MILLRACE_DOCUMENT=docs/rows.md` reads only that one.
 
 #[path = "docs/document.rs"]
 mod document;
@@ -34,7 +34,7 @@ fn documents() -> Vec<String> {
     all
 }
 
-/// Types what a document says, block by block. Returns those that print something else, with that.
+/// Types what a document says, block by block. Returns the blocks that print something else, with their output.
 fn differing(document: &Document) -> Result<Vec<(Block, String)>, String> {
     let is_run = |block: &Block| matches!(block.kind, Kind::Sql | Kind::Shell);
     let blocks: Vec<Block> = document.blocks().into_iter().filter(is_run).collect();
@@ -53,7 +53,7 @@ fn differing(document: &Document) -> Result<Vec<(Block, String)>, String> {
     Ok(differing)
 }
 
-/// What is wrong with a document, unless it is to be mended.
+/// What is wrong with a document, unless it is to be rewritten.
 fn fault_of(path: &str) -> Option<String> {
     let document = Document::read(root().join(path));
     let differing = match differing(&document) {
@@ -124,7 +124,7 @@ fn fault(block: &Block) -> Option<String> {
     }
 }
 
-/// Of what is not run at least the syntax and the names of what is made are right.
+/// Checks at least the syntax, and the targets of make, of blocks that are not run.
 fn fault_of_shell(text: &str) -> Option<String> {
     let parsed = Command::new("bash").args(["-n", "-c", text]).output().unwrap();
     if !parsed.status.success() {

@@ -13,7 +13,7 @@ const ENCODINGS: &[(&str, &str)] = &[
     ("SQL_ASCII", "é日"),
 ];
 
-/// Runs `check` in a database of each encoding and tells of all that failed.
+/// Runs `check` in a database of each encoding and reports all that failed.
 fn in_each(check: impl Fn(&Cluster, &mut Client, &str) -> Result<(), String>) {
     let cluster = Cluster::new();
     let mut wrong = Vec::new();

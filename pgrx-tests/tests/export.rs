@@ -1,4 +1,4 @@
-//! Exports from the server: what others read in the files, and what is left when one fails.
+//! Exports from the server: what other programs read in the files, and what is left when an export fails.
 
 use millrace_sources::{registry, tpch};
 use millrace_tests::{Cluster, SmallDisk, error_of, wait_until};
@@ -393,10 +393,10 @@ fn each_wrong_call_gives_its_error_and_leaves_no_file() {
         (
             more("threads => 0"),
             "22023",
-            "0 threads are too few or too many HINT: An export has from 1 to 256 threads.",
+            "invalid number of threads: 0 HINT: An export can use from 1 to 256 threads.",
         ),
-        (more("threads => 10000"), "22023", "10000 threads are too few or too many"),
-        (more("threads => -1"), "22023", "-1 threads are too few or too many"),
+        (more("threads => 10000"), "22023", "invalid number of threads: 10000"),
+        (more("threads => -1"), "22023", "invalid number of threads: -1"),
         (more("part => 4, parts => 3"), "22023", "part 4 of 3 does not exist"),
         (more("parts => 0"), "22023", "part 1 of 0 does not exist"),
         (more("parts => 2000000000"), "22023", "at most 100000 files"),
@@ -494,7 +494,7 @@ fn a_full_disk_leaves_no_file() {
             assert!(names(Path::new(&disk.path)).is_empty(), "{format}");
         }
     }
-    // There is room for some tables, which stay; those are passed over on the next run.
+    // There is room for some tables, which stay; the next run skips those.
     let call = |options: &str| {
         format!("SELECT path FROM tpch_export('all', 0.01, '{}', 'csv', options => '{options}')", disk.path)
     };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Calls in each database by each role.
 const CALLS: usize = 1000;
 
-/// What no message says.
+/// Texts that no message may contain.
 const NEVER: &[&str] =
     &["panic", "unwrap", "internal error", "backtrace", "called `", "index out of bounds", "overflow when"];
 
@@ -19,7 +19,7 @@ struct Routine {
     arguments: Vec<(String, String)>,
 }
 
-/// All that the extension has, as its catalog says.
+/// All functions and procedures of the extension, from the catalog.
 fn routines(client: &mut Client) -> Vec<Routine> {
     let query = "SELECT p.oid::regproc::text, prokind = 'p',
                         array(SELECT coalesce(proargnames[n], '') FROM generate_series(1, pronargs) n),
@@ -329,7 +329,7 @@ impl Hostile<'_> {
     }
 
     fn call(&mut self, routine: &Routine) -> String {
-        // Most arguments have defaults: left out, others come to be looked at.
+        // Most arguments have defaults: leaving them out tests the others.
         let leave_out = self.dice.below(2) == 0;
         let mut arguments = Vec::new();
         for (name, kind) in &routine.arguments {
@@ -363,7 +363,7 @@ const SETUP: &str = "
     CALL stream_ingest('twin', 'nation', run => 'theirs');
     CALL stream_bench(rows => 100, variants => '{heap}')";
 
-/// Calls all there is, some at random, and notes what must not be.
+/// Calls everything, some of it at random, and notes what must not happen.
 fn fuzz(
     cluster: &Cluster,
     database: &str,
@@ -431,7 +431,7 @@ fn no_call_crashes_or_is_an_internal_error() {
     assert!(wrong.is_empty(), "{} kinds:\n{}", wrong.len(), wrong.join("\n"));
     let mut client = cluster.connect();
     assert_eq!(one::<String>(&mut client, postmaster), started);
-    // A crash of a backend would have had the server start anew.
+    // A crash of a backend would have restarted the server.
     let log = cluster.log();
     for sign in ["was terminated by signal", "was terminated by exception", "reinitializing", "panicked"] {
         assert!(!log.contains(sign), "the log says: {sign}");

@@ -29,7 +29,7 @@ fn in_background(mut client: Client, statement: &str) -> JoinHandle<Option<(Stri
     std::thread::spawn(move || error_of(&mut client, &statement))
 }
 
-/// Starts a run so paced that it does not end by itself, and waits for its second batch.
+/// Starts a run with a rate at which it does not end by itself, and waits for its second batch.
 fn start_slow_run(cluster: &Cluster, client: &mut Client) -> (JoinHandle<Option<(String, String)>>, Client) {
     client.batch_execute(ORDERS).unwrap();
     let session = cluster.connect();
@@ -347,7 +347,7 @@ fn verify_finds_rows_lost_added_and_changed() {
     client.batch_execute(ORDERS).unwrap();
     client.batch_execute("CALL stream_ingest('orders', sf => 0.01, batch_rows => 1000)").unwrap();
     for (change, detail) in [
-        ("UPDATE orders SET o_totalprice = o_totalprice + 0.01 WHERE o_orderkey = 7", "of other content"),
+        ("UPDATE orders SET o_totalprice = o_totalprice + 0.01 WHERE o_orderkey = 7", "with other content"),
         ("DELETE FROM orders WHERE o_orderkey = 7", "1 rows fewer"),
         ("INSERT INTO orders SELECT * FROM orders WHERE o_orderkey < 3", "2 rows more"),
     ] {
@@ -381,7 +381,7 @@ fn an_ordinary_role_needs_insert_on_the_target_and_owns_its_runs() {
         assert_eq!(code, "42501", "{forbidden}: {message}");
         assert!(message.contains("must be owner of run"), "{forbidden}: {message}");
     }
-    // The ledger itself is as well guarded; reading it is no secret.
+    // The ledger itself is guarded as well; everybody may read it.
     for attack in [
         "UPDATE millrace.run SET batches = 0",
         "UPDATE millrace.run SET owner = NULL",
@@ -473,7 +473,7 @@ fn a_dump_keeps_the_runs_and_a_restored_run_goes_on() {
     assert_eq!(state(&mut restored, "nations"), "done");
     assert_eq!(state(&mut restored, "public.orders"), "interrupted");
     assert_eq!(batches_done(&mut restored, "public.orders"), done);
-    // Its tables have other OIDs and files now, so the run wants to be told that they are the right ones.
+    // Its tables have other OIDs and files now, so the run must be told that they are the right ones.
     assert_eq!(error_of(&mut restored, "CALL stream_resume('public.orders')").unwrap().0, "55000");
     restored.batch_execute("CALL stream_resume('public.orders', adopt => true)").unwrap();
     assert_eq!(content(&mut restored, "orders").0, 30_000);
@@ -509,7 +509,7 @@ fn vacuum_is_not_held_back_by_a_run() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();
     let (running, _) = start_slow_run(&cluster, &mut client);
-    // Were a snapshot held, what it sees as running would stay what it was when the run began.
+    // With a snapshot held, the transactions that it sees as running would stay those of the run's beginning.
     let now: i64 = client.query_one("SELECT txid_current()", &[]).unwrap().get(0);
     wait_until("a younger snapshot", || {
         let query = "SELECT coalesce(a.backend_xmin::text::bigint > $1, true)
@@ -553,7 +553,7 @@ const EXTRAS: &[&str] = &[
     "CREATE TABLE {}_parent (LIKE t) PARTITION BY LIST (l_orderkey); ALTER TABLE {}_parent ATTACH PARTITION t DEFAULT",
 ];
 
-/// Divides a table `{}` over partitions: of another order of columns, of two levels, and the default.
+/// Partitions a table `{}`: with another order of columns, with two levels, and with a default partition.
 const PARTITIONS: &str = "CREATE TABLE {}_first (gone int, columns);
     ALTER TABLE {}_first DROP gone;
     ALTER TABLE t ATTACH PARTITION {}_first FOR VALUES IN ('1', '4');
@@ -562,7 +562,7 @@ const PARTITIONS: &str = "CREATE TABLE {}_first (gone int, columns);
     CREATE TABLE {}_odd PARTITION OF {}_second FOR VALUES WITH (MODULUS 2, REMAINDER 1);
     CREATE TABLE {}_rest PARTITION OF t DEFAULT";
 
-/// What a partitioned table cannot have.
+/// Features that a partitioned table cannot have.
 const NOT_PARTITIONED: [&str; 3] = ["SET (", "SET UNLOGGED", "UNIQUE INDEX ON t (l_orderkey)"];
 
 #[test]
@@ -632,7 +632,7 @@ fn both_ways_to_insert_give_the_same_rows() {
             let (bulk, executed) = (stored(&mut client, "bulk"), stored(&mut client, "executed"));
             assert_eq!(bulk, executed, "round {round}: {columns:?} {extra}");
         }
-        // What the indexes know is what the table holds.
+        // The indexes contain what the table does.
         let check = "SELECT count(bt_index_check(indexrelid, true))
                      FROM pg_partition_tree('bulk') JOIN pg_index ON indrelid = relid
                      JOIN pg_class c ON c.oid = indexrelid WHERE isleaf AND c.relam = 403";
@@ -896,7 +896,7 @@ fn inserts_that_an_extension_plans_go_through_its_plan() {
     let seen: Vec<_> = seen.try_iter().collect();
     let count = |notice: &str| seen.iter().filter(|seen| *seen == notice).count();
     assert_eq!(count("insert seen"), 3);
-    // Whoever watches what is written sees each batch, and which columns it fills, either way.
+    // An observer of writes sees each batch, and which columns it fills, either way.
     assert_eq!(count("rights to insert into hyper, 2 columns"), 3);
     assert_eq!(count("rights to insert into usual, 2 columns"), 3);
 }

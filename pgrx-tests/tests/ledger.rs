@@ -1,4 +1,4 @@
-//! The ledger among an administrator's things: dumps, roles, history, publications, and those who write to it by hand.
+//! The ledger and an administrator's tasks: dumps, roles, history, publications, and writing to it by hand.
 
 use millrace_tests::{Cluster, Script, error_of, fill_ledger, one, rows_of, wait_until};
 use postgres::{Client, NoTls};
@@ -239,7 +239,7 @@ fn a_role_can_be_dropped_and_its_runs_are_the_superusers() {
             1
         );
     }
-    // Nobody else becomes its owner, also not a new role of its name.
+    // Nobody else becomes its owner, not even a new role with the name.
     admin.script("CREATE ROLE alice LOGIN").unwrap();
     assert_eq!(
         error_of(&mut cluster.connect_as("alice"), "SELECT stream_drop('half')").unwrap_or_default().0,
@@ -282,7 +282,7 @@ fn a_member_may_look_after_a_run_and_a_stranger_may_not() {
 
 // History.
 
-/// Keeps the planner from reading a small table whole, which it prefers to an index that would serve a large one.
+/// Keeps the planner from reading a small table whole, so that it uses the index that a large one would need.
 const AS_IF_LARGE: &str = "SET enable_seqscan = off";
 
 /// How many rows of the ledger a statement reads that does not commit.
@@ -314,7 +314,7 @@ fn what_is_asked_of_one_run_does_not_read_the_others() {
         // Of the run two batches, each perhaps more than once; of the others nothing but what a view of all runs must.
         assert!(read <= 500, "{statement}: reads {read} rows of the ledger");
     }
-    // The whole is read once where all runs are asked for, and not once for each.
+    // If all runs are asked for, everything is read once, not once for each run.
     let read = rows_read(&mut client, "SELECT * FROM stream_progress");
     assert!(read <= 3 * 50_000, "reads {read} rows of the ledger");
 }
@@ -568,7 +568,7 @@ fn who_does_not_see_all_rows_is_told_so() {
     );
 }
 
-/// What a hostile role writes into the ledger for a superuser to stumble over. Refused is fine, too.
+/// What a hostile role writes into the ledger as a trap for a superuser; it may also be refused.
 const TRAPS: &[&str] = &[
     "INSERT INTO millrace.variant (name, access_method, owner, after_load) VALUES ('bobs', 'heap', 'postgres', 'CREATE ROLE %s_evil')",
     "INSERT INTO millrace.variant (name, access_method, owner, after_load) VALUES ('bobs', 'heap', NULL, 'CREATE ROLE evil --%s')",

@@ -1,4 +1,4 @@
-//! A server that pg_upgrade has made of an older one has its runs, and resumes them.
+//! A server that was upgraded by pg_upgrade has its runs, and resumes them.
 
 use millrace_tests::{Cluster, Script, content, error_of, one};
 use postgres::Client;

@@ -1,5 +1,5 @@
-//! Beside extensions that hook into the server: rows go where INSERT would put them, auditors see them written, and our
-//! plans can be read by others. The hooks are in `hooks/hooks.c`.
+//! With other extensions that hook into the server: rows go where INSERT would put them, auditors see them written, and
+//! others can read our plans. The hooks are in `hooks/hooks.c`.
 
 use millrace_tests::{Cluster, Script, error_of, one, rows_of};
 use postgres::Client;
@@ -62,7 +62,8 @@ fn rows_of_a_hypertable_are_those_of_its_chunks() {
     assert_eq!(rows_of(&mut client, "SELECT matches FROM stream_verify('moved')"), Ok(vec!["f".to_owned()]));
 }
 
-/// What `synchronous_commit` is when batches of a call that asks for no waiting commit, for tables made as told.
+/// The value of `synchronous_commit` when batches of a call with `synchronous_commit` false commit, for tables created by
+/// these statements.
 fn waiting_at_commit(
     client: &mut Client,
     make: &str,
@@ -254,7 +255,7 @@ fn another_extension_can_read_our_plans() {
     }
 }
 
-/// Tables into which INSERT does more than to put rows: what makes them (of `{}`), and what is to be looked at after.
+/// Tables into which INSERT does more than put rows: the statements that create them (from `{}`), and what to check afterwards.
 const MORE_THAN_PLAIN: &[(&str, &[&str])] = &[
     (
         "CREATE RULE also AS ON INSERT TO {} DO ALSO INSERT INTO {}_log VALUES (NEW.n_nationkey)",

@@ -1,5 +1,5 @@
-//! Plans: a plan that is older than the types it reads, arguments that fail, and many shapes of queries. Each gives what
-//! it gives without the scan.
+//! Plans: a plan that is older than the types it reads, arguments that fail, and many shapes of queries. Each gives the same
+//! result as without the scan.
 
 use millrace_tests::{Cluster, Dice, Script, error_of, one, rows_of};
 use postgres::Client;
@@ -77,7 +77,7 @@ fn a_column_of_another_type_than_planned_is_an_error() {
                 "EXECUTE z",
             ],
         );
-        // What only casts differently is no error to the server, but this is.
+        // A type that is only cast differently is no error for the server, but this one is.
         assert_eq!(found, refused("42804"), "{then} to {now}");
     }
 }
@@ -315,7 +315,7 @@ fn a_placeholder_below_an_outer_join_is_not_a_column_of_the_scan() {
     assert_eq!(outcome(&cluster, &[query]), rows(&["1|150", "2|150"]));
 }
 
-/// A relation of a generated query: what stands in FROM, and its columns: two numbers and a text.
+/// A relation of a generated query: the item in FROM, and its columns: two numbers and a text.
 struct Relation {
     from: String,
     columns: [String; 3],
@@ -477,7 +477,7 @@ impl Author<'_> {
     }
 }
 
-/// What leads the planner to other plans.
+/// Settings that lead the planner to other plans.
 const PLANNERS: &[&str] = &[
     "SELECT",
     "SET enable_hashjoin = off",

@@ -48,7 +48,7 @@ fn a_stall_is_charged_to_every_batch_that_it_delays() {
     assert_eq!(batches.len(), 600);
     assert!(batches.windows(2).all(|pair| pair[1].0 - pair[0].0 == 10_000), "a batch is due every 10 ms");
 
-    // What was due while nobody could write waited until then, or longer.
+    // Batches that were due while nobody could write waited until then, or longer.
     let delayed: Vec<_> = batches.iter().filter(|(due, _)| (locked..released).contains(due)).collect();
     let expected = (released - locked) / 10_000;
     assert!(
@@ -71,7 +71,7 @@ fn a_stall_is_charged_to_every_batch_that_it_delays() {
     for (column, share) in [0.5, 0.95, 0.99, 0.999, 1.0].into_iter().enumerate() {
         let (said, exact): (f64, f64) = (row.get(column), percentile(&sorted, share));
         assert!((said - exact).abs() < 0.001, "{share}: {said}, {exact}");
-        // The batch of this rank was due so long before the end of the stall at least.
+        // The batch of this rank was due at least this long before the end of the stall.
         let rank_from_above = 600.0 - (share * 600.0_f64).ceil();
         let least = (released - locked) as f64 / 1e3 - 10.0 * (rank_from_above + 2.0);
         assert!(said >= least, "{share}: {said}, {least}");
@@ -102,7 +102,7 @@ fn a_rate_beyond_what_the_server_can_do_leaves_a_backlog_of_the_difference() {
     for pair in moments.windows(2) {
         let (before, after) = (pair[0], pair[1]);
         assert!(after.2 > before.2, "the backlog grows: {pair:?}");
-        // By what has arrived, less what was committed: 50 rows a microsecond.
+        // What has arrived, minus what was committed, at 50 rows a microsecond.
         let come = (after.1 + after.2) - (before.1 + before.2);
         assert!((come - 50 * (after.0 - before.0)).abs() <= 1, "{pair:?}");
     }
@@ -115,7 +115,7 @@ fn a_rate_beyond_what_the_server_can_do_leaves_a_backlog_of_the_difference() {
         .unwrap();
     let (sustained, rows, offered): (bool, i64, i64) = (row.get(0), row.get(1), row.get(2));
     assert!(!sustained && row.get::<_, bool>(3));
-    // All that came is counted, also what was not stored when time ended the run.
+    // All rows that came are counted, including those not stored when time ended the run.
     assert!((149_000_000..=150_001_000).contains(&offered), "{offered}");
     assert!(rows < offered / 10, "{rows}");
     let gates = "SELECT string_agg(gate || ' ' || pass, ', ' ORDER BY gate) FROM stream_gates('bench') WHERE variant IS NULL";
@@ -213,7 +213,7 @@ fn readers_and_the_stream_are_counted_whole() {
         one::<String>(&mut client, "SELECT string_agg(DISTINCT name, ', ') FROM stream_readers('bench')"),
         "bench/noindex_read"
     );
-    // Readers take the queries in turn: none can have been asked two times more than another.
+    // Readers run the queries in turn: none can have run two times more often than another.
     let counts =
         client.query("SELECT sum(count)::bigint FROM stream_readers('bench') GROUP BY query", &[]).unwrap();
     let counts: Vec<i64> = counts.iter().map(|row| row.get(0)).collect();
@@ -322,7 +322,7 @@ fn the_highest_rate_is_found_for_each_variant_alone() {
         ("CALL stream_bench(rate => 'Infinity')", "22023", "\"rate\""),
         ("CALL stream_bench(rate => 1, options => '{\"rate\": 1}')", "22023", "Give rate and duration once"),
         ("CALL stream_bench(duration => '-1 s')", "22023", "\"options.duration\""),
-        ("CALL stream_bench(rate => 10, duration => '1 s')", "22023", "let it last longer"),
+        ("CALL stream_bench(rate => 10, duration => '1 s')", "22023", "choose a longer duration"),
         (
             "CALL stream_bench(options => '{\"duration\": \"soon\"}')",
             "22007",

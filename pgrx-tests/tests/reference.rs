@@ -178,8 +178,8 @@ fn the_reference_is_current() {
     let mut client = cluster.connect();
     client.batch_execute("LOAD 'millrace'").unwrap();
     let mut document = String::from(
-        "# Reference\n\nWritten from the catalog: `MILLRACE_WRITE_GOLDEN=1 make test-docs` writes it anew. Generating functions also have an argument \
-         `segments`, whose default is right.\n\n## Procedures\n\n",
+        "# Reference\n\nGenerated from the catalog by `MILLRACE_WRITE_GOLDEN=1 make test-docs`. Generating functions also have an argument \
+         `segments`; leave it at its default.\n\n## Procedures\n\n",
     );
     functions(&mut client, &mut document, true);
     document.push_str("## Functions\n\n");
@@ -190,7 +190,7 @@ fn the_reference_is_current() {
     settings(&mut client, &mut document);
     document.push_str("\n## Sources\n\nOptions are keys of argument `options`.\n\n");
     sources(&mut client, &mut document);
-    document.push_str("## Errors\n\nOf the extension's own; others are the server's. Where the hint depends on the values, it is left out here.\n\n");
+    document.push_str("## Errors\n\nThe extension's own errors; all others are PostgreSQL's. Hints that depend on the values are left out.\n\n");
     errors(&mut client, &mut document);
     let file = Path::new(ROOT).join("docs/reference.md");
     if std::env::var_os("MILLRACE_WRITE_GOLDEN").is_some() {

@@ -1,5 +1,5 @@
-//! What INSERT takes is not refused, and what is refused says why: defaults, partitions, orders of text, rights of folders,
-//! calls that cannot commit, names of settings.
+//! What INSERT accepts is not refused, and refusals say why: defaults, partitions, collations, rights of folders, calls that
+//! cannot commit, names of settings.
 
 use millrace_tests::{Cluster, Script, content, error_of, one, rows_of};
 use postgres::{Client, NoTls};
@@ -127,7 +127,7 @@ fn a_column_that_nothing_fills_is_still_refused() {
             ))
             .unwrap();
         let found = error_of(&mut client, "CALL stream_ingest('t', 'nation')");
-        // A default of null that is written out is one, to INSERT; so it may be to us.
+        // An explicit default of null is a default for INSERT, and so it is for us.
         if !make.contains("DEFAULT NULL") || found.is_some() {
             let (code, message) = found.unwrap_or_default();
             assert_eq!(code, "42804", "{make}: {message}");

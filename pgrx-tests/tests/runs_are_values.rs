@@ -12,7 +12,7 @@ fn state(client: &mut Client, run: &str) -> String {
     client.query_one("SELECT state FROM stream_progress WHERE run = $1", &[&run]).unwrap().get(0)
 }
 
-/// Begins a run that ends at a batch in its middle, which a constraint refuses; without the constraint it can be resumed.
+/// Begins a run that fails at a batch in its middle, which a constraint refuses; without the constraint it can be resumed.
 fn interrupt(client: &mut Client, table: &str, condition: &str, call: &str) {
     client.script(&format!("ALTER TABLE {table} ADD CONSTRAINT half CHECK ({condition})")).unwrap();
     let (code, message) = error_of(client, call).unwrap();

@@ -1,10 +1,9 @@
 //! A simulated cluster: what the extension does on Apache Cloudberry, on plain PostgreSQL.
 //!
-//! Each process of the cluster is a server of its own. It is told its role and content id as Cloudberry tells them, by
-//! the settings `gp_role` and `gp_contentid`, which a library built for tests defines and which each server has its own
-//! values of. What Cloudberry's executor does with a function that is marked EXECUTE ON ALL SEGMENTS is done on the
-//! coordinator by a function that has all segments' servers run it at once. What a coordinator refuses, and PostgreSQL
-//! does not, is refused by a library, `pgrx-tests/dispatch/dispatch.c`.
+//! Each process of the cluster is a server of its own. It gets its role and content id as from Cloudberry, by the settings
+//! `gp_role` and `gp_contentid`, which a library built for tests defines. In place of Cloudberry's executor, a function on the
+//! coordinator has all segments' servers run a function that is marked EXECUTE ON ALL SEGMENTS. A library,
+//! `pgrx-tests/dispatch/dispatch.c`, refuses what a coordinator refuses and PostgreSQL does not.
 
 #[path = "segments/dispatch.rs"]
 mod dispatch;
@@ -28,8 +27,8 @@ const CATALOG: &str = "
     CREATE TABLE pg_catalog.gp_segment_configuration (content smallint, role \"char\", address text);
     RESET allow_system_table_mods";
 
-/// What the coordinator has: tables of each of Cloudberry's access methods, by their names, and no foreign keys, as
-/// Cloudberry does not act on them.
+/// Prepares the coordinator: access methods with the names of Cloudberry's, and no foreign keys, because Cloudberry does not
+/// enforce them.
 const COORDINATOR: &str = "
     CREATE ACCESS METHOD ao_row TYPE TABLE HANDLER heap_tableam_handler;
     CREATE ACCESS METHOD ao_column TYPE TABLE HANDLER heap_tableam_handler;
@@ -52,7 +51,7 @@ const COORDINATOR: &str = "
     END
     $$";
 
-/// On the coordinator: what the engine is told, as PostgreSQL can be told it.
+/// On the coordinator: the engine's statements, in a form that PostgreSQL understands.
 const LABELS: &str = r"
     DO $$
     DECLARE
@@ -69,7 +68,7 @@ const LABELS: &str = r"
     END
     $$";
 
-/// On the coordinator, for who makes tables: PostgreSQL would not understand the clause that says how rows are distributed.
+/// On the coordinator, for CREATE TABLE: PostgreSQL would not understand the clause that says how rows are distributed.
 const LAY_OUT_BY_DEFAULT: &str = "
     CREATE OR REPLACE FUNCTION millrace.distribution(columns text[] DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT ''::text $$";
 
@@ -161,7 +160,7 @@ impl Simulation {
     /// Gives the cluster this number of the segments, each with a mirror.
     fn resize(&self, segments: usize) {
         let mut client = self.coordinator.connect();
-        // The catalog is not a user's to change otherwise.
+        // Otherwise users cannot change the catalog.
         client.batch_execute("SET allow_system_table_mods = on; TRUNCATE gp_segment_configuration").unwrap();
         let insert = "INSERT INTO gp_segment_configuration
                       SELECT $1, role, $2 FROM unnest('{p,m}'::\"char\"[]) role";
@@ -182,7 +181,7 @@ impl Simulation {
     }
 }
 
-/// A server that is told its role and content id.
+/// A server with this role and content id.
 fn server(role: &str, content_id: i32) -> Cluster {
     let dispatch =
         std::env::var("MILLRACE_DISPATCH").expect("MILLRACE_DISPATCH names the library of a coordinator");
@@ -205,7 +204,7 @@ fn server(role: &str, content_id: i32) -> Cluster {
     server
 }
 
-/// A session of another role; of none, as PostgreSQL has it.
+/// A session with another cluster role, or with none, as on PostgreSQL.
 fn with_role(server: &Cluster, role: &str) -> Client {
     server.config().options(&format!("-c gp_role={role}")).connect(NoTls).unwrap()
 }
@@ -357,7 +356,7 @@ fn batches_come_from_all_segments(simulation: &Simulation) {
         });
         let (_, message) = failed.expect("a batch without a segment");
         assert!(message.contains("server closed the connection"), "{size}: {message}");
-        // Until the server knows of the crash, it takes connections, which end with the others.
+        // Until the server notices the crash it accepts connections, which end with the others.
         wait_until("the crash", || holder.batch_execute("").is_err());
         if !signal {
             victim.start();
@@ -571,7 +570,7 @@ fn storage_options_that_name_the_wrong_columns_are_warned_of() {
         .unwrap();
     let warnings = warnings.take();
     let expected = [
-        "bloomfilter_columns of table public.calls names column \"call_id\", which has a value of its own in nearly",
+        "bloomfilter_columns of table public.calls names column \"call_id\", which has another value in nearly",
         "bloomfilter_columns of table public.calls names column \"gone\", which does not exist",
         "bloomfilter_columns of table public.calls names column \"network_type\", which has about 3 values",
         "cluster_columns of table public.calls names column \"call_timestamp\", which is of type timestamp",
@@ -630,7 +629,7 @@ fn the_engine_is_known_by_its_role_and_version() {
 fn pax_variants_name_the_columns_that_suit_their_rows() {
     let simulation = Simulation::new(0);
     let mut client = simulation.coordinator.connect();
-    // Rows end the load when their warnings were heard.
+    // Rows end the load once their warnings were received.
     client.batch_execute("CREATE TABLE calls (LIKE cdr_calls, CHECK (call_id IS NULL)) USING pax").unwrap();
     let warnings = Warnings::default();
     let mut loader = warnings.heard_by(simulation.coordinator.config());
@@ -696,7 +695,7 @@ fn workers_are_refused_because_segments_are_the_workers() {
     for call in ["CALL stream_ingest('orders', workers => 2)", "CALL stream_resume('run', workers => 2)"] {
         let (code, message) = error_of(&mut coordinator, call).unwrap();
         assert_eq!(code, "0A000", "{call}: {message}");
-        assert!(message.contains("HINT: The cluster's segments are the processes"), "{message}");
+        assert!(message.contains("HINT: On a cluster the segments make and insert the rows"), "{message}");
     }
 }
 
@@ -793,7 +792,7 @@ fn unlogged_targets_are_warned_of_and_noted_where_no_crash_reaches() {
     assert_eq!(warnings.take(), Vec::<String>::new());
 }
 
-/// The warnings that sessions are sent.
+/// The warnings that sessions receive.
 #[derive(Default)]
 struct Warnings(Arc<Mutex<Vec<String>>>);
 

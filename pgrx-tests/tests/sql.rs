@@ -1,12 +1,12 @@
-//! What the project's SQL keeps to, as text: it needs no server.
+//! Rules for the text of the project's SQL; no server is needed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Words that no name may be without quotes on Apache Cloudberry or Greenplum, though PostgreSQL 14 has nothing against
-/// them, each with the words that follow it where it is part of a statement. From `kwlist.h` of both servers; the last
-/// is reserved from PostgreSQL 16 on, which Cloudberry's next major version is based on.
+/// Words that are reserved on Apache Cloudberry or Greenplum but not in PostgreSQL 14, each with the words that follow it when
+/// it is part of a statement. From `kwlist.h` of both servers; the last is reserved from PostgreSQL 16 on, which Cloudberry's
+/// next major version is based on.
 const RESERVED: [(&str, &[&str]); 8] = [
     ("ao_aux_only", &[]),
     ("decode", &[]),

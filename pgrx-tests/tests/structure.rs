@@ -14,7 +14,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
     ("load", &["server", "values", "load"]),
     ("workers", &["server", "values", "planner", "load", "workers"]),
 ];
-/// What of the crate `pg` may know.
+/// What `pg` may use of the rest of the crate.
 const KNOWN: [&str; 3] = ["error", "guc", "call"];
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -34,7 +34,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn crate_paths(text: &str) -> Vec<Vec<String>> {
     let code: String =
         text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-    // Visibility is no use of anything.
+    // Visibility does not count as use.
     let code = code.replace("pub(in crate::pg)", "pub");
     let paths = code.split("crate::").skip(1);
     paths

@@ -32,7 +32,7 @@ fn loaded_tables_give_the_published_answers() {
     assert_loaded(&mut client, "tpch", 0.01);
     assert_eq!(constraints(&mut client, "tpch"), 16, "eight primary keys, eight foreign keys");
     assert_valid(&mut client, "tpch_validate()", 0.01);
-    // The specification's texts, also where an index makes no difference.
+    // The specification's texts, even if an index makes no difference.
     assert_valid(&mut client, "tpch_validate('tpch', decorrelated => false)", 0.01);
 
     client.batch_execute("CALL tpch_load(0.01, 'indexed', 'unlogged', indexes => true)").unwrap();
@@ -132,12 +132,12 @@ fn a_foreign_key_counts_where_it_holds() {
         assert_eq!(rows(&format!("tpch_partsupp(1) JOIN tpch_lineitem(1) {key}")), whole);
         let by_part = rows("tpch_lineitem(1) JOIN tpch_partsupp(1) ON ps_partkey = l_partkey");
         assert!((3.5..4.5).contains(&(by_part / whole)), "{by_part}");
-        // Half of the suppliers' parts, or those of another scale, say nothing of the lines.
+        // Half of partsupp, or that of another scale, says nothing about the lines.
         for other in ["tpch_partsupp(1, 1, 2)", "tpch_partsupp(2)"] {
             let independent = rows(&format!("tpch_lineitem(1) JOIN {other} {key}"));
             assert!(independent < whole / 1000.0, "{other}: {independent}");
         }
-        // Half of the lines have their suppliers all the same.
+        // Half of the lines still have all their suppliers.
         let half = rows(&format!("tpch_lineitem(1, 1, 2) JOIN tpch_partsupp(1) {key}"));
         assert!((0.49..0.51).contains(&(half / whole)), "{half}");
     }
@@ -147,7 +147,7 @@ fn a_foreign_key_counts_where_it_holds() {
 fn keys_that_dbgen_repeats_are_left_out() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();
-    // Of few suppliers a part may have one twice. A schema without rows repeats nothing.
+    // With few suppliers a part may have one twice. A schema without rows repeats nothing.
     for (sf, expected) in [(0.001, 14), (0.015, 14), (0.01, 16), (0.0, 16)] {
         client.batch_execute(&format!("CALL tpch_load({sf}, overwrite => true)")).unwrap();
         assert_eq!(constraints(&mut client, "tpch"), expected, "{sf}");
@@ -213,7 +213,7 @@ fn queries_run_as_text_and_as_rows() {
     client.batch_execute("SELECT tpch_virtual('a \"schema\"', 0.01)").unwrap();
     let text: String = one(&mut client, "SELECT tpch_query(6, 'a \"schema\"')");
     assert!(text.contains("FROM \"a \"\"schema\"\"\".lineitem\n"), "{text}");
-    // Of a type that the client has no use for.
+    // A type that the client cannot read.
     let revenue: String = one(&mut client, &format!("SELECT revenue::text FROM ({text}) q"));
     let published: String = one(&mut client, "SELECT answer[1] FROM tpch_answers(6, 0.01)");
     assert_eq!(revenue, published);
@@ -242,7 +242,7 @@ fn queries_run_as_text_and_as_rows() {
     assert_eq!(one::<i64>(&mut client, same), 22, "a stream's seed is the first one's plus its number");
 }
 
-/// Killed and crashed at every stage, from the first table to the last key, a load ends whole.
+/// A load that is killed and crashed at every stage, from the first table to the last key, still completes.
 #[test]
 fn a_load_killed_ten_times_ends_whole() {
     const CALL: &str = "CALL tpch_load(0.1, indexes => true)";
@@ -308,7 +308,7 @@ fn a_load_is_stopped_and_goes_on() {
     assert_eq!(one::<String>(&mut watcher, state), "interrupted");
     let before: i64 = one(&mut watcher, batches);
     assert_eq!(constraints(&mut watcher, "tpch"), 0, "keys come after the rows");
-    // As somebody who looks at the table meanwhile might do, or autovacuum.
+    // As a user who looks at the table meanwhile, or autovacuum, might do.
     watcher.batch_execute("ANALYZE tpch.lineitem").unwrap();
     let reach = "SELECT (histogram_bounds::text::bigint[])[array_upper(histogram_bounds, 1)]
                      / (SELECT max(l_orderkey)::float8 FROM tpch_lineitem(0.1))
@@ -421,7 +421,7 @@ fn an_interrupted_overwrite_goes_on() {
     client.batch_execute(CALL).unwrap();
     assert_eq!(one::<u32>(&mut client, TABLE), new);
     assert_eq!(constraints(&mut client, "tpch"), 16);
-    // A complete load is dropped, whatever has become of its tables.
+    // A complete load is dropped, whatever has happened to its tables.
     client.batch_execute("DELETE FROM tpch.lineitem WHERE l_orderkey < 1000").unwrap();
     client.batch_execute(CALL).unwrap();
     assert_ne!(one::<u32>(&mut client, TABLE), new);
@@ -460,7 +460,7 @@ fn one_progress_is_reported_over_all_tables() {
     let mut client = config.connect(NoTls).unwrap();
     // Slow enough to be reported about.
     client.batch_execute("CALL tpch_load(0.5, \"analyze\" => false, keys => false)").unwrap();
-    // With both, the last sender of notices is gone.
+    // When both are dropped, no sender of notices is left.
     drop((client, config));
     let notices: Vec<String> = notices.iter().collect();
     let total: String =
@@ -496,7 +496,7 @@ fn refresh_sets_are_applied_once() {
     client.batch_execute("CALL tpch_refresh(stream => 2, sf => 0.1)").unwrap();
     assert_eq!(content(&mut client, "tpch.orders"), orders);
     assert_eq!(content(&mut client, "tpch.lineitem"), lines);
-    // Each order came with its lines: its price is theirs.
+    // Each order was inserted with its lines: its price is their sum.
     let torn = "SELECT count(*) FROM tpch.orders o LEFT JOIN (
                     SELECT l_orderkey, sum(trunc(trunc(l_extendedprice * (1 - l_discount), 2) * (1 + l_tax), 2)) AS price
                     FROM tpch.lineitem GROUP BY 1) l ON l_orderkey = o_orderkey
@@ -575,7 +575,7 @@ fn a_refresh_set_is_one_sessions() {
         reading.batch_execute("LOCK TABLE tpch.orders IN SHARE MODE").unwrap();
         let running = scope.spawn(move || error_of(&mut first, "CALL tpch_refresh()"));
         wait_until("the first session to wait", || one(&mut client, WAITS));
-        // Refused at once, it does not come to wait for the table.
+        // It is refused at once, before it would wait for the table.
         client.batch_execute("SET lock_timeout = '10s'").unwrap();
         let (code, message) = error_of(&mut client, "CALL tpch_refresh()").unwrap();
         let expected =
@@ -623,7 +623,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "CALL tpch_load(0.01, 'other')",
         "42P07",
-        "relation \"other.region\" exists and has other columns HINT: Load into another schema, or drop",
+        "relation \"other.region\" exists and has different columns HINT: Load into another schema, or drop",
     ),
     (
         "CALL tpch_load(0.01, 'filled')",
@@ -639,7 +639,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "CALL tpch_load(0.01, 'loaded', 'unlogged')",
         "42P07",
-        "\"loaded.region\" exists and has another storage",
+        "\"loaded.region\" exists and has different storage",
     ),
     (
         "CALL tpch_load(0.01, 'loaded', partitioned => true)",

@@ -152,7 +152,7 @@ fn an_upgraded_catalog_is_that_of_a_fresh_installation() {
     }
 }
 
-/// What version 0.1.0 has written of a run that is done and of one that was interrupted after 7 of its 15 batches.
+/// The ledger of version 0.1.0, with a run that is done and one that was interrupted after 7 of its 15 batches.
 const OLD_RUNS: &str = "
     INSERT INTO customer SELECT (s.r).* FROM (
         SELECT millrace.source_rows('customer', '{\"sf\": 0.01}', 0, 1500, NULL::customer) AS r) s;

@@ -11,7 +11,7 @@ const TABLES: [&str; 5] = ["orders", "quick", "divided", "triggered", "other"];
 const CALL: &str = "CALL stream_ingest('orders', sf => 0.01, batch_rows => 1000,
                                        variants => '{quick, divided, triggered, other}')";
 
-/// Tables of several kinds, two of which only the executor can fill, one of other types and fewer columns.
+/// Tables of several kinds: two that only the executor can fill, and one with other types and fewer columns.
 fn create(client: &mut Client) {
     client
         .batch_execute(

@@ -1,4 +1,4 @@
-//! What newer servers have and older ones do not: on those, tests say that the server refuses it.
+//! Features that newer servers have and older ones do not; on those, tests expect that the server refuses them.
 
 use millrace_tests::{Cluster, Script, content, error_of, one, wait_until};
 use postgres::Client;

@@ -1,5 +1,5 @@
-//! Runs ingested by several processes: whatever ends one of them, nothing is lost or doubled, and no worker
-//! is left behind.
+//! Runs ingested by several processes: whatever ends one of them, nothing is lost or duplicated, and no worker is left
+//! behind.
 
 use millrace_tests::{Cluster, content, error_of, wait_until};
 use postgres::{Client, NoTls};
@@ -35,7 +35,7 @@ fn struck(cluster: &Cluster, strike: impl FnOnce(&mut Client, i32)) -> Option<(S
     let mut watcher = cluster.connect();
     let mut caller = cluster.connect();
     let pid: i32 = one(&mut caller, "SELECT pg_backend_pid()");
-    // They all wait for this lock, which readers of the table do not mind.
+    // They all wait for this lock, which does not block readers of the table.
     let mut blocker = cluster.connect();
     let mut transaction = blocker.transaction().unwrap();
     transaction.batch_execute("LOCK TABLE lineitem IN SHARE MODE").unwrap();
@@ -234,7 +234,7 @@ fn a_request_to_stop_reaches_the_workers_and_a_pace_is_shared() {
     let mut client = cluster.connect();
     create(&mut client);
     let mut caller = cluster.connect();
-    // At this pace the whole would take ten minutes.
+    // At this rate the whole run would take ten minutes.
     let call = CALL.replace("workers", "options => '{\"rate\": 500}', workers");
     std::thread::scope(|scope| {
         let calling = scope.spawn(move || error_of(&mut caller, &call));

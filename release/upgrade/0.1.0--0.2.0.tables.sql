@@ -1,11 +1,11 @@
--- Roles are known by their OID, and by name where that means nothing.
+-- Roles are identified by OID, or by name if the OID means nothing.
 CREATE TYPE millrace.role_then AS (
     role oid,
     name name,
     cluster bigint
 );
 COMMENT ON TYPE millrace.role_then IS
-'A role as it was: its OID, which holds in the cluster of that system identifier, and its name, by which a dump finds it in another';
+'A role at the time it was noted: its OID, which is valid in the cluster with this system identifier, and its name, which identifies it after a restore into another cluster';
 
 CREATE FUNCTION millrace.role_now() RETURNS millrace.role_then
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -18,7 +18,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     FROM pg_control_system() c
 $$;
 
--- The ledger is written by the extension alone, without row security; nothing refers to anything by foreign keys.
+-- Only the extension writes the ledger, so there is no row security; there are no foreign keys either.
 DO $$
 DECLARE
     statement text;
@@ -49,7 +49,7 @@ DROP VIEW stream_batches;
 DROP FUNCTION millrace.batches();
 DROP FUNCTION millrace.why_skipped(millrace.variant, text);
 
--- Volatile defaults are gone: each segment of a cluster would make its own.
+-- No more volatile defaults, because each segment of a cluster would compute its own value.
 ALTER TABLE millrace.run ALTER created DROP DEFAULT;
 ALTER TABLE millrace.batch ALTER worker DROP DEFAULT, ALTER finished DROP DEFAULT;
 ALTER TABLE millrace.batch_unlogged ALTER worker DROP DEFAULT, ALTER finished DROP DEFAULT;
@@ -61,7 +61,7 @@ ALTER TABLE millrace.run ALTER owner DROP DEFAULT,
     ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
 ALTER TABLE millrace.bench ALTER owner DROP DEFAULT,
     ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
--- Those of the extension are no rows any more.
+-- The extension's own variants are no longer rows.
 DELETE FROM millrace.variant WHERE owner IS NULL;
 ALTER TABLE millrace.variant ALTER owner DROP DEFAULT,
     ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);

@@ -1,14 +1,14 @@
 -- Written by scripts/upgrade-script (make upgrade-script) from the file of this name that ends with .tables.sql,
 -- and from what the install scripts of the two versions differ in.
 
--- Roles are known by their OID, and by name where that means nothing.
+-- Roles are identified by OID, or by name if the OID means nothing.
 CREATE TYPE millrace.role_then AS (
     role oid,
     name name,
     cluster bigint
 );
 COMMENT ON TYPE millrace.role_then IS
-'A role as it was: its OID, which holds in the cluster of that system identifier, and its name, by which a dump finds it in another';
+'A role at the time it was noted: its OID, which is valid in the cluster with this system identifier, and its name, which identifies it after a restore into another cluster';
 
 CREATE FUNCTION millrace.role_now() RETURNS millrace.role_then
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -21,7 +21,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
     FROM pg_control_system() c
 $$;
 
--- The ledger is written by the extension alone, without row security; nothing refers to anything by foreign keys.
+-- Only the extension writes the ledger, so there is no row security; there are no foreign keys either.
 DO $$
 DECLARE
     statement text;
@@ -52,7 +52,7 @@ DROP VIEW stream_batches;
 DROP FUNCTION millrace.batches();
 DROP FUNCTION millrace.why_skipped(millrace.variant, text);
 
--- Volatile defaults are gone: each segment of a cluster would make its own.
+-- No more volatile defaults, because each segment of a cluster would compute its own value.
 ALTER TABLE millrace.run ALTER created DROP DEFAULT;
 ALTER TABLE millrace.batch ALTER worker DROP DEFAULT, ALTER finished DROP DEFAULT;
 ALTER TABLE millrace.batch_unlogged ALTER worker DROP DEFAULT, ALTER finished DROP DEFAULT;
@@ -64,7 +64,7 @@ ALTER TABLE millrace.run ALTER owner DROP DEFAULT,
     ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
 ALTER TABLE millrace.bench ALTER owner DROP DEFAULT,
     ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
--- Those of the extension are no rows any more.
+-- The extension's own variants are no longer rows.
 DELETE FROM millrace.variant WHERE owner IS NULL;
 ALTER TABLE millrace.variant ALTER owner DROP DEFAULT,
     ALTER owner TYPE millrace.role_then USING millrace.upgrade_owner(owner);
@@ -152,7 +152,12 @@ GRANT SELECT ON millrace.session, millrace.reading, millrace.moment, millrace.ra
 DROP FUNCTION stream_report(text);
 DROP PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean);
 COMMENT ON TYPE millrace.role_then IS
-'A role as it was: its OID, which holds in the cluster of that system identifier, and its name, by which a dump finds it in another';
+'A role at the time it was noted: its OID, which is valid in the cluster with this system identifier, and its name, which identifies it after a restore into another cluster';
+COMMENT ON TYPE cdr_cell_towers IS 'A row of source cell_towers: its position in degrees, its newest network, and how many calls it can carry at a time';
+COMMENT ON TYPE cdr_termination_reasons IS 'A row of source termination_reasons: a cause value of ITU-T Q.850, and whether calls that end with it were answered';
+COMMENT ON TYPE iot_readings IS 'A row of source iot: what a device measured, when, and when that arrived';
+COMMENT ON FUNCTION millrace.segments() IS
+'How many segments of the cluster share the work of making a call''s rows; 1 on PostgreSQL';
 
 CREATE OR REPLACE FUNCTION millrace.engine_of(role text, version text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -161,12 +166,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $
                 ELSE 'greenplum' END
 $$;
 COMMENT ON FUNCTION millrace.engine_of(text, text) IS
-'What a server is by its setting gp_role, which PostgreSQL does not have, and its version()';
+'The engine of a server, told from its setting gp_role, which PostgreSQL does not have, and its version()';
 
 CREATE OR REPLACE FUNCTION millrace.engine() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT millrace.engine_of(current_setting('gp_role', true), version())
 $$;
+COMMENT ON FUNCTION millrace.engine() IS 'The engine of this server: postgresql, greenplum or cloudberry';
 
 CREATE OR REPLACE FUNCTION millrace.distribution(columns text[] DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
@@ -177,14 +183,14 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
            END
 $$;
 COMMENT ON FUNCTION millrace.distribution(text[]) IS
-'The end of CREATE TABLE that distributes rows by columns, keeps all of them on each segment if there are none, or each on the segment that makes it if null; empty on PostgreSQL';
+'The DISTRIBUTED clause for CREATE TABLE: by these columns; if there are none, all rows on each segment; if null, each row on the segment that makes it. Empty on PostgreSQL';
 
 CREATE OR REPLACE FUNCTION millrace.qualified_name(schema text, name text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off AS $$
     SELECT format('%I.%I', schema, name)
 $$;
 COMMENT ON FUNCTION millrace.qualified_name(text, text) IS
-'A qualified name as runs are named, whatever the caller''s quote_all_identifiers';
+'A qualified name as in the names of runs, whatever the caller''s quote_all_identifiers';
 
 CREATE OR REPLACE FUNCTION tpch_region(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -192,6 +198,8 @@ CREATE OR REPLACE FUNCTION tpch_region(
 ) RETURNS SETOF tpch_region
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_region(double precision, integer, integer, smallint) IS
+'Rows of TPC-H table region at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpch_nation(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -199,6 +207,8 @@ CREATE OR REPLACE FUNCTION tpch_nation(
 ) RETURNS SETOF tpch_nation
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_nation(double precision, integer, integer, smallint) IS
+'Rows of TPC-H table nation at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpch_part(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -206,6 +216,8 @@ CREATE OR REPLACE FUNCTION tpch_part(
 ) RETURNS SETOF tpch_part
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_part(double precision, integer, integer, smallint) IS
+'Rows of TPC-H table part at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpch_supplier(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -213,6 +225,8 @@ CREATE OR REPLACE FUNCTION tpch_supplier(
 ) RETURNS SETOF tpch_supplier
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_supplier(double precision, integer, integer, smallint) IS
+'Rows of TPC-H table supplier at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpch_partsupp(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -220,6 +234,8 @@ CREATE OR REPLACE FUNCTION tpch_partsupp(
 ) RETURNS SETOF tpch_partsupp
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_partsupp(double precision, integer, integer, smallint) IS
+'Rows of TPC-H table partsupp at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpch_customer(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -227,6 +243,8 @@ CREATE OR REPLACE FUNCTION tpch_customer(
 ) RETURNS SETOF tpch_customer
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_customer(double precision, integer, integer, smallint) IS
+'Rows of TPC-H table customer at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpch_orders(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -234,6 +252,8 @@ CREATE OR REPLACE FUNCTION tpch_orders(
 ) RETURNS SETOF tpch_orders
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_orders(double precision, integer, integer, smallint) IS
+'Rows of TPC-H table orders at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpch_lineitem(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -241,6 +261,8 @@ CREATE OR REPLACE FUNCTION tpch_lineitem(
 ) RETURNS SETOF tpch_lineitem
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_lineitem(double precision, integer, integer, smallint) IS
+'Rows of TPC-H table lineitem at scale factor sf, as dbgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpch_gen(
     table_name text, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -249,6 +271,8 @@ CREATE OR REPLACE FUNCTION tpch_gen(
 ) RETURNS SETOF anyelement
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_gen(text, double precision, integer, integer, anyelement, smallint) IS
+'Rows of a TPC-H table at scale factor sf, as dbgen makes them, in the row type given (its value is ignored); with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpch_gen(
     row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -256,6 +280,8 @@ CREATE OR REPLACE FUNCTION tpch_gen(
 ) RETURNS SETOF anyelement
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION tpch_gen(anyelement, double precision, integer, integer, smallint) IS
+'Rows of the TPC-H table that the row type is named after (tpch_orders, or any table called orders), columns matched by name; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION cdr_gen(
     rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -263,6 +289,8 @@ CREATE OR REPLACE FUNCTION cdr_gen(
 ) RETURNS SETOF cdr_calls
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION cdr_gen(bigint, jsonb, integer, integer, smallint) IS
+'Call records in the order the calls began; options as stream_sources() lists them for source cdr; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION iot_gen(
     rows bigint DEFAULT 1000000, options jsonb DEFAULT '{}', part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -270,6 +298,8 @@ CREATE OR REPLACE FUNCTION iot_gen(
 ) RETURNS SETOF iot_readings
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION iot_gen(bigint, jsonb, integer, integer, smallint) IS
+'Readings of sensors in the order they arrive; options as stream_sources() lists them for source iot; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION cdr_cell_towers(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_cell_towers
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
@@ -282,6 +312,8 @@ AS 'MODULE_PATHNAME', 'generate_wrapper';
 CREATE OR REPLACE FUNCTION cdr_termination_reasons(options jsonb DEFAULT '{}', segments smallint DEFAULT millrace.segments()) RETURNS SETOF cdr_termination_reasons
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
+COMMENT ON FUNCTION cdr_termination_reasons(jsonb, smallint) IS
+'The 20 reasons why calls end; no options';
 
 CREATE OR REPLACE FUNCTION tpch_tables(
     sf double precision DEFAULT 1, exact boolean DEFAULT false,
@@ -290,7 +322,9 @@ CREATE OR REPLACE FUNCTION tpch_tables(
 LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 8
 AS 'MODULE_PATHNAME', 'kit_tables_wrapper';
 COMMENT ON FUNCTION stream_columns(text, double precision, bigint, jsonb) IS
-'What is known of a source''s columns without making rows: the number of distinct values (null: not known), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
+'What is known about a source''s columns without making rows: the number of distinct values (null: unknown), the share of nulls, from 0 to 1, and whether PAX''s Bloom filters, minima and maxima, and clustering suit them';
+COMMENT ON FUNCTION millrace.source_rows(text, jsonb, bigint, bigint, anyelement, smallint) IS
+'Rows of any source from first_unit, counted from 0, up to but not including end_unit, in the row type given; columns that the source does not have are null';
 
 CREATE OR REPLACE FUNCTION tpch_export(
     table_name text, sf double precision, path text, format text DEFAULT 'parquet',
@@ -301,7 +335,7 @@ CREATE OR REPLACE FUNCTION tpch_export(
 LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
 AS 'MODULE_PATHNAME', 'kit_export_wrapper';
 COMMENT ON FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb, smallint) IS
-'Writes a TPC-H table, or all eight, at scale factor sf to files in folder path on the server: parquet, csv, tbl (as dbgen), arrow or arrow_stream; one part, or a file for each of parts. A row for each file; rows, row_groups, sha256 and seconds (in s) are null for one that was there and passed over. On Cloudberry each segment writes its share to the folder of this path on its host, its content id in the name: lineitem.seg0.parquet';
+'Writes a TPC-H table, or all eight, at scale factor sf to files in folder path on the server: parquet, csv, tbl (as dbgen), arrow or arrow_stream. With part and parts, only that part; with parts alone, a file for each part. Returns a row for each file; rows, row_groups, sha256 and seconds are null if the file was there already and was skipped. On Cloudberry each segment writes its share to the folder of this path on its own host, with its content id in the file name: lineitem.seg0.parquet';
 
 CREATE OR REPLACE FUNCTION stream_export(
     source text, path text, format text DEFAULT 'parquet',
@@ -313,31 +347,35 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 8
 AS 'MODULE_PATHNAME', 'stream_export_wrapper';
 COMMENT ON FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb, smallint) IS
 'Writes any source to files in folder path on the server, as tpch_export does; options are the source''s and the export''s';
-COMMENT ON COLUMN millrace.run.rate IS 'Rows per second that are offered; null: a batch comes when there is time for it. As the last call said';
-COMMENT ON COLUMN millrace.run.settings IS 'Settings under which its values are converted; empty where none depends on them';
+COMMENT ON TABLE millrace.run IS 'One row per run: what it loads, which never changes, and how, as the last call asked';
+COMMENT ON COLUMN millrace.run.name IS 'The run''s name: as given, or derived from the target''s';
+COMMENT ON COLUMN millrace.run.rate IS 'Rows per second offered; null: as fast as possible. As the last call asked';
+COMMENT ON COLUMN millrace.run.load IS 'The schema that tpch_load or tpcds_load loads with this and other runs; null for a run on its own';
+COMMENT ON COLUMN millrace.run.settings IS 'The settings that its values are converted under; empty if no value depends on a setting';
 COMMENT ON COLUMN millrace.run.synchronous_commit IS
-'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. As the last call said';
+'Whether each commit waits as the session''s synchronous_commit says; false: only the last commit of a call does. As the last call asked';
 COMMENT ON COLUMN millrace.run.finished IS
-'When it was noted that all its batches are there; null before. Where a crash can empty a target, batches are counted instead';
+'When all its batches were found committed; null until then, and if a crash can empty a target, because then batches are counted instead';
 COMMENT ON COLUMN millrace.run.duration IS
-'How long it lasts, whatever it has loaded by then; null: until all is loaded. As the last call said';
-COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that load is complete; else null';
-COMMENT ON COLUMN millrace.target.leaves IS 'The table, the partitions it had, or the tables below a view, by OID';
+'How long it lasts, however much it has loaded by then; null: until everything is loaded. As the last call asked';
+COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load or tpcds_load with overwrite that began it; null for other runs, and when that load is complete';
+COMMENT ON COLUMN millrace.target.leaves IS 'OIDs of the table, of the partitions it had, or of the tables below a view';
+COMMENT ON COLUMN millrace.target.filenodes IS 'The file node of each leaf (its OID if it has no file); if it is another one now, the leaf was rewritten';
 COMMENT ON COLUMN millrace.target.columns IS 'The columns that the run fills; null for a query, and in runs of version 0.1';
-COMMENT ON TABLE millrace.session IS 'One row per call that ingested a run: between them are gaps, in which nothing was due';
+COMMENT ON TABLE millrace.session IS 'One row per call that ingested a run; nothing is due between calls';
 COMMENT ON COLUMN millrace.session.run IS 'The run';
 COMMENT ON COLUMN millrace.session.begun IS 'When the call began to ingest it';
-COMMENT ON COLUMN millrace.session.pid IS 'The process that was called';
-COMMENT ON COLUMN millrace.session.rate IS 'Rows per second that were offered; null: a batch came when there was time for it';
+COMMENT ON COLUMN millrace.session.pid IS 'The process that ran the call';
+COMMENT ON COLUMN millrace.session.rate IS 'Rows per second offered; null: as fast as possible';
 COMMENT ON COLUMN millrace.session.processes IS 'How many processes were asked to ingest';
 COMMENT ON COLUMN millrace.session.readers IS 'How many processes were asked to read';
-COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
-COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
-COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
+COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds spent making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds spent inserting them, without waiting for them to be made';
+COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds its commit took, if no later batch of this process noted it; else null';
 COMMENT ON COLUMN millrace.batch.busy_ms IS
-'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
-COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took; null for its first';
-COMMENT ON COLUMN millrace.batch.due IS 'When its last row had arrived, at the rate that was offered; null without a rate';
+'Milliseconds since the batch before, of any process, or since the call began; null in runs of version 0.1';
+COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s previous batch took; null for its first';
+COMMENT ON COLUMN millrace.batch.due IS 'When its last row arrived, at the rate offered; null without a rate';
 COMMENT ON COLUMN millrace.batch_unlogged.run IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.batch IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.target IS 'As in millrace.batch';
@@ -367,18 +405,18 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT r.oid FROM pg_roles r, pg_control_system() c
     WHERE CASE WHEN role_then.cluster = c.system_identifier THEN r.oid = role_then.role ELSE r.rolname = role_then.name END
 $$;
-COMMENT ON FUNCTION millrace.role_of(millrace.role_then) IS 'The role that this was; null if it was dropped, or a restore lacks it';
+COMMENT ON FUNCTION millrace.role_of(millrace.role_then) IS 'The OID of the role that was noted; null if it was dropped, or does not exist in the cluster restored into';
 
 CREATE OR REPLACE FUNCTION millrace.role_name(role_then millrace.role_then) RETURNS name
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT coalesce((SELECT rolname FROM pg_roles WHERE oid = millrace.role_of(role_then)), role_then.name)
 $$;
-COMMENT ON FUNCTION millrace.role_name(millrace.role_then) IS 'The name of the role that this was, or had if it is gone';
+COMMENT ON FUNCTION millrace.role_name(millrace.role_then) IS 'The name that the noted role has now, or had if it is gone';
 
 CREATE OR REPLACE FUNCTION millrace.may_act_for(role oid) RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'may_act_for_wrapper';
 COMMENT ON FUNCTION millrace.may_act_for(oid) IS
-'Whether the caller may SET ROLE to a role; for null, a role that is gone, whether the caller is a superuser';
+'Whether the caller may SET ROLE to a role; if null, for a role that is gone, whether the caller is a superuser';
 
 CREATE OR REPLACE FUNCTION millrace.lock_key(run text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -391,7 +429,7 @@ SELECT (objsubid::bigint << 32) | objid::bigint AS key, pid
 FROM pg_locks
 WHERE locktype = 'object' AND classid = 'millrace.run'::regclass AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
-COMMENT ON VIEW millrace.running IS 'Locks of runs held in this database, by key, with the process that holds each';
+COMMENT ON VIEW millrace.running IS 'The run locks held in this database: the key, and the process that holds it';
 COMMENT ON COLUMN millrace.running.key IS 'The key that millrace.lock_key() makes of the run''s name';
 COMMENT ON COLUMN millrace.running.pid IS 'The process that holds it';
 
@@ -419,16 +457,16 @@ COMMENT ON COLUMN millrace.batches.batch IS 'Number of the batch in the run, fro
 COMMENT ON COLUMN millrace.batches.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.batches.rows IS 'Rows inserted';
 COMMENT ON COLUMN millrace.batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
-COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
-COMMENT ON COLUMN millrace.batches.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
+COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds spent making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds spent inserting them, without waiting for them to be made';
+COMMENT ON COLUMN millrace.batches.commit_ms IS 'Milliseconds its commit took, if no later batch of this process noted it; else null';
 COMMENT ON COLUMN millrace.batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN millrace.batches.worker IS 'Process that inserted them';
 COMMENT ON COLUMN millrace.batches.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just before its commit';
-COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
-COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
-COMMENT ON COLUMN millrace.batches.due IS 'When its last row had arrived, at the rate that was offered';
+COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds since the batch before, of any process, or since the call began';
+COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s previous batch took';
+COMMENT ON COLUMN millrace.batches.due IS 'When its last row arrived, at the rate offered';
 GRANT SELECT ON millrace.batches, millrace.running TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.rows_done(run text) RETURNS bigint
@@ -461,7 +499,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.sessions(text) IS
-'The calls that ingested a run, as far as they committed batches: from when until the last batch, and at which rate';
+'The calls that committed batches of a run: when each began, when its last batch was inserted, and the rate offered';
 
 CREATE OR REPLACE FUNCTION millrace.is_finished(run text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'is_finished_wrapper';
@@ -474,7 +512,7 @@ CREATE OR REPLACE FUNCTION millrace.bench_sources(
 LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 2
 AS 'MODULE_PATHNAME', 'bench_sources_wrapper';
 COMMENT ON FUNCTION millrace.bench_sources(bigint) IS
-'The sources that stream_bench can load: row type, what follows the table in CREATE INDEX, the expression over sample rows that gives the queries'' arguments, and the options that follow from the number of rows';
+'The sources that stream_bench can load: row type, what follows the table in CREATE INDEX, the expression that computes the queries'' arguments from sample rows, and the options that depend on the number of rows';
 
 CREATE OR REPLACE FUNCTION millrace.bench_queries(
     source text, OUT number integer, OUT query text, OUT statement text
@@ -482,58 +520,61 @@ CREATE OR REPLACE FUNCTION millrace.bench_queries(
 LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 4
 AS 'MODULE_PATHNAME', 'bench_queries_wrapper';
 COMMENT ON FUNCTION millrace.bench_queries(text) IS
-'The queries that a benchmark of a source times: texts for format(), whose first argument is the table; the others come from a sample of the source';
+'The queries that a benchmark of a source times, as templates for format(): the first argument is the table, and the others come from a sample of the source';
 COMMENT ON TABLE millrace.variant IS
-'Ways to store a table that users added, which stream_bench compares with those of the extension (view millrace.variants)';
+'Ways to store a table that users added for stream_bench to compare; view millrace.variants has those of the extension, too';
+COMMENT ON COLUMN millrace.variant.name IS 'The variant''s name, which the names of its tables begin with; at most 40 bytes';
+COMMENT ON COLUMN millrace.variant.position IS 'Its place in the order of loading; the first variant that the server supports is the baseline';
 COMMENT ON COLUMN millrace.variant.create_suffix IS
-'The end of CREATE TABLE, such as WITH (fillfactor = 90). For a partitioned table it goes to the partitions, except DISTRIBUTED, which goes to the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} become the PAX option of this name with those of the columns that it suits, by stream_columns() for the benchmark''s rows; if it suits none, they are removed, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+'The end of CREATE TABLE, such as WITH (fillfactor = 90). For a partitioned table it goes to the partitions, except DISTRIBUTED, which goes to the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} become the PAX option of that name, for those of the columns that it suits according to stream_columns(); if it suits none, the option is removed, with the comma before it. On a cluster DISTRIBUTED RANDOMLY is added if there is no DISTRIBUTED clause';
 COMMENT ON COLUMN millrace.variant.index_set IS
-'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Qualify names of your own';
+'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s indexes. Qualify the names of your own functions and operator classes';
 COMMENT ON COLUMN millrace.variant.owner IS
 'The role that added it; only that role can use it, because its texts become statements';
 COMMENT ON COLUMN millrace.variant.after_load IS
-'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
-COMMENT ON COLUMN millrace.bench.rows IS 'Rows per table; null: without end';
-COMMENT ON COLUMN millrace.bench.options IS 'The source''s options and the profile, without rate and duration';
-COMMENT ON COLUMN millrace.bench.analyze_every IS 'The tables are analyzed after each of this many batches; null: only at the end of a phase';
+'A statement to run on each table once it is loaded, as a template for format() whose argument is the table, such as CLUSTER %s; null for none';
+COMMENT ON COLUMN millrace.bench.rows IS 'Rows per table; null: no limit';
+COMMENT ON COLUMN millrace.bench.options IS 'The source''s options and the profile; not those that may change from call to call: rate, duration and synchronous_commit';
+COMMENT ON COLUMN millrace.bench.analyze_every IS 'After how many batches the tables are analyzed each time; null: only at the end of a phase';
 COMMENT ON COLUMN millrace.bench_table.phase IS 'noindex or index; with readers noindex_read or index_read';
+COMMENT ON COLUMN millrace.bench_table.definition IS 'The statements that created it, one per line';
 COMMENT ON COLUMN millrace.bench_table.after_load_ms IS
-'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
-COMMENT ON COLUMN millrace.bench_query.attempt IS 'The number of its run on this table; 1 is the cold one';
-COMMENT ON TABLE millrace.reading IS 'What readers have measured of a benchmark''s queries, every two seconds';
+'Milliseconds that its variant''s after_load took; null if there is none, or it has not run yet';
+COMMENT ON COLUMN millrace.bench_query.attempt IS 'Number of the attempt on this table, from 1, which is the cold one';
+COMMENT ON TABLE millrace.reading IS 'What readers measured while they ran a benchmark''s queries, noted every two seconds';
 COMMENT ON COLUMN millrace.reading.run IS 'The run whose tables were read';
 COMMENT ON COLUMN millrace.reading.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.reading.query IS 'The query''s name';
 COMMENT ON COLUMN millrace.reading.reader IS 'Number of the reader in its session';
-COMMENT ON COLUMN millrace.reading.begun IS 'Since when it was measured';
-COMMENT ON COLUMN millrace.reading.finished IS 'Until when';
+COMMENT ON COLUMN millrace.reading.begun IS 'When the measurement began';
+COMMENT ON COLUMN millrace.reading.finished IS 'When it ended';
 COMMENT ON COLUMN millrace.reading.streaming IS 'Whether rows were arriving; false: readers were alone';
 COMMENT ON COLUMN millrace.reading.count IS 'How many times the query was run';
-COMMENT ON COLUMN millrace.reading.latency IS 'Histogram of the microseconds that took, in the V2 format of HdrHistogram';
+COMMENT ON COLUMN millrace.reading.latency IS 'Histogram of how long it took, in microseconds, in the V2 format of HdrHistogram';
 COMMENT ON COLUMN millrace.reading.freshness IS
-'Histogram of the age, in microseconds, that the newest row the query could see had when the answer was there';
+'Histogram of the age, in microseconds, of the newest row that the query could see, at the time of the answer';
 COMMENT ON TABLE millrace.moment IS 'What happened in the server while a benchmark''s run was ingested, second by second';
 COMMENT ON COLUMN millrace.moment.run IS 'The run';
-COMMENT ON COLUMN millrace.moment.at IS 'When it was looked at';
+COMMENT ON COLUMN millrace.moment.at IS 'When the server was observed';
 COMMENT ON COLUMN millrace.moment.rows IS 'Rows that the run had committed';
 COMMENT ON COLUMN millrace.moment.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN millrace.moment.checkpoints IS 'Checkpoints that the server had begun since its statistics were reset';
-COMMENT ON COLUMN millrace.moment.wal_bytes IS 'Bytes of WAL that the server had written, ever';
+COMMENT ON COLUMN millrace.moment.wal_bytes IS 'Bytes of WAL that the server had ever written';
 COMMENT ON COLUMN millrace.moment.autovacuums IS 'Autovacuum workers at work, as far as the caller may see them';
-COMMENT ON COLUMN millrace.moment.lock_waits IS 'Sessions that waited for a lock, likewise';
-COMMENT ON COLUMN millrace.moment.table_bytes IS 'Size of the run''s tables without indexes; null while a lock kept them from being looked at';
-COMMENT ON COLUMN millrace.moment.index_bytes IS 'Size of their indexes, likewise';
+COMMENT ON COLUMN millrace.moment.lock_waits IS 'Sessions that waited for a lock, as far as the caller may see them';
+COMMENT ON COLUMN millrace.moment.table_bytes IS 'Size of the run''s tables without indexes; null if a lock prevented measuring it';
+COMMENT ON COLUMN millrace.moment.index_bytes IS 'Size of their indexes; null if a lock prevented measuring it';
 COMMENT ON TABLE millrace.rate_search IS 'One row per search of stream_rate: what it looks for, which never changes';
 COMMENT ON COLUMN millrace.rate_search.name IS 'The search''s name; its steps are runs of the benchmark of this name';
 COMMENT ON COLUMN millrace.rate_search.owner IS 'The role that began it';
 COMMENT ON COLUMN millrace.rate_search.parameters IS 'The arguments of the call; max_p99 in seconds';
 COMMENT ON COLUMN millrace.rate_search.created IS 'When it was begun';
-COMMENT ON TABLE millrace.rate_step IS 'The rates that searches have tried';
+COMMENT ON TABLE millrace.rate_step IS 'The rates that searches tried';
 COMMENT ON COLUMN millrace.rate_step.search IS 'The search';
 COMMENT ON COLUMN millrace.rate_step.phase IS 'noindex or index';
 COMMENT ON COLUMN millrace.rate_step.variant IS 'The variant''s name';
 COMMENT ON COLUMN millrace.rate_step.step IS 'Number of the step for this phase and variant, from 1';
-COMMENT ON COLUMN millrace.rate_step.rate IS 'Rows per second that were offered';
+COMMENT ON COLUMN millrace.rate_step.rate IS 'Rows per second offered';
 COMMENT ON COLUMN millrace.rate_step.measured IS 'The step''s row of stream_latency()';
 COMMENT ON COLUMN millrace.rate_step.sustained IS 'Whether the table kept up, and p99 was within the bound';
 COMMENT ON COLUMN millrace.rate_step.finished IS 'When it was done';
@@ -547,31 +588,31 @@ CREATE OR REPLACE FUNCTION millrace.bench_insert(
 ) RETURNS boolean
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_insert_wrapper';
 COMMENT ON FUNCTION millrace.bench_insert(text, text, bigint, integer, jsonb, text, integer) IS
-'Notes a new benchmark of the caller''s; false if there is one of that name';
+'Notes a new benchmark that the caller owns; false if there is one of that name';
 
 CREATE OR REPLACE FUNCTION millrace.bench_note_variant(bench text, place integer, variant text, skipped text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_variant_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_variant(text, integer, text, text) IS
-'Notes a variant of a benchmark of the caller''s';
+'Notes a variant of one of the caller''s benchmarks';
 
 CREATE OR REPLACE FUNCTION millrace.bench_note_table(
     bench text, phase text, variant text, run text, target integer, definition text
 ) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_table_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_table(text, text, text, text, integer, text) IS
-'Notes a table of a benchmark of the caller''s';
+'Notes a table of one of the caller''s benchmarks';
 
 CREATE OR REPLACE FUNCTION millrace.bench_note_analyze(
     run text, target integer, batch bigint, ms double precision, finished timestamptz
 ) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_analyze_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_analyze(text, integer, bigint, double precision, timestamptz) IS
-'Notes an ANALYZE of a table of a run of the caller''s';
+'Notes an ANALYZE of a table of one of the caller''s runs';
 
 CREATE OR REPLACE FUNCTION millrace.bench_note_after_load(run text, target integer, ms double precision, statement text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_after_load_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_after_load(text, integer, double precision, text) IS
-'Notes what was done after the load to a table of a benchmark of the caller''s';
+'Notes that after_load has run on a table of one of the caller''s benchmarks, and how long it took';
 
 CREATE OR REPLACE FUNCTION millrace.bench_note_query(
     run text, target integer, query text, attempt integer, ms double precision, rows bigint, hash numeric, statement text,
@@ -579,15 +620,15 @@ CREATE OR REPLACE FUNCTION millrace.bench_note_query(
 ) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_query_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_query(text, integer, text, integer, double precision, bigint, numeric, text, timestamptz) IS
-'Notes a query that was timed on a table of a run of the caller''s';
+'Notes a query that was timed on a table of one of the caller''s runs';
 
 CREATE OR REPLACE FUNCTION millrace.bench_delete(bench text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_delete_wrapper';
-COMMENT ON FUNCTION millrace.bench_delete(text) IS 'Forgets a benchmark of the caller''s, whose runs are dropped';
+COMMENT ON FUNCTION millrace.bench_delete(text) IS 'Forgets one of the caller''s benchmarks, after its runs were dropped';
 
 CREATE OR REPLACE VIEW stream_batches AS
 SELECT b.run, b.batch, t.name AS target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms,
-       -- How long a commit took is known only after it: the process's next batch has noted it, or the end of the call.
+       -- How long a commit took is known only afterwards: the process's next batch notes it, or the end of the call.
        coalesce(b.commit_ms, lead(b.commit_before_ms) OVER process) AS commit_ms,
        b.wal_bytes, b.worker, b.path, b.finished, b.due,
        1000 * date_part('epoch', b.finished - b.due)
@@ -600,15 +641,15 @@ COMMENT ON COLUMN stream_batches.batch IS 'Number of the batch in the run, from 
 COMMENT ON COLUMN stream_batches.target IS 'The table, by the name it had when the run began';
 COMMENT ON COLUMN stream_batches.rows IS 'Rows inserted';
 COMMENT ON COLUMN stream_batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
-COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
-COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
+COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds spent making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds spent inserting them, without waiting for them to be made';
+COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds its commit took; null if the session ended before that was noted';
 COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
 COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
-COMMENT ON COLUMN stream_batches.due IS 'When its last row had arrived, at the rate that was offered; null without a rate';
-COMMENT ON COLUMN stream_batches.latency_ms IS 'Milliseconds from then to its commit; null without a rate';
+COMMENT ON COLUMN stream_batches.due IS 'When its last row arrived, at the rate offered; null without a rate';
+COMMENT ON COLUMN stream_batches.latency_ms IS 'Milliseconds from due to its commit; null without a rate';
 
 CREATE OR REPLACE VIEW stream_progress AS
 WITH target AS (
@@ -622,14 +663,14 @@ WITH target AS (
     FROM target GROUP BY run
 ), progress AS (
     SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
-           -- What time ends, or somebody who stops it, has no known end.
+           -- A run that time or stream_stop() ends has no known number of batches.
            r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' AS has_end,
            coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
            least(nullif(d.speed, 0), r.rate) AS rows_per_second,
            l.pid
     FROM millrace.run r
     LEFT JOIN done d ON d.run = r.name
-    -- A subquery of its own, because a cluster cannot ask for locks in the middle of another statement.
+    -- A subquery of its own, because a cluster cannot list locks in the middle of another statement.
     LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running x)) AS l (key bigint, pid integer)
         ON l.key = millrace.lock_key(r.name)
 )
@@ -665,7 +706,7 @@ COMMENT ON COLUMN stream_progress.batches IS 'Batches in all; null if time or st
 COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
 COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done; null if time or stream_stop() ends the run';
 COMMENT ON COLUMN stream_progress.percent IS 'Share of batches committed';
-COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, or the rate asked for';
+COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, but no more than the rate offered';
 COMMENT ON COLUMN stream_progress.eta IS 'How long the rest takes at that speed';
 COMMENT ON COLUMN stream_progress.pid IS 'Process that ingests it; null if none does';
 COMMENT ON COLUMN stream_progress.owner IS 'The role that began it';
@@ -690,7 +731,7 @@ DECLARE
     runs text[] := ARRAY(
         SELECT stream_report.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_report.run);
     leaves oid[] := ARRAY(SELECT unnest(t.leaves) FROM millrace.target t WHERE t.run = ANY (runs));
-    -- A statement of its own: a cluster cannot ask for sizes in the middle of one that reads tables.
+    -- A statement of its own: a cluster cannot compute sizes in the middle of one that reads tables.
     sizes jsonb := (
         SELECT jsonb_agg(jsonb_build_object(
             'leaf', c.oid, 'total', pg_total_relation_size(c.oid), 'heap', pg_table_size(c.oid)))
@@ -738,7 +779,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
-'Summary of a run, or of all phases of a benchmark, one row per target: rows per second (of one process, if workers help) over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of insert time alone, which the targets of a run do not share, and its ratio to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
+'Summary of a run, or of all phases of a benchmark, one row per target: rows per second of one process over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of the target''s own insert time, and their ratio to the first target''s; where the time went; WAL; size in bytes with indexes and, as table_bytes, without';
 
 CREATE OR REPLACE FUNCTION stream_latency(
     run text,
@@ -758,7 +799,7 @@ BEGIN
             SELECT stream_latency.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_latency.run) r
         ORDER BY r.run LIKE '%/index%', r.run
     LOOP
-        -- A statement of its own: on a cluster this cannot be called by one that reads tables.
+        -- A statement of its own: on a cluster, one that reads tables cannot call this function.
         sessions := (SELECT jsonb_agg(to_jsonb(s)) FROM millrace.sessions(asked) s);
         RETURN QUERY
         WITH this AS (
@@ -779,7 +820,7 @@ BEGIN
         ), summary AS (
             SELECT count(*) AS batches, coalesce(sum(rows), 0)::bigint AS rows, max(ms) AS max FROM batch
         ), late AS (
-            -- Batches that were due before time ended the run, and are not there, waited at least until then.
+            -- Missing batches that were due before the run''s time was up waited at least until then.
             SELECT l.ms - 1000 * n * t.batch_rows / t.rate AS ms
             FROM this t, at_work w, last l, summary s, generate_series(1, floor(l.ms * t.rate / 1000 / t.batch_rows)::bigint) n
             WHERE l.ms - 1000 * n * t.batch_rows / t.rate >= 1000 * (w.seconds + l.commit - t.duration)
@@ -794,7 +835,7 @@ BEGIN
                round(p.max::numeric, 3),
                floor(l.ms * t.rate / 1000)::bigint, floor(s.max * t.rate / 1000)::bigint,
                round(coalesce(w.gap, 0)::numeric, 3),
-               -- The table kept up to within a twentieth of what had arrived when its last batch was there.
+               -- At its last commit the table had at least 95% of the rows that had arrived.
                s.rows >= 0.95 * (s.rows + l.ms * t.rate / 1000)
         FROM this t CROSS JOIN summary s CROSS JOIN at_work w LEFT JOIN last l ON true
         CROSS JOIN (
@@ -805,12 +846,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_latency(text) IS
-'How late the batches of a run were at the rate that was offered, one row per run, or per phase of a benchmark. Latency is the time from the arrival of a batch''s last row to its commit; its percentiles are over batches, in milliseconds. backlog_rows, backlog_rows_max: rows that had arrived but were not committed, at the last commit and at most. gap_seconds: time between calls. sustained: at the last commit the table had at least 95% of what had arrived. Without a rate latencies are null';
+'How late the batches of a run were at the rate offered, one row per run, or per phase of a benchmark. Latency is the time from the arrival of a batch''s last row to its commit; its percentiles are over batches, in milliseconds. backlog_rows, backlog_rows_max: rows that had arrived but were not committed, at the last commit and at most. gap_seconds: time between calls. sustained: at the last commit the table had at least 95% of what had arrived. Without a rate latencies are null';
 
 CREATE OR REPLACE FUNCTION millrace.check_cancelled() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'check_cancelled_wrapper';
 COMMENT ON FUNCTION millrace.check_cancelled() IS
-'Raises a cancel that came while a commit of this call waited for a standby: the server has forgotten it. To be called after each commit';
+'Raises a cancel that came while a commit of this call waited for a standby, which the server forgets. Call it after each commit';
 
 CREATE OR REPLACE FUNCTION millrace.open_run(
     target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
@@ -825,12 +866,12 @@ CREATE OR REPLACE FUNCTION millrace.reopen_run(run text, adopt boolean, workers 
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
 COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
-'Readies an existing run and takes its lock until the transaction ends; adopt: its targets are right as they are now';
+'Readies an existing run and takes its lock until the transaction ends; adopt: accepts its targets as they are now';
 
 CREATE OR REPLACE FUNCTION millrace.begin_ingest(run text, workers integer, analyze_every integer, readers integer) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'begin_ingest_wrapper';
 COMMENT ON FUNCTION millrace.begin_ingest(text, integer, integer, integer) IS
-'Takes a run''s lock for this session, which will ingest the run with this number of processes, analyze its tables after every analyze_every batches, and have them read by this number of others';
+'Takes a run''s lock for this session, which will ingest the run in this number of processes while this number of others read its tables, and will analyze the tables after every analyze_every batches';
 
 CREATE OR REPLACE FUNCTION millrace.ingest_step() RETURNS boolean
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ingest_step_wrapper';
@@ -848,7 +889,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE millrace.ingest(text, integer, integer, integer) IS
-'Ingests the missing batches of a run that was opened in this transaction, with this number of processes; analyzes its tables after every analyze_every batches, and has them read by this number of others';
+'Ingests the missing batches of a run that was opened in this transaction; the other arguments are those of begin_ingest()';
 
 CREATE OR REPLACE PROCEDURE stream_ingest(
     target regclass,
@@ -896,7 +937,7 @@ CREATE OR REPLACE FUNCTION stream_drop(run text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'stream_drop_wrapper';
 COMMENT ON FUNCTION stream_verify(text) IS
-'Makes the committed batches of a run again and compares them with the target''s rows that the caller sees, by content';
+'Makes the committed batches of a run again and compares them by content with the rows that the caller sees in the target';
 
 CREATE OR REPLACE FUNCTION millrace.kit_title(benchmark text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_title_wrapper';
@@ -908,7 +949,7 @@ DECLARE
     statement text;
 BEGIN
     FOREACH statement IN ARRAY pg_catalog.string_to_array(query, E'\n;\n') LOOP
-        -- Cloudberry drops the order of a subquery whose rows nobody numbers.
+        -- Cloudberry drops the order of a subquery unless its rows are numbered.
         RETURN QUERY EXECUTE pg_catalog.format(
             'SELECT pg_catalog.row_to_json(result) FROM (%s) result ORDER BY pg_catalog.row_number() OVER ()', statement);
     END LOOP;
@@ -927,7 +968,7 @@ CREATE OR REPLACE FUNCTION millrace.kit_designs(
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 24
 AS 'MODULE_PATHNAME', 'kit_designs_wrapper';
 COMMENT ON FUNCTION millrace.kit_designs(text, double precision) IS
-'How the tables of a benchmark are made, each after those it refers to: columns that must have a value; primary key, null if the generator repeats it at scale factor sf; indexes and foreign keys as lists of columns, with the tables these refer to; the column that partitioned tables are divided by, with the names and bounds of its ranges and whether there are other values; columns that a cluster distributes by, none for a table that each segment has';
+'How the tables of a benchmark are created, each after those it refers to: NOT NULL columns; primary key, null if the generator repeats it at scale factor sf; indexes and foreign keys as lists of columns, with the tables that the foreign keys refer to; partition column, with the names and bounds of its ranges and whether there are other values; columns that a cluster distributes by, none for a table that each segment has in full';
 
 CREATE OR REPLACE FUNCTION millrace.kit_check_schema(schema text) RETURNS void
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
@@ -938,26 +979,26 @@ CREATE OR REPLACE FUNCTION millrace.kit_scale_of(benchmark text, schema text) RE
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_scale_of_wrapper';
 COMMENT ON FUNCTION millrace.kit_scale_of(text, text) IS
-'Scale factor of the tables or views of a benchmark in a schema, by the rows of a small one';
+'Scale factor of the tables or views of a benchmark in a schema, told from the rows of a small one';
 
 CREATE OR REPLACE FUNCTION millrace.kit_check_load(benchmark text, sf double precision, schema text, storage text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_check_load_wrapper';
 COMMENT ON FUNCTION millrace.kit_check_load(text, double precision, text, text) IS
-'Refuses arguments of a load that no table could be made with';
+'Refuses invalid arguments of a load';
 
 CREATE OR REPLACE FUNCTION millrace.kit_check_virtual(benchmark text, sf double precision, schema text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_check_virtual_wrapper';
 COMMENT ON FUNCTION millrace.kit_check_virtual(text, double precision, text) IS
-'Refuses arguments of views that no rows could be made for';
+'Refuses invalid arguments of tpch_virtual and tpcds_virtual';
 
 CREATE OR REPLACE FUNCTION millrace.kit_has_table(schema text, "table" text, row_type regtype, storage text, partitioned boolean)
 RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'has_table_wrapper';
 COMMENT ON FUNCTION millrace.kit_has_table(text, text, regtype, text, boolean) IS
-'Whether a table is there as a load would make it; another one of its name is an error';
+'Whether a table is there as a load would create it; a different table of that name is an error';
 
 CREATE OR REPLACE FUNCTION millrace.kit_check_loadable(schema text, "table" text, source text, sf double precision) RETURNS void
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
@@ -1002,7 +1043,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.kit_table_statements(text, text, text, text, boolean) IS
-'The statements that make a table of a benchmark; partitioned: by year';
+'The statements that create a table of a benchmark; partitioned: by year';
 
 CREATE OR REPLACE FUNCTION millrace.kit_create_table(benchmark text, schema text, "table" text, storage text, partitioned boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -1015,16 +1056,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.kit_create_table(text, text, text, text, boolean) IS
-'Makes a table of a benchmark; partitioned: by year';
+'Creates a table of a benchmark; partitioned: by year';
 
 CREATE OR REPLACE FUNCTION millrace.kit_note_load(run text, load text, overwriting jsonb) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'kit_note_load_wrapper';
 COMMENT ON FUNCTION millrace.kit_note_load(text, text, jsonb) IS
-'Notes that a run of the caller''s belongs to the load of a schema, and the arguments of one that overwrites, if not null';
+'Notes that one of the caller''s runs belongs to the load of a schema, and the arguments of a load that overwrites, if not null';
 
 CREATE OR REPLACE FUNCTION millrace.kit_note_loaded(benchmark text, load text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'kit_note_loaded_wrapper';
-COMMENT ON FUNCTION millrace.kit_note_loaded(text, text) IS 'Notes that a load of the caller''s is complete';
+COMMENT ON FUNCTION millrace.kit_note_loaded(text, text) IS 'Notes that one of the caller''s loads is complete';
 
 CREATE OR REPLACE FUNCTION millrace.kit_is_overwriting(benchmark text, schema text, overwriting jsonb) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -1073,7 +1114,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.kit_prepare_load(text, double precision, text, text, integer, boolean, boolean) IS
-'Makes the tables of a load that are not there, and begins a run for each';
+'Creates the tables of a load that are not there, and begins a run for each table';
 
 CREATE OR REPLACE FUNCTION millrace.kit_load_steps(
     benchmark text, sf double precision, schema text, keys boolean, indexes boolean, "analyze" boolean, partitioned boolean,
@@ -1083,12 +1124,12 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
     WITH design AS (
         SELECT d."position" AS ordinal, d.name AS "table", d.indexes, d.foreign_keys, d.referenced,
                CASE WHEN NOT (partitioned AND d.partition_column IS NOT NULL) THEN d.primary_key
-                    -- A key of a partitioned table has the column it is partitioned by, which must then have values.
+                    -- A key of a partitioned table must include the partition column, which then cannot be null.
                     WHEN d.has_rest THEN NULL
                     WHEN d.partition_column = ANY (string_to_array(d.primary_key, ', ')) THEN d.primary_key
                     ELSE d.primary_key || ', ' || d.partition_column
                END AS primary_key,
-               -- A partitioned table's primary key is not the one to refer to.
+               -- No foreign key refers to a partitioned table: its primary key may differ, or be missing.
                d.primary_key IS NOT NULL AND NOT (partitioned AND d.partition_column IS NOT NULL) AS can_be_referenced
         FROM millrace.kit_designs(benchmark, sf) d
     ), step (kind, "table", ordinal, object, definition) AS (
@@ -1100,7 +1141,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
         FROM design d CROSS JOIN LATERAL unnest(d.foreign_keys, d.referenced) k (columns, other)
         JOIN design o ON o."table" = k.other
         WHERE keys AND o.can_be_referenced
-          -- Partitioned tables themselves are logged, and may not refer to what is not.
+          -- A partitioned table itself is always logged, and a logged table may not refer to an unlogged one.
           AND 1 = (SELECT count(DISTINCT relpersistence) FROM pg_class
                    WHERE oid IN (to_regclass(format('%I.%I', schema, d."table")),
                                  to_regclass(format('%I.%I', schema, k.other))))
@@ -1125,7 +1166,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
            END
     FROM numbered s
     LEFT JOIN LATERAL (
-        -- Of an unlogged table's run it is not noted when it was done.
+        -- The ledger does not note when the run of an unlogged table was done.
         SELECT coalesce(r.finished, (SELECT max(b.finished) FROM millrace.batches b WHERE b.run = r.name)) AS finished
         FROM millrace.run r WHERE r.name = format('%I.%I', schema, s."table")
     ) last_batch ON true,
@@ -1134,7 +1175,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
         WHEN 'index' THEN EXISTS (
             SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
             WHERE i.indrelid = relation.oid AND c.relname = s.object)
-        -- Statistics that autovacuum made do not count: it may have begun before the last rows came.
+        -- Autovacuum's statistics do not count: it may have begun before the last rows came.
         WHEN 'statistics' THEN coalesce(
             pg_stat_get_last_analyze_time(relation.oid) > coalesce(last_batch.finished, '-infinity'), false)
         ELSE EXISTS (SELECT FROM pg_constraint WHERE conrelid = relation.oid AND conname = s.object)
@@ -1153,12 +1194,12 @@ DECLARE
     detail text;
     hint text;
 BEGIN
-    -- An index is built by this many processes, the session included; more if the server allows more.
+    -- An index is built with this many processes, including this one, or more if the setting is higher.
     PERFORM pg_catalog.set_config('max_parallel_maintenance_workers', GREATEST(
         workers OPERATOR(pg_catalog.-) 1,
         pg_catalog.current_setting('max_parallel_maintenance_workers')::integer)::text, true);
     IF name OPERATOR(pg_catalog.~~) 'foreign key %' THEN
-        -- Cloudberry warns of each that it declares a key and does not enforce it.
+        -- Cloudberry warns of each foreign key that it does not enforce it.
         PERFORM pg_catalog.set_config('client_min_messages', 'error', true);
     END IF;
     EXECUTE statement;
@@ -1210,7 +1251,7 @@ BEGIN
             run::pg_catalog.regclass, source => sources[number], sf => sf, workers => workers, run => run);
         PERFORM millrace.check_cancelled();
         IF NOT millrace.is_finished(run) THEN
-            -- It was asked to stop, and has said so.
+            -- It was asked to stop, and reported that.
             RETURN;
         END IF;
     END LOOP;
@@ -1229,7 +1270,7 @@ BEGIN
     IF without_key IS NOT NULL THEN
         RAISE NOTICE '% has no primary key, and no foreign key refers to it',
             pg_catalog.array_to_string(without_key, ', ')
-            USING DETAIL = pg_catalog.format('At scale factor %s some of its keys are made twice.', sf);
+            USING DETAIL = pg_catalog.format('At scale factor %s the generator repeats some of its keys.', sf);
     END IF;
     RAISE NOTICE 'schema "%" is ready after % s', schema,
         pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
@@ -1282,7 +1323,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.kit_virtual(text, text, double precision) IS
-'Makes views in a schema over rows of a benchmark made when they are read';
+'Creates a benchmark''s views in a schema; their rows are made when they are read';
 
 CREATE OR REPLACE FUNCTION tpch_query(
     query integer, schema text DEFAULT NULL, seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
@@ -1314,6 +1355,8 @@ CREATE OR REPLACE FUNCTION tpch_answers(
     OUT query integer, OUT "row" integer, OUT columns text[], OUT answer text[]
 ) RETURNS SETOF record
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_answers_wrapper';
+COMMENT ON FUNCTION tpch_answers(integer, double precision) IS
+'Published answers to a TPC-H query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1: one row per row of the answer, with an empty value for null';
 
 CREATE OR REPLACE FUNCTION tpch_validate(
     schema text DEFAULT 'tpch', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
@@ -1323,7 +1366,7 @@ CREATE OR REPLACE FUNCTION tpch_validate(
 LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_validate_wrapper';
 COMMENT ON FUNCTION tpch_validate(text, double precision, boolean) IS
-'Runs the 22 TPC-H queries on the tables or views of a schema and compares with the published answers by the specification''s rules; sf is taken from the rows of supplier if null; decorrelated if null where lineitem has no index on l_partkey';
+'Runs the 22 TPC-H queries on the tables or views of a schema and compares the results with the published answers by the specification''s rules. sf null: taken from the rows of supplier. decorrelated null: true if lineitem has no index on l_partkey';
 
 CREATE OR REPLACE PROCEDURE tpch_load(
     sf double precision,
@@ -1342,7 +1385,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
-'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+'Creates the TPC-H tables in a schema, loads them as stream_ingest does, and adds keys, indexes and statistics. Each step is committed; run the same call again to resume after an interruption. overwrite: first drops the tables that are there. sf 0: the tables without rows';
 
 CREATE OR REPLACE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
 LANGUAGE sql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -1353,6 +1396,8 @@ CREATE OR REPLACE FUNCTION tpch_virtual(schema text, sf double precision DEFAULT
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT millrace.kit_virtual('tpch', schema, sf)
 $$;
+COMMENT ON FUNCTION tpch_virtual(text, double precision) IS
+'Creates views region to lineitem in a schema. Their rows are made when they are read; nothing is stored';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_refresh_orders(sf double precision, stream integer) RETURNS bigint
 LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
@@ -1459,11 +1504,11 @@ CREATE OR REPLACE FUNCTION millrace.tpch_open_refresh(schema text, stream intege
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'open_refresh_wrapper';
 COMMENT ON FUNCTION millrace.tpch_open_refresh(text, integer, integer) IS
-'Takes the lock of a refresh set of a schema for this session; refuses batches of no orders';
+'Takes the lock of a refresh set of a schema for this session; refuses batch_orders below 1';
 
 CREATE OR REPLACE FUNCTION millrace.tpch_close_refresh() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'close_refresh_wrapper';
-COMMENT ON FUNCTION millrace.tpch_close_refresh() IS 'Releases the refresh set that this session applies';
+COMMENT ON FUNCTION millrace.tpch_close_refresh() IS 'Releases the lock of the refresh set that this session applies';
 
 CREATE OR REPLACE PROCEDURE tpch_refresh(
     schema text DEFAULT 'tpch', stream integer DEFAULT 1, sf double precision DEFAULT NULL,
@@ -1513,7 +1558,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, boolean, integer) IS
-'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes the same number of old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone: run an interrupted call again to resume';
+'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes the same number of old ones; rf1 or rf2 false: skips that one. Each batch of batch_orders orders is committed with their lines. Run an interrupted call again to resume; it skips what is done';
 
 CREATE TYPE tpcds_dbgen_version AS (
     dv_version varchar(16),
@@ -2051,7 +2096,7 @@ CREATE OR REPLACE FUNCTION tpcds_dbgen_version(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_dbgen_version(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table dbgen_version at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table dbgen_version at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_income_band(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2060,7 +2105,7 @@ CREATE OR REPLACE FUNCTION tpcds_income_band(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_income_band(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table income_band at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table income_band at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_date_dim(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2069,7 +2114,7 @@ CREATE OR REPLACE FUNCTION tpcds_date_dim(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_date_dim(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table date_dim at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table date_dim at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_time_dim(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2078,7 +2123,7 @@ CREATE OR REPLACE FUNCTION tpcds_time_dim(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_time_dim(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table time_dim at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table time_dim at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_reason(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2087,7 +2132,7 @@ CREATE OR REPLACE FUNCTION tpcds_reason(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_reason(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table reason at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table reason at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_ship_mode(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2096,7 +2141,7 @@ CREATE OR REPLACE FUNCTION tpcds_ship_mode(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_ship_mode(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table ship_mode at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table ship_mode at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_warehouse(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2105,7 +2150,7 @@ CREATE OR REPLACE FUNCTION tpcds_warehouse(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_warehouse(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table warehouse at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table warehouse at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_customer_address(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2114,7 +2159,7 @@ CREATE OR REPLACE FUNCTION tpcds_customer_address(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_customer_address(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table customer_address at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table customer_address at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_customer_demographics(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2123,7 +2168,7 @@ CREATE OR REPLACE FUNCTION tpcds_customer_demographics(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_customer_demographics(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table customer_demographics at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table customer_demographics at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_household_demographics(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2132,7 +2177,7 @@ CREATE OR REPLACE FUNCTION tpcds_household_demographics(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_household_demographics(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table household_demographics at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table household_demographics at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_item(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2141,7 +2186,7 @@ CREATE OR REPLACE FUNCTION tpcds_item(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_item(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table item at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table item at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_promotion(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2150,7 +2195,7 @@ CREATE OR REPLACE FUNCTION tpcds_promotion(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_promotion(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table promotion at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table promotion at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_store(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2159,7 +2204,7 @@ CREATE OR REPLACE FUNCTION tpcds_store(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_store(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table store at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table store at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_call_center(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2168,7 +2213,7 @@ CREATE OR REPLACE FUNCTION tpcds_call_center(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_call_center(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table call_center at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table call_center at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_catalog_page(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2177,7 +2222,7 @@ CREATE OR REPLACE FUNCTION tpcds_catalog_page(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_catalog_page(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table catalog_page at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table catalog_page at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_customer(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2186,7 +2231,7 @@ CREATE OR REPLACE FUNCTION tpcds_customer(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_customer(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table customer at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table customer at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_web_site(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2195,7 +2240,7 @@ CREATE OR REPLACE FUNCTION tpcds_web_site(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_web_site(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table web_site at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table web_site at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_web_page(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2204,7 +2249,7 @@ CREATE OR REPLACE FUNCTION tpcds_web_page(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_web_page(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table web_page at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table web_page at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_inventory(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2213,7 +2258,7 @@ CREATE OR REPLACE FUNCTION tpcds_inventory(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_inventory(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table inventory at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table inventory at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_store_sales(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2222,7 +2267,7 @@ CREATE OR REPLACE FUNCTION tpcds_store_sales(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_store_sales(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table store_sales at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table store_sales at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_store_returns(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2231,7 +2276,7 @@ CREATE OR REPLACE FUNCTION tpcds_store_returns(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_store_returns(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table store_returns at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table store_returns at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_catalog_sales(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2240,7 +2285,7 @@ CREATE OR REPLACE FUNCTION tpcds_catalog_sales(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_catalog_sales(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table catalog_sales at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table catalog_sales at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_catalog_returns(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2249,7 +2294,7 @@ CREATE OR REPLACE FUNCTION tpcds_catalog_returns(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_catalog_returns(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table catalog_returns at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table catalog_returns at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_web_sales(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2258,7 +2303,7 @@ CREATE OR REPLACE FUNCTION tpcds_web_sales(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_web_sales(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table web_sales at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table web_sales at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_web_returns(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2267,7 +2312,7 @@ CREATE OR REPLACE FUNCTION tpcds_web_returns(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_web_returns(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table web_returns at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table web_returns at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_gen(
     table_name text, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2277,7 +2322,7 @@ CREATE OR REPLACE FUNCTION tpcds_gen(
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_gen(text, double precision, integer, integer, anyelement, smallint) IS
-'Rows of a TPC-DS table at scale factor sf, as dsdgen makes them, in the row type given (its value is ignored); part of parts, counted from 1, or all';
+'Rows of a TPC-DS table at scale factor sf, as dsdgen makes them, in the row type given (its value is ignored); with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_gen(
     row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -2286,7 +2331,7 @@ CREATE OR REPLACE FUNCTION tpcds_gen(
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_gen(anyelement, double precision, integer, integer, smallint) IS
-'Rows of the TPC-DS table named as the row type is (tpcds_item, or any table called item), columns matched by name; part of parts, counted from 1, or all';
+'Rows of the TPC-DS table that the row type is named after (tpcds_item, or any table called item), columns matched by name; with part and parts, only that part, counted from 1';
 
 CREATE OR REPLACE FUNCTION tpcds_tables(
     sf double precision DEFAULT 1, exact boolean DEFAULT false,
@@ -2314,7 +2359,7 @@ CREATE OR REPLACE FUNCTION tpcds_query(
 ) RETURNS text
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_query_wrapper';
 COMMENT ON FUNCTION tpcds_query(integer, text, bigint, double precision, boolean) IS
-'Text of a TPC-DS query, 1 to 99, over the tables of a schema (or of the search_path), with validation parameters or those drawn as the specification defines them from the seed at scale factor sf; decorrelated: without subqueries that run once per row. Queries 14, 23, 24 and 39 are two statements, with a semicolon on a line of its own between them';
+'Text of a TPC-DS query, 1 to 99, over the tables of a schema (or of the search_path), with validation parameters or those that the specification''s rules draw from the seed at scale factor sf; decorrelated: without subqueries that run once per row. Queries 14, 23, 24 and 39 are two statements, with a semicolon on a line of its own between them';
 
 CREATE OR REPLACE FUNCTION tpcds_queries(
     schema text DEFAULT NULL, seed bigint DEFAULT NULL, stream integer DEFAULT NULL,
@@ -2343,7 +2388,7 @@ CREATE OR REPLACE FUNCTION tpcds_answers(
 ) RETURNS SETOF record
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_answers_wrapper';
 COMMENT ON FUNCTION tpcds_answers(integer, double precision) IS
-'Answers to a TPC-DS query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1, by DuckDB on the same rows; at 1 those that the TPC publishes, but for queries 85 and 93. One row per row, an empty value for null';
+'Answers to a TPC-DS query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1. DuckDB computed them from the same rows; at scale factor 1 they are those that the TPC publishes, except for queries 85 and 93. One row per row of the answer, with an empty value for null';
 
 CREATE OR REPLACE FUNCTION tpcds_validate(
     schema text DEFAULT 'tpcds', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
@@ -2353,7 +2398,7 @@ CREATE OR REPLACE FUNCTION tpcds_validate(
 LANGUAGE c VOLATILE ROWS 99 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_validate_wrapper';
 COMMENT ON FUNCTION tpcds_validate(text, double precision, boolean) IS
-'Runs the 99 TPC-DS queries on the tables or views of a schema and compares with the answers that tpcds_answers() gives; sf is taken from the rows of customer if null; decorrelated unless false';
+'Runs the 99 TPC-DS queries on the tables or views of a schema and compares the results with the answers that tpcds_answers() gives. sf null: taken from the rows of customer. decorrelated null: true';
 
 CREATE OR REPLACE PROCEDURE tpcds_load(
     sf double precision,
@@ -2372,7 +2417,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpcds_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
-'Makes the TPC-DS tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+'Creates the TPC-DS tables in a schema, loads them as stream_ingest does, and adds keys, indexes and statistics. Each step is committed; run the same call again to resume after an interruption. overwrite: first drops the tables that are there. sf 0: the tables without rows';
 
 CREATE OR REPLACE FUNCTION tpcds_drop(schema text DEFAULT 'tpcds') RETURNS void
 LANGUAGE sql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2386,7 +2431,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
     SELECT millrace.kit_virtual('tpcds', schema, sf)
 $$;
 COMMENT ON FUNCTION tpcds_virtual(text, double precision) IS
-'Makes views income_band to web_returns in a schema over rows made when they are read; nothing is stored';
+'Creates views income_band to web_returns in a schema. Their rows are made when they are read; nothing is stored';
 
 CREATE OR REPLACE FUNCTION millrace.bench_builtin_variants() RETURNS SETOF millrace.variant
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2422,7 +2467,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
                     ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
                     ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})',
                 'source', 'cdr', 'about', 'PAX with zone maps and Bloom filters'),
-            -- Rows are clustered by CLUSTER alone, not as they come.
+            -- Only CLUSTER clusters the rows; inserting does not.
             jsonb_build_object(
                 'name', 'pax_clustered', 'position', 8, 'engine', 'cloudberry', 'access_method', 'pax',
                 'create_suffix', 'WITH (compresstype = ''zstd'', compresslevel = 5,'
@@ -2439,12 +2484,12 @@ CREATE OR REPLACE VIEW millrace.variants AS
 SELECT * FROM millrace.variant
 UNION ALL
 SELECT b.* FROM millrace.bench_builtin_variants() b;
-COMMENT ON VIEW millrace.variants IS 'All variants: those that come with the extension, without an owner, and those that were added';
+COMMENT ON VIEW millrace.variants IS 'All variants: those that come with the extension, which have no owner, and those that users added';
 GRANT SELECT ON millrace.variants TO PUBLIC;
 COMMENT ON COLUMN millrace.variants.name IS
-'The variant''s name, with which its tables'' names begin; at most 40 bytes';
+'The variant''s name, which the names of its tables begin with; at most 40 bytes';
 COMMENT ON COLUMN millrace.variants.position IS
-'The order in which they are loaded; the first that the server has is the baseline';
+'Its place in the order of loading; the first variant that the server supports is the baseline';
 COMMENT ON COLUMN millrace.variants.engine IS
 'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
 COMMENT ON COLUMN millrace.variants.access_method IS 'Table access method, for USING; null for the server''s default';
@@ -2453,12 +2498,12 @@ COMMENT ON COLUMN millrace.variants.partition_by IS 'What follows PARTITION BY; 
 COMMENT ON COLUMN millrace.variants.partitions IS
 'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';
 COMMENT ON COLUMN millrace.variants.index_set IS
-'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Names of your own are to be qualified';
+'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s indexes. Qualify the names of your own functions and operator classes';
 COMMENT ON COLUMN millrace.variants.source IS 'The source whose columns it names; null if it can hold any';
 COMMENT ON COLUMN millrace.variants.about IS 'What it is';
 COMMENT ON COLUMN millrace.variants.after_load IS
-'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
-COMMENT ON COLUMN millrace.variants.create_suffix IS 'What follows in CREATE TABLE; see millrace.variant';
+'A statement to run on each table once it is loaded, as a template for format() whose argument is the table, such as CLUSTER %s; null for none';
+COMMENT ON COLUMN millrace.variants.create_suffix IS 'The end of CREATE TABLE; see millrace.variant';
 COMMENT ON COLUMN millrace.variants.owner IS 'The role that added it; null if it came with the extension';
 
 CREATE OR REPLACE FUNCTION millrace.bench_usable_variants() RETURNS SETOF millrace.variant
@@ -2468,13 +2513,13 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
            v.index_set, v.source, v.about, v.owner, v.after_load
     FROM millrace.variants v
     WHERE v.owner IS NULL
-       -- As millrace.role_of() has it, but asked here once: each segment of a cluster has another number.
+       -- As in millrace.role_of(), but evaluated once, here: each segment of a cluster has another system identifier.
        OR CASE WHEN (v.owner).cluster = (SELECT (millrace.role_now()).cluster)
                THEN (v.owner).role = (SELECT (millrace.role_now()).role)
                ELSE (v.owner).name = (SELECT (millrace.role_now()).name) END
     ORDER BY v.name, v.owner IS NULL
 $$;
-COMMENT ON FUNCTION millrace.bench_usable_variants() IS 'The variants that the caller can use: the extension''s and one''s own';
+COMMENT ON FUNCTION millrace.bench_usable_variants() IS 'The variants that the caller can use: the extension''s and the caller''s own';
 
 CREATE OR REPLACE FUNCTION stream_variant_drop(name text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'stream_variant_drop_wrapper';
@@ -2496,7 +2541,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
     FROM (SELECT '{postgresql,greenplum,cloudberry}'::text[]) AS e (engines)
 $$;
 COMMENT ON FUNCTION millrace.bench_why_skipped(text, text, text, text) IS
-'Why this server cannot have a variant of this engine, access method and source with a source''s rows; null if it can';
+'Why this server cannot load a source into a variant of this engine, access method and source; null if it can';
 
 CREATE OR REPLACE VIEW stream_variants AS
 SELECT v.name, v.engine, v.access_method, v.source, v.about,
@@ -2506,14 +2551,14 @@ SELECT v.name, v.engine, v.access_method, v.source, v.about,
 FROM millrace.variants v
 ORDER BY v.position, v.name;
 COMMENT ON VIEW stream_variants IS
-'The variants that stream_bench can compare, in its order; on a cluster only with ORDER BY position, name';
+'The variants that stream_bench can compare, in the order in which it loads them; on a cluster add ORDER BY position, name for that order';
 COMMENT ON COLUMN stream_variants.name IS 'The variant''s name';
 COMMENT ON COLUMN stream_variants.engine IS 'The server it needs: postgresql for any, greenplum for Greenplum or Cloudberry, cloudberry';
 COMMENT ON COLUMN stream_variants.access_method IS 'Table access method; null for the server''s default';
 COMMENT ON COLUMN stream_variants.source IS 'The source it is for; null for any';
 COMMENT ON COLUMN stream_variants.about IS 'What it is';
 COMMENT ON COLUMN stream_variants.owner IS 'The role that added it; null if it came with the extension';
-COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot have it; null if it can';
+COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot use it; null if it can';
 COMMENT ON COLUMN stream_variants.position IS 'Its place in the order in which they are loaded';
 GRANT SELECT ON stream_variants TO PUBLIC;
 
@@ -2539,7 +2584,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_get_variant(text) IS
-'The variant of that name, for its texts to be used; an error if it does not exist or is another role''s';
+'The variant of that name; an error if it does not exist or belongs to another role';
 
 CREATE OR REPLACE FUNCTION millrace.bench_choose_variants(run text, source text, variants text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2562,7 +2607,7 @@ BEGIN
             PERFORM millrace.bench_refuse_argument('variants', NULL, NULL);
         ELSIF NOT EXISTS (SELECT FROM millrace.bench_variant b WHERE b.bench = run AND b.variant = wanted) THEN
             RAISE undefined_object USING MESSAGE = format('variant "%s" does not exist', wanted),
-                HINT = 'View stream_variants lists them; one can use those of the extension and one''s own.';
+                HINT = 'View stream_variants lists them; you can use those of the extension and your own.';
         END IF;
     END LOOP;
     IF cardinality(variants) > (SELECT count(*) FROM millrace.bench_variant b WHERE b.bench = run) THEN
@@ -2580,7 +2625,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_choose_variants(text, text, text[]) IS
-'Notes which variants a new benchmark compares, all by default, and tells which it skips';
+'Notes which variants a new benchmark compares, all by default, and reports those it skips';
 
 CREATE OR REPLACE FUNCTION millrace.bench_row_type(source text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2649,7 +2694,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_variant_statements(text, text, text, text, bigint, jsonb) IS
-'The statements that make a variant''s table for this number of rows of a source with these options, in phase noindex or index';
+'The statements that create a variant''s table in a phase, for a source with this number of rows and these options';
 
 CREATE OR REPLACE FUNCTION millrace.bench_create_tables(bench millrace.bench, phase text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on SET client_min_messages TO warning AS $$
@@ -2676,7 +2721,7 @@ EXCEPTION WHEN duplicate_table THEN
         'Another benchmark or search may have its tables there: give another schema, or drop it with stream_bench_drop() or stream_rate_drop().';
 END
 $$;
-COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';
+COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Creates the tables of a benchmark''s phase';
 
 CREATE OR REPLACE FUNCTION millrace.bench_target_table(name text, relation oid) RETURNS regclass
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2690,7 +2735,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_target_table(text, oid) IS
-'The table that a row of millrace.target names, whose text is quoted, or an error if it is not that table any more';
+'The table that a row of millrace.target names; an error if the name does not mean that table any more';
 
 CREATE OR REPLACE FUNCTION millrace.bench_rows(source text, options jsonb, first bigint, rows bigint) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2698,14 +2743,14 @@ LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_iden
                   source, options, first, first + rows, millrace.bench_row_type(source))
 $$;
 COMMENT ON FUNCTION millrace.bench_rows(text, jsonb, bigint, bigint) IS
-'What to select from to have rows of a source that stream_bench can load: from the first on, counted from 0, that many';
+'A FROM item for this number of rows of a source that stream_bench can load, from first on, counted from 0';
 
 CREATE OR REPLACE FUNCTION millrace.bench_sample(run text) RETURNS text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT millrace.bench_rows(r.source, r.options, r.rows_estimated / 2, 10000) FROM millrace.run r WHERE r.name = bench_sample.run
 $$;
 COMMENT ON FUNCTION millrace.bench_sample(text) IS
-'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';
+'A FROM item that makes ten thousand rows from the middle of a benchmark''s run again';
 
 CREATE OR REPLACE FUNCTION millrace.bench_run_next_query(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2718,7 +2763,7 @@ DECLARE
     rows bigint;
     hash numeric;
 BEGIN
-    -- Table after table, so that none has the quiet moments to itself.
+    -- Each attempt on all tables before the next attempt, so that no table alone gets the quiet moments.
     SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments, a.attempt INTO due
     FROM millrace.run r
     JOIN millrace.target t ON t.run = r.name
@@ -2744,7 +2789,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_run_next_query(text) IS
-'Runs and times the next query of a benchmark''s run that is not there yet; false if there is none';
+'Runs and times the next query of a benchmark''s run that was not timed yet; false if there is none';
 
 CREATE OR REPLACE FUNCTION millrace.bench_refuse_argument(name text, value text, hint text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2756,7 +2801,7 @@ BEGIN
         USING MESSAGE = format('invalid value for argument "%s": %s', name, value), HINT = hint;
 END
 $$;
-COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument out of its range, or null';
+COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument that is null or out of range';
 
 CREATE OR REPLACE FUNCTION millrace.bench_get(run text) RETURNS millrace.bench
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2801,7 +2846,7 @@ BEGIN
         PERFORM millrace.bench_refuse_argument('source', source,
             (SELECT format('A benchmark loads %s.', string_agg(b.source, ' or ')) FROM millrace.bench_sources() b));
     ELSIF rows < 1 THEN
-        PERFORM millrace.bench_refuse_argument('rows', rows::text, 'The tables have at least one row; null is without end.');
+        PERFORM millrace.bench_refuse_argument('rows', rows::text, 'Give at least 1, or null for no end.');
     ELSIF batch_rows IS NULL THEN
         PERFORM millrace.bench_refuse_argument('batch_rows', NULL, NULL);
     ELSIF phase IS NULL OR phase NOT IN ('noindex', 'index', 'both') THEN
@@ -2842,7 +2887,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_open(text, bigint, integer, text[], text, text, jsonb, integer, text) IS
-'Checks the arguments of stream_bench, and begins a benchmark or finds it';
+'Checks the arguments of stream_bench, and begins a benchmark or finds the one of that name';
 
 CREATE OR REPLACE FUNCTION millrace.bench_open_phase(run text, phase text, workers integer, options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2868,7 +2913,7 @@ BEGIN
                                 run || '/' || phase, tables[2:],
                                 options || bench.options || CASE WHEN bench.rows IS NULL THEN '{"rows": null}' ELSE '{}' END::jsonb);
     IF begun THEN
-        -- On a cluster what runs on the coordinator alone cannot be part of a statement that writes on all segments.
+        -- On a cluster, a statement that writes on all segments cannot call what runs on the coordinator only.
         FOR place IN 1 .. cardinality(variants) LOOP
             definition := array_to_string(ARRAY(
                 SELECT s FROM millrace.bench_variant_statements(
@@ -2880,7 +2925,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_open_phase(text, text, integer, jsonb) IS
-'Makes the tables of a benchmark''s phase if they are not there, and begins or resumes its run; returns the run''s name';
+'Creates the tables of a benchmark''s phase if they are not there, and begins or resumes its run; returns the run''s name';
 
 CREATE OR REPLACE FUNCTION millrace.bench_analyze_targets(run text, batch bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2905,12 +2950,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
-'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted for this batch or a later one';
+'Analyzes a run''s tables after a batch, and notes how long that took; skips tables that were analyzed after this batch or a later one';
 
 CREATE OR REPLACE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
-    -- A statement of its own: a function that reads tables cannot be called by one that does on a cluster.
+    -- A statement of its own: on a cluster, a statement that reads tables cannot call a function that does.
     variants text[] := ARRAY(SELECT v.name FROM millrace.bench_usable_variants() v WHERE v.after_load IS NOT NULL);
     due record;
     statement text;
@@ -2931,7 +2976,7 @@ BEGIN
     EXECUTE statement;
     finished := clock_timestamp();
     PERFORM millrace.bench_note_after_load(run, due.target, 1000 * date_part('epoch', finished - started), statement);
-    -- It may have rewritten the table, which is no reason to refuse the table from now on.
+    -- It may have rewritten the table, which must not be refused for that from now on.
     PERFORM millrace.reopen_run(run, true, 1);
     RETURN true;
 END
@@ -2948,7 +2993,7 @@ LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_iden
         ORDER BY p.number, reading)
 $$;
 COMMENT ON FUNCTION millrace.bench_phases(text, integer) IS
-'The phases of a benchmark: those that were asked for, with readers each twice, without and with them';
+'The phases of a benchmark: those asked for; with readers each of them twice, first without readers and then with them';
 
 CREATE OR REPLACE FUNCTION millrace.bench_readers(phase text, readers integer) RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -2967,7 +3012,7 @@ BEGIN
     RETURN options || jsonb_strip_nulls(jsonb_build_object('rate', rate, 'duration', date_part('epoch', duration)));
 END
 $$;
-COMMENT ON FUNCTION millrace.bench_pace(jsonb, double precision, interval) IS 'Options of a run with the rate and the duration that were given as arguments';
+COMMENT ON FUNCTION millrace.bench_pace(jsonb, double precision, interval) IS 'Options of a run, with the rate and the duration that were given as arguments added';
 
 CREATE OR REPLACE PROCEDURE stream_bench(
     source text DEFAULT 'cdr',
@@ -3000,7 +3045,7 @@ BEGIN
         CALL millrace.ingest(opened, workers, analyze_every, millrace.bench_readers(phase, readers));
         PERFORM millrace.check_cancelled();
         SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
-        -- Stopped, as somebody asked: the same call resumes.
+        -- It was stopped on request; the same call resumes it.
         EXIT WHEN millrace.is_finished(opened) IS NOT TRUE;
         WHILE millrace.bench_run_next_after_load(opened) LOOP
             COMMIT AND CHAIN;
@@ -3030,12 +3075,12 @@ BEGIN
         SELECT t.run, t.target, to_regclass(t.target) AS "table", t.position
         FROM @extschema@.stream_bench_tables t WHERE t.bench = bench.name
     LOOP
-        -- Since PostgreSQL 16 what is no name is null, too, as what names no table any more.
+        -- Since PostgreSQL 16 to_regclass() is null for an invalid name, too; parse_ident() raises an error for it.
         PERFORM parse_ident(bench_table.target);
         IF bench_table.position = 1 THEN
             PERFORM @extschema@.stream_drop(bench_table.run);
         END IF;
-        -- Whoever owns the benchmark can rename tables: only the owner's own tables are dropped.
+        -- The benchmark's owner can rename any table to that name, so only the owner's own tables are dropped.
         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND c.relowner = millrace.role_of(bench.owner)) THEN
             EXECUTE format('DROP TABLE %s', bench_table."table");
         END IF;
@@ -3047,10 +3092,14 @@ $$;
 CREATE OR REPLACE VIEW stream_bench_tables AS
 SELECT b.bench, b.phase, b.run, b.target AS position, b.variant, t.name AS target, b.definition, b.after_load_ms
 FROM millrace.bench_table b JOIN millrace.target t USING (run, target);
+COMMENT ON COLUMN stream_bench_tables.phase IS 'noindex or index; with readers noindex_read or index_read';
+COMMENT ON COLUMN stream_bench_tables.definition IS 'The statements that created it, one per line';
 COMMENT ON COLUMN stream_bench_tables.after_load_ms IS
-'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
-COMMENT ON COLUMN stream_queries.attempt IS 'The number of its run on this table, from 1';
-COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first run on this table; caches are not flushed before';
+'Milliseconds that its variant''s after_load took; null if there is none, or it has not run yet';
+COMMENT ON COLUMN stream_queries.phase IS 'noindex or index; with readers noindex_read or index_read';
+COMMENT ON COLUMN stream_queries.attempt IS 'Number of the attempt on this table, from 1';
+COMMENT ON COLUMN stream_queries.cold IS 'Whether it was the first attempt on this table; caches are not flushed before it';
+COMMENT ON COLUMN stream_queries.same IS 'Whether the result equals the baseline''s first result';
 GRANT SELECT ON stream_bench_tables, stream_bench_skipped, stream_queries TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION millrace.percentiles(
@@ -3169,16 +3218,16 @@ WINDOW run AS (
 COMMENT ON VIEW stream_moments IS
 'What happened in the server while benchmarks with a rate or with readers were ingested, second by second';
 COMMENT ON COLUMN stream_moments.run IS 'The run';
-COMMENT ON COLUMN stream_moments.at IS 'When it was looked at';
+COMMENT ON COLUMN stream_moments.at IS 'When the server was observed';
 COMMENT ON COLUMN stream_moments.rows IS 'Rows that the run had committed';
 COMMENT ON COLUMN stream_moments.rows_per_second IS 'Rows that it had committed since the row before, per second';
 COMMENT ON COLUMN stream_moments.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN stream_moments.checkpoints IS 'Checkpoints begun since the row before';
 COMMENT ON COLUMN stream_moments.wal_bytes IS 'Bytes of WAL that the server wrote since the row before';
 COMMENT ON COLUMN stream_moments.autovacuums IS 'Autovacuum workers at work, as far as the caller of the run might see them';
-COMMENT ON COLUMN stream_moments.lock_waits IS 'Sessions that waited for a lock, likewise';
-COMMENT ON COLUMN stream_moments.table_bytes IS 'Size of the run''s tables without indexes; null while a lock kept them from being looked at';
-COMMENT ON COLUMN stream_moments.index_bytes IS 'Size of their indexes, likewise';
+COMMENT ON COLUMN stream_moments.lock_waits IS 'Sessions that waited for a lock, as far as the caller may see them';
+COMMENT ON COLUMN stream_moments.table_bytes IS 'Size of the run''s tables without indexes; null if a lock prevented measuring it';
+COMMENT ON COLUMN stream_moments.index_bytes IS 'Size of their indexes; null if a lock prevented measuring it';
 GRANT SELECT ON stream_moments TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION stream_readers(
@@ -3472,7 +3521,7 @@ LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_i
 #variable_conflict use_column
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
-    -- Statements of their own: on a cluster none of these can be called by one that reads tables.
+    -- Statements of their own: on a cluster a statement that reads tables cannot call these functions.
     reports jsonb := (SELECT jsonb_agg(to_jsonb(r)) FROM @extschema@.stream_report(bench.name) r);
     late jsonb := (SELECT jsonb_agg(to_jsonb(l)) FROM @extschema@.stream_latency(bench.name) l);
     verified jsonb := '[]';
@@ -3516,16 +3565,16 @@ BEGIN
         FROM loaded l LEFT JOIN queried q USING (target)
         UNION ALL
         SELECT 3, 'throughput', l.phase, l.variant, l.position, l.ratio, '>=', min_throughput::numeric, NULL,
-               format('%s rows/s inserted, times the baseline''s', l.insert_rows_per_second)
+               format('%s rows/s inserted, divided by the baseline''s', l.insert_rows_per_second)
         FROM loaded l
         UNION ALL
         SELECT 4, 'size', c.phase, c.variant, c.position, round(c.size_bytes::numeric / nullif(c.baseline_bytes, 0), 3),
-               '<=', max_size::numeric, NULL, format('%s bytes with indexes, times the baseline''s', c.size_bytes)
+               '<=', max_size::numeric, NULL, format('%s bytes with indexes, divided by the baseline''s', c.size_bytes)
         FROM compared c
         UNION ALL
         SELECT 5, 'compression', c.phase, c.variant, c.position, round(c.compression, 3),
                '>=', round(min_compression::numeric * c.baseline_compression, 3), NULL,
-               'bytes of the rows as text, times the table''s without indexes'
+               'size of the rows as text, divided by the table''s without indexes'
         FROM compared c
         UNION ALL
         SELECT 6, 'index overhead', i.phase, i.variant, i.position,
@@ -3536,7 +3585,7 @@ BEGIN
         UNION ALL
         SELECT 7, 'rate', l.phase, NULL, 0, round(d.rows / nullif(d.rows + d.backlog_rows, 0)::numeric, 3), '>=',
                min_rate::numeric, NULL,
-               format('of %s rows that had arrived by the last commit, at %s rows/s', d.rows + d.backlog_rows, d.rate)
+               format('share committed of the %s rows that had arrived by the last commit, at %s rows/s', d.rows + d.backlog_rows, d.rate)
         FROM jsonb_to_recordset(late) AS d (name text, rate float8, rows bigint, backlog_rows bigint)
         JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
         WHERE d.rate IS NOT NULL
@@ -3548,7 +3597,7 @@ BEGIN
         WHERE d.rate IS NOT NULL
     )
     SELECT g.gate, g.phase, g.variant, g.figure, g.comparison, g.bound,
-           -- A figure that is not there passes nothing.
+           -- A missing figure fails.
            coalesce(g.pass, CASE g.comparison WHEN '=' THEN g.figure = g.bound WHEN '>=' THEN g.figure >= g.bound
                                  ELSE g.figure <= g.bound END, false),
            g.detail
@@ -3557,7 +3606,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_gates(text, double precision, double precision, double precision, double precision, interval, double precision) IS
-'Checks a benchmark, one row per gate, phase and variant (of rate and latency one per phase): the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead); where a rate was offered, the share of the rows that had arrived which are there (min_rate), and latency (max_p99)';
+'Checks a benchmark, one row per gate, phase and variant (for rate and latency one per phase): that all variants have the same rows and the same query results; insert speed, size and compression, divided by the first variant''s (min_throughput, max_size, min_compression); how many times slower inserting is with indexes (max_index_overhead); and where a rate was offered, the share of the arrived rows that was committed (min_rate), and latency (max_p99)';
 
 CREATE OR REPLACE FUNCTION millrace.cluster_statements() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
@@ -3593,14 +3642,16 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp AS $$
           AND NOT (lanname = 'sql' AND provolatile = 's' AND proconfig IS NULL)
           AND pronamespace <> coalesce(to_regnamespace('tests'), 0)
         UNION ALL
-        -- The view calls a function for each run with unlogged targets, which could not read its table here. Batches of those
-        -- are in a ledger that was dumped by PostgreSQL.
+        -- The view calls a function for each run with unlogged targets, and on a cluster that function cannot read its table.
+        -- Only a ledger that was dumped on PostgreSQL has such batches.
         SELECT 5, format('CREATE OR REPLACE VIEW millrace.batches AS SELECT %1$s FROM millrace.batch '
             'UNION ALL SELECT %1$s FROM millrace.batch_unlogged', string_agg(quote_ident(attname), ', ' ORDER BY attnum))
         FROM pg_attribute WHERE attrelid = 'millrace.batches'::regclass
     ) statements
     ORDER BY step, statement COLLATE "C"
 $$;
+COMMENT ON FUNCTION millrace.cluster_statements() IS
+'What CREATE EXTENSION runs on the coordinator of an Apache Cloudberry cluster, in addition to what it runs on PostgreSQL';
 DROP FUNCTION tpch_export(text, double precision, text, text, integer, integer, integer, jsonb);
 DROP FUNCTION stream_export(text, text, text, integer, integer, integer, jsonb);
 DROP FUNCTION millrace.is_owner(name);
@@ -3659,7 +3710,7 @@ DECLARE
     statement text;
 BEGIN
     IF pg_catalog.current_setting('gp_role', true) = 'dispatch' THEN
-        -- All at once: no query of ours is under way while its functions are altered.
+        -- All of them first, so that no query of this block is running while its functions are altered.
         FOREACH statement IN ARRAY ARRAY(SELECT millrace.cluster_statements()) LOOP
             EXECUTE statement;
         END LOOP;

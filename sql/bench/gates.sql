@@ -1,4 +1,4 @@
--- Whether a benchmark holds what it should.
+-- Checks of a benchmark's results.
 
 CREATE FUNCTION millrace.bench_text_bytes_per_row(run text) RETURNS numeric
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -23,7 +23,7 @@ LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_i
 #variable_conflict use_column
 DECLARE
     bench millrace.bench := millrace.bench_get(run);
-    -- Statements of their own: on a cluster none of these can be called by one that reads tables.
+    -- Statements of their own: on a cluster a statement that reads tables cannot call these functions.
     reports jsonb := (SELECT jsonb_agg(to_jsonb(r)) FROM @extschema@.stream_report(bench.name) r);
     late jsonb := (SELECT jsonb_agg(to_jsonb(l)) FROM @extschema@.stream_latency(bench.name) l);
     verified jsonb := '[]';
@@ -67,16 +67,16 @@ BEGIN
         FROM loaded l LEFT JOIN queried q USING (target)
         UNION ALL
         SELECT 3, 'throughput', l.phase, l.variant, l.position, l.ratio, '>=', min_throughput::numeric, NULL,
-               format('%s rows/s inserted, times the baseline''s', l.insert_rows_per_second)
+               format('%s rows/s inserted, divided by the baseline''s', l.insert_rows_per_second)
         FROM loaded l
         UNION ALL
         SELECT 4, 'size', c.phase, c.variant, c.position, round(c.size_bytes::numeric / nullif(c.baseline_bytes, 0), 3),
-               '<=', max_size::numeric, NULL, format('%s bytes with indexes, times the baseline''s', c.size_bytes)
+               '<=', max_size::numeric, NULL, format('%s bytes with indexes, divided by the baseline''s', c.size_bytes)
         FROM compared c
         UNION ALL
         SELECT 5, 'compression', c.phase, c.variant, c.position, round(c.compression, 3),
                '>=', round(min_compression::numeric * c.baseline_compression, 3), NULL,
-               'bytes of the rows as text, times the table''s without indexes'
+               'size of the rows as text, divided by the table''s without indexes'
         FROM compared c
         UNION ALL
         SELECT 6, 'index overhead', i.phase, i.variant, i.position,
@@ -87,7 +87,7 @@ BEGIN
         UNION ALL
         SELECT 7, 'rate', l.phase, NULL, 0, round(d.rows / nullif(d.rows + d.backlog_rows, 0)::numeric, 3), '>=',
                min_rate::numeric, NULL,
-               format('of %s rows that had arrived by the last commit, at %s rows/s', d.rows + d.backlog_rows, d.rate)
+               format('share committed of the %s rows that had arrived by the last commit, at %s rows/s', d.rows + d.backlog_rows, d.rate)
         FROM jsonb_to_recordset(late) AS d (name text, rate float8, rows bigint, backlog_rows bigint)
         JOIN (SELECT DISTINCT l.run, l.phase FROM loaded l) l ON l.run = d.name
         WHERE d.rate IS NOT NULL
@@ -99,7 +99,7 @@ BEGIN
         WHERE d.rate IS NOT NULL
     )
     SELECT g.gate, g.phase, g.variant, g.figure, g.comparison, g.bound,
-           -- A figure that is not there passes nothing.
+           -- A missing figure fails.
            coalesce(g.pass, CASE g.comparison WHEN '=' THEN g.figure = g.bound WHEN '>=' THEN g.figure >= g.bound
                                  ELSE g.figure <= g.bound END, false),
            g.detail
@@ -108,4 +108,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_gates(text, double precision, double precision, double precision, double precision, interval, double precision) IS
-'Checks a benchmark, one row per gate, phase and variant (of rate and latency one per phase): the same rows, and the same query results, in all; speed of inserting, size and compression against the first variant''s (min_throughput, max_size, min_compression: times the first''s); how many times slower inserting is with indexes (max_index_overhead); where a rate was offered, the share of the rows that had arrived which are there (min_rate), and latency (max_p99)';
+'Checks a benchmark, one row per gate, phase and variant (for rate and latency one per phase): that all variants have the same rows and the same query results; insert speed, size and compression, divided by the first variant''s (min_throughput, max_size, min_compression); how many times slower inserting is with indexes (max_index_overhead); and where a rate was offered, the share of the arrived rows that was committed (min_rate), and latency (max_p99)';

@@ -17,25 +17,25 @@ CREATE TABLE millrace.variant (
     after_load text
 );
 COMMENT ON TABLE millrace.variant IS
-'Ways to store a table that users added, which stream_bench compares with those of the extension (view millrace.variants)';
-COMMENT ON COLUMN millrace.variant.name IS 'The variant''s name, with which its tables'' names begin; at most 40 bytes';
-COMMENT ON COLUMN millrace.variant.position IS 'The order in which they are loaded; the first that the server has is the baseline';
+'Ways to store a table that users added for stream_bench to compare; view millrace.variants has those of the extension, too';
+COMMENT ON COLUMN millrace.variant.name IS 'The variant''s name, which the names of its tables begin with; at most 40 bytes';
+COMMENT ON COLUMN millrace.variant.position IS 'Its place in the order of loading; the first variant that the server supports is the baseline';
 COMMENT ON COLUMN millrace.variant.engine IS
 'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
 COMMENT ON COLUMN millrace.variant.access_method IS 'Table access method, for USING; null for the server''s default';
 COMMENT ON COLUMN millrace.variant.create_suffix IS
-'The end of CREATE TABLE, such as WITH (fillfactor = 90). For a partitioned table it goes to the partitions, except DISTRIBUTED, which goes to the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} become the PAX option of this name with those of the columns that it suits, by stream_columns() for the benchmark''s rows; if it suits none, they are removed, with the comma before them. On a cluster DISTRIBUTED RANDOMLY is added unless it says how rows are distributed';
+'The end of CREATE TABLE, such as WITH (fillfactor = 90). For a partitioned table it goes to the partitions, except DISTRIBUTED, which goes to the table itself. {minmax_columns: a, b} and {bloomfilter_columns: a, b} become the PAX option of that name, for those of the columns that it suits according to stream_columns(); if it suits none, the option is removed, with the comma before it. On a cluster DISTRIBUTED RANDOMLY is added if there is no DISTRIBUTED clause';
 COMMENT ON COLUMN millrace.variant.unlogged IS 'Whether the table, or its partitions, are unlogged';
 COMMENT ON COLUMN millrace.variant.partition_by IS 'What follows PARTITION BY; null for a table without partitions';
 COMMENT ON COLUMN millrace.variant.partitions IS 'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';
 COMMENT ON COLUMN millrace.variant.index_set IS
-'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Qualify names of your own';
+'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s indexes. Qualify the names of your own functions and operator classes';
 COMMENT ON COLUMN millrace.variant.source IS 'The source whose columns it names; null if it can hold any';
 COMMENT ON COLUMN millrace.variant.about IS 'What it is';
 COMMENT ON COLUMN millrace.variant.owner IS
 'The role that added it; only that role can use it, because its texts become statements';
 COMMENT ON COLUMN millrace.variant.after_load IS
-'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
+'A statement to run on each table once it is loaded, as a template for format() whose argument is the table, such as CLUSTER %s; null for none';
 
 CREATE TABLE millrace.bench (
     name text PRIMARY KEY CHECK (name <> ''),
@@ -52,11 +52,11 @@ COMMENT ON TABLE millrace.bench IS 'One row per benchmark of stream_bench: what 
 COMMENT ON COLUMN millrace.bench.name IS 'The benchmark''s name; its phases are the runs name/noindex and name/index';
 COMMENT ON COLUMN millrace.bench.owner IS 'The role that began it';
 COMMENT ON COLUMN millrace.bench.source IS 'What it loads: cdr or iot';
-COMMENT ON COLUMN millrace.bench.rows IS 'Rows per table; null: without end';
+COMMENT ON COLUMN millrace.bench.rows IS 'Rows per table; null: no limit';
 COMMENT ON COLUMN millrace.bench.batch_rows IS 'Rows per batch, as asked for';
-COMMENT ON COLUMN millrace.bench.options IS 'The source''s options and the profile, without rate and duration';
+COMMENT ON COLUMN millrace.bench.options IS 'The source''s options and the profile; not those that may change from call to call: rate, duration and synchronous_commit';
 COMMENT ON COLUMN millrace.bench.schema IS 'The schema of its tables';
-COMMENT ON COLUMN millrace.bench.analyze_every IS 'The tables are analyzed after each of this many batches; null: only at the end of a phase';
+COMMENT ON COLUMN millrace.bench.analyze_every IS 'After how many batches the tables are analyzed each time; null: only at the end of a phase';
 COMMENT ON COLUMN millrace.bench.created IS 'When it was begun';
 
 CREATE TABLE millrace.bench_variant (
@@ -89,9 +89,9 @@ COMMENT ON COLUMN millrace.bench_table.phase IS 'noindex or index; with readers 
 COMMENT ON COLUMN millrace.bench_table.variant IS 'The variant''s name';
 COMMENT ON COLUMN millrace.bench_table.run IS 'The run that loads it';
 COMMENT ON COLUMN millrace.bench_table.target IS 'Number of the target in the run, from 1';
-COMMENT ON COLUMN millrace.bench_table.definition IS 'The statements that made it, a line each';
+COMMENT ON COLUMN millrace.bench_table.definition IS 'The statements that created it, one per line';
 COMMENT ON COLUMN millrace.bench_table.after_load_ms IS
-'Milliseconds that its variant''s after_load took; null if there is none or it was not run yet';
+'Milliseconds that its variant''s after_load took; null if there is none, or it has not run yet';
 
 CREATE TABLE millrace.bench_analyze (
     run text NOT NULL,
@@ -124,7 +124,7 @@ COMMENT ON TABLE millrace.bench_query IS 'Each query that a benchmark timed';
 COMMENT ON COLUMN millrace.bench_query.run IS 'The run that loaded the table';
 COMMENT ON COLUMN millrace.bench_query.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.bench_query.query IS 'The query''s name';
-COMMENT ON COLUMN millrace.bench_query.attempt IS 'The number of its run on this table; 1 is the cold one';
+COMMENT ON COLUMN millrace.bench_query.attempt IS 'Number of the attempt on this table, from 1, which is the cold one';
 COMMENT ON COLUMN millrace.bench_query.ms IS 'Milliseconds it took';
 COMMENT ON COLUMN millrace.bench_query.rows IS 'Rows of its result';
 COMMENT ON COLUMN millrace.bench_query.hash IS 'Sum of the hashes of its result''s rows';
@@ -144,18 +144,18 @@ CREATE TABLE millrace.reading (
     freshness bytea NOT NULL,
     PRIMARY KEY (run, target, query, reader, begun, streaming)
 );
-COMMENT ON TABLE millrace.reading IS 'What readers have measured of a benchmark''s queries, every two seconds';
+COMMENT ON TABLE millrace.reading IS 'What readers measured while they ran a benchmark''s queries, noted every two seconds';
 COMMENT ON COLUMN millrace.reading.run IS 'The run whose tables were read';
 COMMENT ON COLUMN millrace.reading.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.reading.query IS 'The query''s name';
 COMMENT ON COLUMN millrace.reading.reader IS 'Number of the reader in its session';
-COMMENT ON COLUMN millrace.reading.begun IS 'Since when it was measured';
-COMMENT ON COLUMN millrace.reading.finished IS 'Until when';
+COMMENT ON COLUMN millrace.reading.begun IS 'When the measurement began';
+COMMENT ON COLUMN millrace.reading.finished IS 'When it ended';
 COMMENT ON COLUMN millrace.reading.streaming IS 'Whether rows were arriving; false: readers were alone';
 COMMENT ON COLUMN millrace.reading.count IS 'How many times the query was run';
-COMMENT ON COLUMN millrace.reading.latency IS 'Histogram of the microseconds that took, in the V2 format of HdrHistogram';
+COMMENT ON COLUMN millrace.reading.latency IS 'Histogram of how long it took, in microseconds, in the V2 format of HdrHistogram';
 COMMENT ON COLUMN millrace.reading.freshness IS
-'Histogram of the age, in microseconds, that the newest row the query could see had when the answer was there';
+'Histogram of the age, in microseconds, of the newest row that the query could see, at the time of the answer';
 
 CREATE TABLE millrace.moment (
     run text NOT NULL,
@@ -172,15 +172,15 @@ CREATE TABLE millrace.moment (
 );
 COMMENT ON TABLE millrace.moment IS 'What happened in the server while a benchmark''s run was ingested, second by second';
 COMMENT ON COLUMN millrace.moment.run IS 'The run';
-COMMENT ON COLUMN millrace.moment.at IS 'When it was looked at';
+COMMENT ON COLUMN millrace.moment.at IS 'When the server was observed';
 COMMENT ON COLUMN millrace.moment.rows IS 'Rows that the run had committed';
 COMMENT ON COLUMN millrace.moment.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN millrace.moment.checkpoints IS 'Checkpoints that the server had begun since its statistics were reset';
-COMMENT ON COLUMN millrace.moment.wal_bytes IS 'Bytes of WAL that the server had written, ever';
+COMMENT ON COLUMN millrace.moment.wal_bytes IS 'Bytes of WAL that the server had ever written';
 COMMENT ON COLUMN millrace.moment.autovacuums IS 'Autovacuum workers at work, as far as the caller may see them';
-COMMENT ON COLUMN millrace.moment.lock_waits IS 'Sessions that waited for a lock, likewise';
-COMMENT ON COLUMN millrace.moment.table_bytes IS 'Size of the run''s tables without indexes; null while a lock kept them from being looked at';
-COMMENT ON COLUMN millrace.moment.index_bytes IS 'Size of their indexes, likewise';
+COMMENT ON COLUMN millrace.moment.lock_waits IS 'Sessions that waited for a lock, as far as the caller may see them';
+COMMENT ON COLUMN millrace.moment.table_bytes IS 'Size of the run''s tables without indexes; null if a lock prevented measuring it';
+COMMENT ON COLUMN millrace.moment.index_bytes IS 'Size of their indexes; null if a lock prevented measuring it';
 
 CREATE TABLE millrace.rate_search (
     name text PRIMARY KEY CHECK (name <> ''),
@@ -205,12 +205,12 @@ CREATE TABLE millrace.rate_step (
     finished timestamptz NOT NULL,
     PRIMARY KEY (search, phase, variant, step)
 );
-COMMENT ON TABLE millrace.rate_step IS 'The rates that searches have tried';
+COMMENT ON TABLE millrace.rate_step IS 'The rates that searches tried';
 COMMENT ON COLUMN millrace.rate_step.search IS 'The search';
 COMMENT ON COLUMN millrace.rate_step.phase IS 'noindex or index';
 COMMENT ON COLUMN millrace.rate_step.variant IS 'The variant''s name';
 COMMENT ON COLUMN millrace.rate_step.step IS 'Number of the step for this phase and variant, from 1';
-COMMENT ON COLUMN millrace.rate_step.rate IS 'Rows per second that were offered';
+COMMENT ON COLUMN millrace.rate_step.rate IS 'Rows per second offered';
 COMMENT ON COLUMN millrace.rate_step.measured IS 'The step''s row of stream_latency()';
 COMMENT ON COLUMN millrace.rate_step.sustained IS 'Whether the table kept up, and p99 was within the bound';
 COMMENT ON COLUMN millrace.rate_step.finished IS 'When it was done';
@@ -226,8 +226,8 @@ SELECT pg_catalog.pg_extension_config_dump('millrace.moment', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.rate_search', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.rate_step', '');
 
--- As for runs: everybody can read, and C functions that check the caller's rights write (src/bench.rs).
--- Everybody can add variants, which belong to whoever adds them, and drop their own with stream_variant_drop().
+-- As with runs, everybody can read, and only C functions that check the caller's rights write (src/bench.rs).
+-- Everybody can add variants, and drop their own with stream_variant_drop().
 GRANT SELECT ON millrace.variant, millrace.bench, millrace.bench_variant, millrace.bench_table, millrace.bench_analyze,
     millrace.bench_query, millrace.reading, millrace.moment, millrace.rate_search, millrace.rate_step TO PUBLIC;
 GRANT INSERT (name, position, engine, access_method, create_suffix, unlogged, partition_by, partitions, index_set, source,
@@ -238,31 +238,31 @@ CREATE FUNCTION millrace.bench_insert(
 ) RETURNS boolean
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_insert_wrapper';
 COMMENT ON FUNCTION millrace.bench_insert(text, text, bigint, integer, jsonb, text, integer) IS
-'Notes a new benchmark of the caller''s; false if there is one of that name';
+'Notes a new benchmark that the caller owns; false if there is one of that name';
 
 CREATE FUNCTION millrace.bench_note_variant(bench text, place integer, variant text, skipped text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_variant_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_variant(text, integer, text, text) IS
-'Notes a variant of a benchmark of the caller''s';
+'Notes a variant of one of the caller''s benchmarks';
 
 CREATE FUNCTION millrace.bench_note_table(
     bench text, phase text, variant text, run text, target integer, definition text
 ) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_table_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_table(text, text, text, text, integer, text) IS
-'Notes a table of a benchmark of the caller''s';
+'Notes a table of one of the caller''s benchmarks';
 
 CREATE FUNCTION millrace.bench_note_analyze(
     run text, target integer, batch bigint, ms double precision, finished timestamptz
 ) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_analyze_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_analyze(text, integer, bigint, double precision, timestamptz) IS
-'Notes an ANALYZE of a table of a run of the caller''s';
+'Notes an ANALYZE of a table of one of the caller''s runs';
 
 CREATE FUNCTION millrace.bench_note_after_load(run text, target integer, ms double precision, statement text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_after_load_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_after_load(text, integer, double precision, text) IS
-'Notes what was done after the load to a table of a benchmark of the caller''s';
+'Notes that after_load has run on a table of one of the caller''s benchmarks, and how long it took';
 
 CREATE FUNCTION millrace.bench_note_query(
     run text, target integer, query text, attempt integer, ms double precision, rows bigint, hash numeric, statement text,
@@ -270,8 +270,8 @@ CREATE FUNCTION millrace.bench_note_query(
 ) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_note_query_wrapper';
 COMMENT ON FUNCTION millrace.bench_note_query(text, integer, text, integer, double precision, bigint, numeric, text, timestamptz) IS
-'Notes a query that was timed on a table of a run of the caller''s';
+'Notes a query that was timed on a table of one of the caller''s runs';
 
 CREATE FUNCTION millrace.bench_delete(bench text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'bench_delete_wrapper';
-COMMENT ON FUNCTION millrace.bench_delete(text) IS 'Forgets a benchmark of the caller''s, whose runs are dropped';
+COMMENT ON FUNCTION millrace.bench_delete(text) IS 'Forgets one of the caller''s benchmarks, after its runs were dropped';

@@ -10,7 +10,7 @@ BEGIN
         USING MESSAGE = format('invalid value for argument "%s": %s', name, value), HINT = hint;
 END
 $$;
-COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument out of its range, or null';
+COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument that is null or out of range';
 
 CREATE FUNCTION millrace.bench_get(run text) RETURNS millrace.bench
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -55,7 +55,7 @@ BEGIN
         PERFORM millrace.bench_refuse_argument('source', source,
             (SELECT format('A benchmark loads %s.', string_agg(b.source, ' or ')) FROM millrace.bench_sources() b));
     ELSIF rows < 1 THEN
-        PERFORM millrace.bench_refuse_argument('rows', rows::text, 'The tables have at least one row; null is without end.');
+        PERFORM millrace.bench_refuse_argument('rows', rows::text, 'Give at least 1, or null for no end.');
     ELSIF batch_rows IS NULL THEN
         PERFORM millrace.bench_refuse_argument('batch_rows', NULL, NULL);
     ELSIF phase IS NULL OR phase NOT IN ('noindex', 'index', 'both') THEN
@@ -96,7 +96,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_open(text, bigint, integer, text[], text, text, jsonb, integer, text) IS
-'Checks the arguments of stream_bench, and begins a benchmark or finds it';
+'Checks the arguments of stream_bench, and begins a benchmark or finds the one of that name';
 
 CREATE FUNCTION millrace.bench_open_phase(run text, phase text, workers integer, options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -122,7 +122,7 @@ BEGIN
                                 run || '/' || phase, tables[2:],
                                 options || bench.options || CASE WHEN bench.rows IS NULL THEN '{"rows": null}' ELSE '{}' END::jsonb);
     IF begun THEN
-        -- On a cluster what runs on the coordinator alone cannot be part of a statement that writes on all segments.
+        -- On a cluster, a statement that writes on all segments cannot call what runs on the coordinator only.
         FOR place IN 1 .. cardinality(variants) LOOP
             definition := array_to_string(ARRAY(
                 SELECT s FROM millrace.bench_variant_statements(
@@ -134,7 +134,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_open_phase(text, text, integer, jsonb) IS
-'Makes the tables of a benchmark''s phase if they are not there, and begins or resumes its run; returns the run''s name';
+'Creates the tables of a benchmark''s phase if they are not there, and begins or resumes its run; returns the run''s name';
 
 CREATE FUNCTION millrace.bench_analyze_targets(run text, batch bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -159,12 +159,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_analyze_targets(text, bigint) IS
-'Analyzes a run''s tables after a batch, and notes how long that took; does nothing if it was noted for this batch or a later one';
+'Analyzes a run''s tables after a batch, and notes how long that took; skips tables that were analyzed after this batch or a later one';
 
 CREATE FUNCTION millrace.bench_run_next_after_load(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
-    -- A statement of its own: a function that reads tables cannot be called by one that does on a cluster.
+    -- A statement of its own: on a cluster, a statement that reads tables cannot call a function that does.
     variants text[] := ARRAY(SELECT v.name FROM millrace.bench_usable_variants() v WHERE v.after_load IS NOT NULL);
     due record;
     statement text;
@@ -185,7 +185,7 @@ BEGIN
     EXECUTE statement;
     finished := clock_timestamp();
     PERFORM millrace.bench_note_after_load(run, due.target, 1000 * date_part('epoch', finished - started), statement);
-    -- It may have rewritten the table, which is no reason to refuse the table from now on.
+    -- It may have rewritten the table, which must not be refused for that from now on.
     PERFORM millrace.reopen_run(run, true, 1);
     RETURN true;
 END
@@ -202,7 +202,7 @@ LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_iden
         ORDER BY p.number, reading)
 $$;
 COMMENT ON FUNCTION millrace.bench_phases(text, integer) IS
-'The phases of a benchmark: those that were asked for, with readers each twice, without and with them';
+'The phases of a benchmark: those asked for; with readers each of them twice, first without readers and then with them';
 
 CREATE FUNCTION millrace.bench_readers(phase text, readers integer) RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -221,7 +221,7 @@ BEGIN
     RETURN options || jsonb_strip_nulls(jsonb_build_object('rate', rate, 'duration', date_part('epoch', duration)));
 END
 $$;
-COMMENT ON FUNCTION millrace.bench_pace(jsonb, double precision, interval) IS 'Options of a run with the rate and the duration that were given as arguments';
+COMMENT ON FUNCTION millrace.bench_pace(jsonb, double precision, interval) IS 'Options of a run, with the rate and the duration that were given as arguments added';
 
 CREATE PROCEDURE stream_bench(
     source text DEFAULT 'cdr',
@@ -254,7 +254,7 @@ BEGIN
         CALL millrace.ingest(opened, workers, analyze_every, millrace.bench_readers(phase, readers));
         PERFORM millrace.check_cancelled();
         SELECT r.batches INTO batches FROM millrace.run r WHERE r.name OPERATOR(pg_catalog.=) opened;
-        -- Stopped, as somebody asked: the same call resumes.
+        -- It was stopped on request; the same call resumes it.
         EXIT WHEN millrace.is_finished(opened) IS NOT TRUE;
         WHILE millrace.bench_run_next_after_load(opened) LOOP
             COMMIT AND CHAIN;
@@ -284,12 +284,12 @@ BEGIN
         SELECT t.run, t.target, to_regclass(t.target) AS "table", t.position
         FROM @extschema@.stream_bench_tables t WHERE t.bench = bench.name
     LOOP
-        -- Since PostgreSQL 16 what is no name is null, too, as what names no table any more.
+        -- Since PostgreSQL 16 to_regclass() is null for an invalid name, too; parse_ident() raises an error for it.
         PERFORM parse_ident(bench_table.target);
         IF bench_table.position = 1 THEN
             PERFORM @extschema@.stream_drop(bench_table.run);
         END IF;
-        -- Whoever owns the benchmark can rename tables: only the owner's own tables are dropped.
+        -- The benchmark's owner can rename any table to that name, so only the owner's own tables are dropped.
         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = bench_table."table" AND c.relowner = millrace.role_of(bench.owner)) THEN
             EXECUTE format('DROP TABLE %s', bench_table."table");
         END IF;

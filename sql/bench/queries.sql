@@ -6,14 +6,14 @@ LANGUAGE sql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_iden
                   source, options, first, first + rows, millrace.bench_row_type(source))
 $$;
 COMMENT ON FUNCTION millrace.bench_rows(text, jsonb, bigint, bigint) IS
-'What to select from to have rows of a source that stream_bench can load: from the first on, counted from 0, that many';
+'A FROM item for this number of rows of a source that stream_bench can load, from first on, counted from 0';
 
 CREATE FUNCTION millrace.bench_sample(run text) RETURNS text
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT millrace.bench_rows(r.source, r.options, r.rows_estimated / 2, 10000) FROM millrace.run r WHERE r.name = bench_sample.run
 $$;
 COMMENT ON FUNCTION millrace.bench_sample(text) IS
-'What to select from to have ten thousand rows from the middle of a benchmark''s run, made again';
+'A FROM item that makes ten thousand rows from the middle of a benchmark''s run again';
 
 CREATE FUNCTION millrace.bench_run_next_query(run text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -26,7 +26,7 @@ DECLARE
     rows bigint;
     hash numeric;
 BEGIN
-    -- Table after table, so that none has the quiet moments to itself.
+    -- Each attempt on all tables before the next attempt, so that no table alone gets the quiet moments.
     SELECT t.target, t.name, t.relation, q.query, q.statement, b.arguments, a.attempt INTO due
     FROM millrace.run r
     JOIN millrace.target t ON t.run = r.name
@@ -52,4 +52,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_run_next_query(text) IS
-'Runs and times the next query of a benchmark''s run that is not there yet; false if there is none';
+'Runs and times the next query of a benchmark''s run that was not timed yet; false if there is none';

@@ -117,16 +117,16 @@ WINDOW run AS (
 COMMENT ON VIEW stream_moments IS
 'What happened in the server while benchmarks with a rate or with readers were ingested, second by second';
 COMMENT ON COLUMN stream_moments.run IS 'The run';
-COMMENT ON COLUMN stream_moments.at IS 'When it was looked at';
+COMMENT ON COLUMN stream_moments.at IS 'When the server was observed';
 COMMENT ON COLUMN stream_moments.rows IS 'Rows that the run had committed';
 COMMENT ON COLUMN stream_moments.rows_per_second IS 'Rows that it had committed since the row before, per second';
 COMMENT ON COLUMN stream_moments.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN stream_moments.checkpoints IS 'Checkpoints begun since the row before';
 COMMENT ON COLUMN stream_moments.wal_bytes IS 'Bytes of WAL that the server wrote since the row before';
 COMMENT ON COLUMN stream_moments.autovacuums IS 'Autovacuum workers at work, as far as the caller of the run might see them';
-COMMENT ON COLUMN stream_moments.lock_waits IS 'Sessions that waited for a lock, likewise';
-COMMENT ON COLUMN stream_moments.table_bytes IS 'Size of the run''s tables without indexes; null while a lock kept them from being looked at';
-COMMENT ON COLUMN stream_moments.index_bytes IS 'Size of their indexes, likewise';
+COMMENT ON COLUMN stream_moments.lock_waits IS 'Sessions that waited for a lock, as far as the caller may see them';
+COMMENT ON COLUMN stream_moments.table_bytes IS 'Size of the run''s tables without indexes; null if a lock prevented measuring it';
+COMMENT ON COLUMN stream_moments.index_bytes IS 'Size of their indexes; null if a lock prevented measuring it';
 GRANT SELECT ON stream_moments TO PUBLIC;
 
 CREATE FUNCTION stream_readers(

@@ -1,4 +1,4 @@
--- The statements that make a variant's tables.
+-- The statements that create a variant's tables.
 
 CREATE FUNCTION millrace.bench_row_type(source text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -67,9 +67,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_variant_statements(text, text, text, text, bigint, jsonb) IS
-'The statements that make a variant''s table for this number of rows of a source with these options, in phase noindex or index';
+'The statements that create a variant''s table in a phase, for a source with this number of rows and these options';
 
--- Without the notice that Cloudberry sends for each partition.
+-- Warnings only, because Cloudberry sends a notice for each partition.
 CREATE FUNCTION millrace.bench_create_tables(bench millrace.bench, phase text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on SET client_min_messages TO warning AS $$
 DECLARE
@@ -95,7 +95,7 @@ EXCEPTION WHEN duplicate_table THEN
         'Another benchmark or search may have its tables there: give another schema, or drop it with stream_bench_drop() or stream_rate_drop().';
 END
 $$;
-COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Makes the tables of a benchmark''s phase';
+COMMENT ON FUNCTION millrace.bench_create_tables(millrace.bench, text) IS 'Creates the tables of a benchmark''s phase';
 
 CREATE FUNCTION millrace.bench_target_table(name text, relation oid) RETURNS regclass
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -109,4 +109,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_target_table(text, oid) IS
-'The table that a row of millrace.target names, whose text is quoted, or an error if it is not that table any more';
+'The table that a row of millrace.target names; an error if the name does not mean that table any more';

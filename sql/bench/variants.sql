@@ -1,6 +1,6 @@
 -- The variants that come with the extension, and which of them a benchmark compares.
 
--- Not rows of a table, which a publication of all tables would carry to where they are already.
+-- Not rows of a table: a publication of all tables would copy them to subscribers that have them already.
 CREATE FUNCTION millrace.bench_builtin_variants() RETURNS SETOF millrace.variant
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT v.* FROM jsonb_populate_recordset(
@@ -35,7 +35,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
                     ' {minmax_columns: call_timestamp, call_date, call_hour, caller_number, callee_number, cell_tower_id},'
                     ' {bloomfilter_columns: caller_number, callee_number, cell_tower_id})',
                 'source', 'cdr', 'about', 'PAX with zone maps and Bloom filters'),
-            -- Rows are clustered by CLUSTER alone, not as they come.
+            -- Only CLUSTER clusters the rows; inserting does not.
             jsonb_build_object(
                 'name', 'pax_clustered', 'position', 8, 'engine', 'cloudberry', 'access_method', 'pax',
                 'create_suffix', 'WITH (compresstype = ''zstd'', compresslevel = 5,'
@@ -52,12 +52,12 @@ CREATE VIEW millrace.variants AS
 SELECT * FROM millrace.variant
 UNION ALL
 SELECT b.* FROM millrace.bench_builtin_variants() b;
-COMMENT ON VIEW millrace.variants IS 'All variants: those that come with the extension, without an owner, and those that were added';
+COMMENT ON VIEW millrace.variants IS 'All variants: those that come with the extension, which have no owner, and those that users added';
 GRANT SELECT ON millrace.variants TO PUBLIC;
 COMMENT ON COLUMN millrace.variants.name IS
-'The variant''s name, with which its tables'' names begin; at most 40 bytes';
+'The variant''s name, which the names of its tables begin with; at most 40 bytes';
 COMMENT ON COLUMN millrace.variants.position IS
-'The order in which they are loaded; the first that the server has is the baseline';
+'Its place in the order of loading; the first variant that the server supports is the baseline';
 COMMENT ON COLUMN millrace.variants.engine IS
 'What it needs: postgresql (any server will do), greenplum (Greenplum or Cloudberry), cloudberry';
 COMMENT ON COLUMN millrace.variants.access_method IS 'Table access method, for USING; null for the server''s default';
@@ -66,16 +66,16 @@ COMMENT ON COLUMN millrace.variants.partition_by IS 'What follows PARTITION BY; 
 COMMENT ON COLUMN millrace.variants.partitions IS
 'What follows PARTITION OF in each partition, such as FOR VALUES FROM (0) TO (1)';
 COMMENT ON COLUMN millrace.variants.index_set IS
-'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s five. Names of your own are to be qualified';
+'What follows the table in CREATE INDEX, for each index of phase index; null for the source''s indexes. Qualify the names of your own functions and operator classes';
 COMMENT ON COLUMN millrace.variants.source IS 'The source whose columns it names; null if it can hold any';
 COMMENT ON COLUMN millrace.variants.about IS 'What it is';
 COMMENT ON COLUMN millrace.variants.after_load IS
-'A statement to run on each table when its rows are in, such as CLUSTER %s: a text for format(), whose argument is the table; null for none';
-COMMENT ON COLUMN millrace.variants.create_suffix IS 'What follows in CREATE TABLE; see millrace.variant';
+'A statement to run on each table once it is loaded, as a template for format() whose argument is the table, such as CLUSTER %s; null for none';
+COMMENT ON COLUMN millrace.variants.create_suffix IS 'The end of CREATE TABLE; see millrace.variant';
 COMMENT ON COLUMN millrace.variants.owner IS 'The role that added it; null if it came with the extension';
 
--- Their texts become statements that run with the caller's rights, so nobody else's will do; one's own hides the
--- extension's of its name.
+-- A variant's texts become statements that run with the caller's rights, so only the extension's variants and the
+-- caller's own are usable. The caller's hides the extension's of the same name.
 CREATE FUNCTION millrace.bench_usable_variants() RETURNS SETOF millrace.variant
 LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
     SELECT DISTINCT ON (v.name)
@@ -83,13 +83,13 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
            v.index_set, v.source, v.about, v.owner, v.after_load
     FROM millrace.variants v
     WHERE v.owner IS NULL
-       -- As millrace.role_of() has it, but asked here once: each segment of a cluster has another number.
+       -- As in millrace.role_of(), but evaluated once, here: each segment of a cluster has another system identifier.
        OR CASE WHEN (v.owner).cluster = (SELECT (millrace.role_now()).cluster)
                THEN (v.owner).role = (SELECT (millrace.role_now()).role)
                ELSE (v.owner).name = (SELECT (millrace.role_now()).name) END
     ORDER BY v.name, v.owner IS NULL
 $$;
-COMMENT ON FUNCTION millrace.bench_usable_variants() IS 'The variants that the caller can use: the extension''s and one''s own';
+COMMENT ON FUNCTION millrace.bench_usable_variants() IS 'The variants that the caller can use: the extension''s and the caller''s own';
 
 CREATE FUNCTION stream_variant_drop(name text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'stream_variant_drop_wrapper';
@@ -111,7 +111,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
     FROM (SELECT '{postgresql,greenplum,cloudberry}'::text[]) AS e (engines)
 $$;
 COMMENT ON FUNCTION millrace.bench_why_skipped(text, text, text, text) IS
-'Why this server cannot have a variant of this engine, access method and source with a source''s rows; null if it can';
+'Why this server cannot load a source into a variant of this engine, access method and source; null if it can';
 
 CREATE VIEW stream_variants AS
 SELECT v.name, v.engine, v.access_method, v.source, v.about,
@@ -121,14 +121,14 @@ SELECT v.name, v.engine, v.access_method, v.source, v.about,
 FROM millrace.variants v
 ORDER BY v.position, v.name;
 COMMENT ON VIEW stream_variants IS
-'The variants that stream_bench can compare, in its order; on a cluster only with ORDER BY position, name';
+'The variants that stream_bench can compare, in the order in which it loads them; on a cluster add ORDER BY position, name for that order';
 COMMENT ON COLUMN stream_variants.name IS 'The variant''s name';
 COMMENT ON COLUMN stream_variants.engine IS 'The server it needs: postgresql for any, greenplum for Greenplum or Cloudberry, cloudberry';
 COMMENT ON COLUMN stream_variants.access_method IS 'Table access method; null for the server''s default';
 COMMENT ON COLUMN stream_variants.source IS 'The source it is for; null for any';
 COMMENT ON COLUMN stream_variants.about IS 'What it is';
 COMMENT ON COLUMN stream_variants.owner IS 'The role that added it; null if it came with the extension';
-COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot have it; null if it can';
+COMMENT ON COLUMN stream_variants.skipped IS 'Why this server cannot use it; null if it can';
 COMMENT ON COLUMN stream_variants.position IS 'Its place in the order in which they are loaded';
 
 GRANT SELECT ON stream_variants TO PUBLIC;
@@ -155,7 +155,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_get_variant(text) IS
-'The variant of that name, for its texts to be used; an error if it does not exist or is another role''s';
+'The variant of that name; an error if it does not exist or belongs to another role';
 
 CREATE FUNCTION millrace.bench_choose_variants(run text, source text, variants text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -178,7 +178,7 @@ BEGIN
             PERFORM millrace.bench_refuse_argument('variants', NULL, NULL);
         ELSIF NOT EXISTS (SELECT FROM millrace.bench_variant b WHERE b.bench = run AND b.variant = wanted) THEN
             RAISE undefined_object USING MESSAGE = format('variant "%s" does not exist', wanted),
-                HINT = 'View stream_variants lists them; one can use those of the extension and one''s own.';
+                HINT = 'View stream_variants lists them; you can use those of the extension and your own.';
         END IF;
     END LOOP;
     IF cardinality(variants) > (SELECT count(*) FROM millrace.bench_variant b WHERE b.bench = run) THEN
@@ -196,4 +196,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.bench_choose_variants(text, text, text[]) IS
-'Notes which variants a new benchmark compares, all by default, and tells which it skips';
+'Notes which variants a new benchmark compares, all by default, and reports those it skips';

@@ -1,5 +1,5 @@
--- Making, loading and dropping the tables of a benchmark. There is one kit: `benchmark` is the family of the sources, tpch or
--- tpcds, and what differs between them is what millrace.kit_designs() says.
+-- Creates, loads and drops the tables of a benchmark. Argument `benchmark` is tpch or tpcds; all that differs between the
+-- two comes from millrace.kit_designs().
 
 CREATE FUNCTION millrace.kit_designs(
     benchmark text, sf double precision DEFAULT 0,
@@ -11,7 +11,7 @@ CREATE FUNCTION millrace.kit_designs(
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 24
 AS 'MODULE_PATHNAME', 'kit_designs_wrapper';
 COMMENT ON FUNCTION millrace.kit_designs(text, double precision) IS
-'How the tables of a benchmark are made, each after those it refers to: columns that must have a value; primary key, null if the generator repeats it at scale factor sf; indexes and foreign keys as lists of columns, with the tables these refer to; the column that partitioned tables are divided by, with the names and bounds of its ranges and whether there are other values; columns that a cluster distributes by, none for a table that each segment has';
+'How the tables of a benchmark are created, each after those it refers to: NOT NULL columns; primary key, null if the generator repeats it at scale factor sf; indexes and foreign keys as lists of columns, with the tables that the foreign keys refer to; partition column, with the names and bounds of its ranges and whether there are other values; columns that a cluster distributes by, none for a table that each segment has in full';
 
 CREATE FUNCTION millrace.kit_check_schema(schema text) RETURNS void
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
@@ -22,26 +22,26 @@ CREATE FUNCTION millrace.kit_scale_of(benchmark text, schema text) RETURNS doubl
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_scale_of_wrapper';
 COMMENT ON FUNCTION millrace.kit_scale_of(text, text) IS
-'Scale factor of the tables or views of a benchmark in a schema, by the rows of a small one';
+'Scale factor of the tables or views of a benchmark in a schema, told from the rows of a small one';
 
 CREATE FUNCTION millrace.kit_check_load(benchmark text, sf double precision, schema text, storage text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_check_load_wrapper';
 COMMENT ON FUNCTION millrace.kit_check_load(text, double precision, text, text) IS
-'Refuses arguments of a load that no table could be made with';
+'Refuses invalid arguments of a load';
 
 CREATE FUNCTION millrace.kit_check_virtual(benchmark text, sf double precision, schema text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_check_virtual_wrapper';
 COMMENT ON FUNCTION millrace.kit_check_virtual(text, double precision, text) IS
-'Refuses arguments of views that no rows could be made for';
+'Refuses invalid arguments of tpch_virtual and tpcds_virtual';
 
 CREATE FUNCTION millrace.kit_has_table(schema text, "table" text, row_type regtype, storage text, partitioned boolean)
 RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'has_table_wrapper';
 COMMENT ON FUNCTION millrace.kit_has_table(text, text, regtype, text, boolean) IS
-'Whether a table is there as a load would make it; another one of its name is an error';
+'Whether a table is there as a load would create it; a different table of that name is an error';
 
 CREATE FUNCTION millrace.kit_check_loadable(schema text, "table" text, source text, sf double precision) RETURNS void
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
@@ -86,7 +86,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.kit_table_statements(text, text, text, text, boolean) IS
-'The statements that make a table of a benchmark; partitioned: by year';
+'The statements that create a table of a benchmark; partitioned: by year';
 
 CREATE FUNCTION millrace.kit_create_table(benchmark text, schema text, "table" text, storage text, partitioned boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -99,16 +99,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.kit_create_table(text, text, text, text, boolean) IS
-'Makes a table of a benchmark; partitioned: by year';
+'Creates a table of a benchmark; partitioned: by year';
 
 CREATE FUNCTION millrace.kit_note_load(run text, load text, overwriting jsonb) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'kit_note_load_wrapper';
 COMMENT ON FUNCTION millrace.kit_note_load(text, text, jsonb) IS
-'Notes that a run of the caller''s belongs to the load of a schema, and the arguments of one that overwrites, if not null';
+'Notes that one of the caller''s runs belongs to the load of a schema, and the arguments of a load that overwrites, if not null';
 
 CREATE FUNCTION millrace.kit_note_loaded(benchmark text, load text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'kit_note_loaded_wrapper';
-COMMENT ON FUNCTION millrace.kit_note_loaded(text, text) IS 'Notes that a load of the caller''s is complete';
+COMMENT ON FUNCTION millrace.kit_note_loaded(text, text) IS 'Notes that one of the caller''s loads is complete';
 
 CREATE FUNCTION millrace.kit_is_overwriting(benchmark text, schema text, overwriting jsonb) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -119,7 +119,7 @@ $$;
 COMMENT ON FUNCTION millrace.kit_is_overwriting(text, text, jsonb) IS
 'Whether the tables in a schema are those of an incomplete load with overwrite and these arguments';
 
--- One transaction: what is refused here leaves nothing behind. Warnings are left to stream_ingest.
+-- One transaction, so an error leaves nothing behind. Without warnings, because stream_ingest gives them.
 CREATE FUNCTION millrace.kit_prepare_load(
     benchmark text, sf double precision, schema text, storage text, workers integer, partitioned boolean, overwrite boolean
 ) RETURNS void
@@ -158,10 +158,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.kit_prepare_load(text, double precision, text, text, integer, boolean, boolean) IS
-'Makes the tables of a load that are not there, and begins a run for each';
+'Creates the tables of a load that are not there, and begins a run for each table';
 
--- What comes after the load, as statements. A step whose result is there is left out, so an interrupted load resumes
--- with the first one missing.
+-- The statements that follow the load. A step whose result is there is skipped, so an interrupted load resumes with the
+-- first missing step.
 CREATE FUNCTION millrace.kit_load_steps(
     benchmark text, sf double precision, schema text, keys boolean, indexes boolean, "analyze" boolean, partitioned boolean,
     OUT "position" bigint, OUT name text, OUT statement text
@@ -170,12 +170,12 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
     WITH design AS (
         SELECT d."position" AS ordinal, d.name AS "table", d.indexes, d.foreign_keys, d.referenced,
                CASE WHEN NOT (partitioned AND d.partition_column IS NOT NULL) THEN d.primary_key
-                    -- A key of a partitioned table has the column it is partitioned by, which must then have values.
+                    -- A key of a partitioned table must include the partition column, which then cannot be null.
                     WHEN d.has_rest THEN NULL
                     WHEN d.partition_column = ANY (string_to_array(d.primary_key, ', ')) THEN d.primary_key
                     ELSE d.primary_key || ', ' || d.partition_column
                END AS primary_key,
-               -- A partitioned table's primary key is not the one to refer to.
+               -- No foreign key refers to a partitioned table: its primary key may differ, or be missing.
                d.primary_key IS NOT NULL AND NOT (partitioned AND d.partition_column IS NOT NULL) AS can_be_referenced
         FROM millrace.kit_designs(benchmark, sf) d
     ), step (kind, "table", ordinal, object, definition) AS (
@@ -187,7 +187,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
         FROM design d CROSS JOIN LATERAL unnest(d.foreign_keys, d.referenced) k (columns, other)
         JOIN design o ON o."table" = k.other
         WHERE keys AND o.can_be_referenced
-          -- Partitioned tables themselves are logged, and may not refer to what is not.
+          -- A partitioned table itself is always logged, and a logged table may not refer to an unlogged one.
           AND 1 = (SELECT count(DISTINCT relpersistence) FROM pg_class
                    WHERE oid IN (to_regclass(format('%I.%I', schema, d."table")),
                                  to_regclass(format('%I.%I', schema, k.other))))
@@ -212,7 +212,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
            END
     FROM numbered s
     LEFT JOIN LATERAL (
-        -- Of an unlogged table's run it is not noted when it was done.
+        -- The ledger does not note when the run of an unlogged table was done.
         SELECT coalesce(r.finished, (SELECT max(b.finished) FROM millrace.batches b WHERE b.run = r.name)) AS finished
         FROM millrace.run r WHERE r.name = format('%I.%I', schema, s."table")
     ) last_batch ON true,
@@ -221,7 +221,7 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
         WHEN 'index' THEN EXISTS (
             SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
             WHERE i.indrelid = relation.oid AND c.relname = s.object)
-        -- Statistics that autovacuum made do not count: it may have begun before the last rows came.
+        -- Autovacuum's statistics do not count: it may have begun before the last rows came.
         WHEN 'statistics' THEN coalesce(
             pg_stat_get_last_analyze_time(relation.oid) > coalesce(last_batch.finished, '-infinity'), false)
         ELSE EXISTS (SELECT FROM pg_constraint WHERE conrelid = relation.oid AND conname = s.object)
@@ -240,12 +240,12 @@ DECLARE
     detail text;
     hint text;
 BEGIN
-    -- An index is built by this many processes, the session included; more if the server allows more.
+    -- An index is built with this many processes, including this one, or more if the setting is higher.
     PERFORM pg_catalog.set_config('max_parallel_maintenance_workers', GREATEST(
         workers OPERATOR(pg_catalog.-) 1,
         pg_catalog.current_setting('max_parallel_maintenance_workers')::integer)::text, true);
     IF name OPERATOR(pg_catalog.~~) 'foreign key %' THEN
-        -- Cloudberry warns of each that it declares a key and does not enforce it.
+        -- Cloudberry warns of each foreign key that it does not enforce it.
         PERFORM pg_catalog.set_config('client_min_messages', 'error', true);
     END IF;
     EXECUTE statement;
@@ -297,7 +297,7 @@ BEGIN
             run::pg_catalog.regclass, source => sources[number], sf => sf, workers => workers, run => run);
         PERFORM millrace.check_cancelled();
         IF NOT millrace.is_finished(run) THEN
-            -- It was asked to stop, and has said so.
+            -- It was asked to stop, and reported that.
             RETURN;
         END IF;
     END LOOP;
@@ -316,7 +316,7 @@ BEGIN
     IF without_key IS NOT NULL THEN
         RAISE NOTICE '% has no primary key, and no foreign key refers to it',
             pg_catalog.array_to_string(without_key, ', ')
-            USING DETAIL = pg_catalog.format('At scale factor %s some of its keys are made twice.', sf);
+            USING DETAIL = pg_catalog.format('At scale factor %s the generator repeats some of its keys.', sf);
     END IF;
     RAISE NOTICE 'schema "%" is ready after % s', schema,
         pg_catalog.round(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - started)::numeric, 1);
@@ -369,4 +369,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.kit_virtual(text, text, double precision) IS
-'Makes views in a schema over rows of a benchmark made when they are read';
+'Creates a benchmark''s views in a schema; their rows are made when they are read';

@@ -11,7 +11,7 @@ DECLARE
     statement text;
 BEGIN
     FOREACH statement IN ARRAY pg_catalog.string_to_array(query, E'\n;\n') LOOP
-        -- Cloudberry drops the order of a subquery whose rows nobody numbers.
+        -- Cloudberry drops the order of a subquery unless its rows are numbered.
         RETURN QUERY EXECUTE pg_catalog.format(
             'SELECT pg_catalog.row_to_json(result) FROM (%s) result ORDER BY pg_catalog.row_number() OVER ()', statement);
     END LOOP;

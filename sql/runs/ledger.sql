@@ -1,6 +1,6 @@
--- The ledger: which batches of which run are committed. A row of millrace.batch commits in the same
--- transaction as the batch's rows, so it is there if and only if they are. No default is volatile: each segment of a
--- cluster has a copy of these tables, and would make its own.
+-- The ledger: which batches of each run are committed. A row of millrace.batch commits in the same
+-- transaction as the batch's rows, so it is there if and only if they are. No default is volatile, because each segment
+-- of a cluster has a copy of these tables and would compute its own value.
 
 CREATE TABLE millrace.run (
     name text PRIMARY KEY CHECK (name <> ''),
@@ -22,8 +22,8 @@ CREATE TABLE millrace.run (
     finished timestamptz,
     duration interval CHECK (duration > '0')
 );
-COMMENT ON TABLE millrace.run IS 'One row per run of stream_ingest: what it loads, which never changes';
-COMMENT ON COLUMN millrace.run.name IS 'The run''s name: as given, or made from the target''s';
+COMMENT ON TABLE millrace.run IS 'One row per run: what it loads, which never changes, and how, as the last call asked';
+COMMENT ON COLUMN millrace.run.name IS 'The run''s name: as given, or derived from the target''s';
 COMMENT ON COLUMN millrace.run.owner IS 'The role that began it';
 COMMENT ON COLUMN millrace.run.source IS 'What it loads; see stream_sources()';
 COMMENT ON COLUMN millrace.run.options IS 'The source''s options';
@@ -32,18 +32,18 @@ COMMENT ON COLUMN millrace.run.profile IS 'How the batches vary: a name, or a li
 COMMENT ON COLUMN millrace.run.batches IS 'How many batches there are in all';
 COMMENT ON COLUMN millrace.run.rows_estimated IS 'How many rows there are in all, within 0.1%';
 COMMENT ON COLUMN millrace.run.named IS 'Whether the caller gave the name';
-COMMENT ON COLUMN millrace.run.rate IS 'Rows per second that are offered; null: a batch comes when there is time for it. As the last call said';
-COMMENT ON COLUMN millrace.run.load IS 'The schema that tpch_load loads with this and other runs; null for a run on its own';
+COMMENT ON COLUMN millrace.run.rate IS 'Rows per second offered; null: as fast as possible. As the last call asked';
+COMMENT ON COLUMN millrace.run.load IS 'The schema that tpch_load or tpcds_load loads with this and other runs; null for a run on its own';
 COMMENT ON COLUMN millrace.run.stop_requested IS 'Whether the session ingesting it was asked to stop; cleared when a session begins';
 COMMENT ON COLUMN millrace.run.created IS 'When it was begun';
-COMMENT ON COLUMN millrace.run.settings IS 'Settings under which its values are converted; empty where none depends on them';
+COMMENT ON COLUMN millrace.run.settings IS 'The settings that its values are converted under; empty if no value depends on a setting';
 COMMENT ON COLUMN millrace.run.synchronous_commit IS
-'Whether each commit waits as the session''s setting of this name says; false: only the last of a call. As the last call said';
+'Whether each commit waits as the session''s synchronous_commit says; false: only the last commit of a call does. As the last call asked';
 COMMENT ON COLUMN millrace.run.finished IS
-'When it was noted that all its batches are there; null before. Where a crash can empty a target, batches are counted instead';
+'When all its batches were found committed; null until then, and if a crash can empty a target, because then batches are counted instead';
 COMMENT ON COLUMN millrace.run.duration IS
-'How long it lasts, whatever it has loaded by then; null: until all is loaded. As the last call said';
-COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load with overwrite that began it, until that load is complete; else null';
+'How long it lasts, however much it has loaded by then; null: until everything is loaded. As the last call asked';
+COMMENT ON COLUMN millrace.run.overwriting IS 'Arguments of the tpch_load or tpcds_load with overwrite that began it; null for other runs, and when that load is complete';
 
 CREATE TABLE millrace.target (
     run text NOT NULL,
@@ -62,8 +62,8 @@ COMMENT ON COLUMN millrace.target.target IS 'Number of the table in the run, fro
 COMMENT ON COLUMN millrace.target.name IS 'The table''s qualified name when the run began';
 COMMENT ON COLUMN millrace.target.relation IS 'The table''s OID';
 COMMENT ON COLUMN millrace.target.unlogged IS 'Whether a crash empties the table, and so its ledger rows too';
-COMMENT ON COLUMN millrace.target.leaves IS 'The table, the partitions it had, or the tables below a view, by OID';
-COMMENT ON COLUMN millrace.target.filenodes IS 'The file node of each leaf (its OID where it has no file): another one means other content';
+COMMENT ON COLUMN millrace.target.leaves IS 'OIDs of the table, of the partitions it had, or of the tables below a view';
+COMMENT ON COLUMN millrace.target.filenodes IS 'The file node of each leaf (its OID if it has no file); if it is another one now, the leaf was rewritten';
 COMMENT ON COLUMN millrace.target.columns IS 'The columns that the run fills; null for a query, and in runs of version 0.1';
 
 CREATE TABLE millrace.session (
@@ -75,11 +75,11 @@ CREATE TABLE millrace.session (
     readers integer NOT NULL,
     PRIMARY KEY (run, begun)
 );
-COMMENT ON TABLE millrace.session IS 'One row per call that ingested a run: between them are gaps, in which nothing was due';
+COMMENT ON TABLE millrace.session IS 'One row per call that ingested a run; nothing is due between calls';
 COMMENT ON COLUMN millrace.session.run IS 'The run';
 COMMENT ON COLUMN millrace.session.begun IS 'When the call began to ingest it';
-COMMENT ON COLUMN millrace.session.pid IS 'The process that was called';
-COMMENT ON COLUMN millrace.session.rate IS 'Rows per second that were offered; null: a batch came when there was time for it';
+COMMENT ON COLUMN millrace.session.pid IS 'The process that ran the call';
+COMMENT ON COLUMN millrace.session.rate IS 'Rows per second offered; null: as fast as possible';
 COMMENT ON COLUMN millrace.session.processes IS 'How many processes were asked to ingest';
 COMMENT ON COLUMN millrace.session.readers IS 'How many processes were asked to read';
 
@@ -108,20 +108,20 @@ COMMENT ON COLUMN millrace.batch.batch IS 'Number of the batch in the run, from 
 COMMENT ON COLUMN millrace.batch.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.batch.rows IS 'Rows inserted';
 COMMENT ON COLUMN millrace.batch.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
-COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
-COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
+COMMENT ON COLUMN millrace.batch.generate_ms IS 'Milliseconds spent making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN millrace.batch.insert_ms IS 'Milliseconds spent inserting them, without waiting for them to be made';
+COMMENT ON COLUMN millrace.batch.commit_ms IS 'Milliseconds its commit took, if no later batch of this process noted it; else null';
 COMMENT ON COLUMN millrace.batch.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN millrace.batch.worker IS 'Process that inserted them';
 COMMENT ON COLUMN millrace.batch.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN millrace.batch.finished IS 'When the insert was done, just before its commit';
 COMMENT ON COLUMN millrace.batch.busy_ms IS
-'Milliseconds of the run''s time that were this batch''s: since the batch before, of whichever process; null in runs of version 0.1';
-COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took; null for its first';
-COMMENT ON COLUMN millrace.batch.due IS 'When its last row had arrived, at the rate that was offered; null without a rate';
+'Milliseconds since the batch before, of any process, or since the call began; null in runs of version 0.1';
+COMMENT ON COLUMN millrace.batch.commit_before_ms IS 'Milliseconds that the commit of this process''s previous batch took; null for its first';
+COMMENT ON COLUMN millrace.batch.due IS 'When its last row arrived, at the rate offered; null without a rate';
 
--- A crash empties unlogged tables. Their ledger rows live here and vanish with them, so that the next
--- call fills the tables again.
+-- A crash empties unlogged tables. Their ledger rows are kept in this table, which is then empty, too, so the next call
+-- fills the tables again.
 CREATE UNLOGGED TABLE millrace.batch_unlogged (LIKE millrace.batch INCLUDING ALL EXCLUDING COMMENTS);
 COMMENT ON TABLE millrace.batch_unlogged IS 'As millrace.batch, for targets that are unlogged or temporary';
 COMMENT ON COLUMN millrace.batch_unlogged.run IS 'As in millrace.batch';
@@ -140,8 +140,8 @@ COMMENT ON COLUMN millrace.batch_unlogged.busy_ms IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.commit_before_ms IS 'As in millrace.batch';
 COMMENT ON COLUMN millrace.batch_unlogged.due IS 'As in millrace.batch';
 
--- A dump keeps the runs. Names, not OIDs, lead a restored run back to its tables. No table refers to another by a foreign
--- key, because a parallel restore fills them in any order.
+-- A dump includes the runs. A restored run finds its tables by name, not by OID. There are no foreign keys between these
+-- tables, because a parallel restore fills them in any order.
 SELECT pg_catalog.pg_extension_config_dump('millrace.run', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.target', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.session', '');
@@ -149,7 +149,7 @@ SELECT pg_catalog.pg_extension_config_dump('millrace.batch', '');
 SELECT pg_catalog.pg_extension_config_dump('millrace.batch_unlogged', '');
 
 -- Everybody can read the ledger. Only the extension's C functions write it, with the rights of its owner, after they
--- have checked the caller's (src/runs/ledger.rs): row security on tables that are dumped breaks other roles' dumps.
+-- have checked the caller's (src/runs/ledger.rs). Row security instead would make dumps by other roles fail.
 GRANT SELECT ON millrace.run, millrace.target, millrace.session, millrace.batch, millrace.batch_unlogged TO PUBLIC;
 
 CREATE FUNCTION millrace.role_now() RETURNS millrace.role_then
@@ -159,27 +159,29 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION millrace.role_now() IS 'The current user, as the ledger notes it';
 
--- A role that was renamed is still the one it was, a new one of its name is not. In another cluster OIDs mean nothing.
+-- A renamed role is still the same role; a new role with its old name is not. In another cluster OIDs mean nothing, so
+-- the name decides.
 CREATE FUNCTION millrace.role_of(role_then millrace.role_then) RETURNS oid
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT r.oid FROM pg_roles r, pg_control_system() c
     WHERE CASE WHEN role_then.cluster = c.system_identifier THEN r.oid = role_then.role ELSE r.rolname = role_then.name END
 $$;
-COMMENT ON FUNCTION millrace.role_of(millrace.role_then) IS 'The role that this was; null if it was dropped, or a restore lacks it';
+COMMENT ON FUNCTION millrace.role_of(millrace.role_then) IS 'The OID of the role that was noted; null if it was dropped, or does not exist in the cluster restored into';
 
 CREATE FUNCTION millrace.role_name(role_then millrace.role_then) RETURNS name
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp AS $$
     SELECT coalesce((SELECT rolname FROM pg_roles WHERE oid = millrace.role_of(role_then)), role_then.name)
 $$;
-COMMENT ON FUNCTION millrace.role_name(millrace.role_then) IS 'The name of the role that this was, or had if it is gone';
+COMMENT ON FUNCTION millrace.role_name(millrace.role_then) IS 'The name that the noted role has now, or had if it is gone';
 
 CREATE FUNCTION millrace.may_act_for(role oid) RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'may_act_for_wrapper';
 COMMENT ON FUNCTION millrace.may_act_for(oid) IS
-'Whether the caller may SET ROLE to a role; for null, a role that is gone, whether the caller is a superuser';
+'Whether the caller may SET ROLE to a role; if null, for a role that is gone, whether the caller is a superuser';
 
--- Which session ingests a run: the one that holds the run's lock. Nothing to clean up after a crash, because nothing is
--- stored. It is the lock of an object of table millrace.run, of which pg_locks shows 32 bits and 15: no SQL takes such a lock.
+-- The session that holds a run's lock ingests the run. Nothing is stored, so there is nothing to clean up after a crash.
+-- It is an object lock with the class of table millrace.run, which no SQL takes. Its key has 47 bits, because pg_locks
+-- shows 32 and 15 of them.
 CREATE FUNCTION millrace.lock_key(run text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT pg_catalog.hashtextextended(run, 7236837112405) OPERATOR(pg_catalog.&) 140737488355327
@@ -193,11 +195,11 @@ SELECT (objsubid::bigint << 32) | objid::bigint AS key, pid
 FROM pg_locks
 WHERE locktype = 'object' AND classid = 'millrace.run'::regclass AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
-COMMENT ON VIEW millrace.running IS 'Locks of runs held in this database, by key, with the process that holds each';
+COMMENT ON VIEW millrace.running IS 'The run locks held in this database: the key, and the process that holds it';
 COMMENT ON COLUMN millrace.running.key IS 'The key that millrace.lock_key() makes of the run''s name';
 COMMENT ON COLUMN millrace.running.pid IS 'The process that holds it';
 
--- Unlogged tables cannot be read on a standby, which has no use for their rows either.
+-- A standby cannot read unlogged tables, and does not need their rows.
 CREATE FUNCTION millrace.unlogged_batches(run text) RETURNS SETOF millrace.batch
 LANGUAGE plpgsql STABLE ROWS 1000 SET search_path TO pg_catalog, pg_temp AS $$
 BEGIN
@@ -208,7 +210,7 @@ END
 $$;
 COMMENT ON FUNCTION millrace.unlogged_batches(text) IS 'The batches of a run''s unlogged targets';
 
--- Asked for one run, it reads the rows of that run alone.
+-- Restricted to one run, it reads only that run's rows.
 CREATE VIEW millrace.batches AS
 SELECT b.run, b.batch, b.target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms, b.commit_ms, b.wal_bytes, b.worker,
        b.path, b.finished, b.busy_ms, b.commit_before_ms, b.due
@@ -223,16 +225,16 @@ COMMENT ON COLUMN millrace.batches.batch IS 'Number of the batch in the run, fro
 COMMENT ON COLUMN millrace.batches.target IS 'Number of the target in the run, from 1';
 COMMENT ON COLUMN millrace.batches.rows IS 'Rows inserted';
 COMMENT ON COLUMN millrace.batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
-COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
-COMMENT ON COLUMN millrace.batches.commit_ms IS 'Milliseconds committing, where no later batch of this process could note it; else null';
+COMMENT ON COLUMN millrace.batches.generate_ms IS 'Milliseconds spent making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN millrace.batches.insert_ms IS 'Milliseconds spent inserting them, without waiting for them to be made';
+COMMENT ON COLUMN millrace.batches.commit_ms IS 'Milliseconds its commit took, if no later batch of this process noted it; else null';
 COMMENT ON COLUMN millrace.batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN millrace.batches.worker IS 'Process that inserted them';
 COMMENT ON COLUMN millrace.batches.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN millrace.batches.finished IS 'When the insert was done, just before its commit';
-COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds of the run''s time that were this batch''s';
-COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s batch before took';
-COMMENT ON COLUMN millrace.batches.due IS 'When its last row had arrived, at the rate that was offered';
+COMMENT ON COLUMN millrace.batches.busy_ms IS 'Milliseconds since the batch before, of any process, or since the call began';
+COMMENT ON COLUMN millrace.batches.commit_before_ms IS 'Milliseconds that the commit of this process''s previous batch took';
+COMMENT ON COLUMN millrace.batches.due IS 'When its last row arrived, at the rate offered';
 GRANT SELECT ON millrace.batches, millrace.running TO PUBLIC;
 
 CREATE FUNCTION millrace.rows_done(run text) RETURNS bigint
@@ -265,7 +267,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION millrace.sessions(text) IS
-'The calls that ingested a run, as far as they committed batches: from when until the last batch, and at which rate';
+'The calls that committed batches of a run: when each began, when its last batch was inserted, and the rate offered';
 
 CREATE FUNCTION millrace.is_finished(run text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT SET search_path TO pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'is_finished_wrapper';

@@ -1,5 +1,5 @@
--- Streaming into tables. The loops are procedures because only procedures can commit. They have no SET clause
--- and are not SECURITY DEFINER, which would both forbid that; so every name is qualified.
+-- Streaming into tables. The loops are procedures because only procedures can commit. A SET clause or SECURITY
+-- DEFINER would forbid that, so they have neither and qualify every name.
 
 CREATE FUNCTION millrace.check_may_commit(statement text) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'check_may_commit_wrapper';
@@ -9,7 +9,7 @@ COMMENT ON FUNCTION millrace.check_may_commit(text) IS
 CREATE FUNCTION millrace.check_cancelled() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'check_cancelled_wrapper';
 COMMENT ON FUNCTION millrace.check_cancelled() IS
-'Raises a cancel that came while a commit of this call waited for a standby: the server has forgotten it. To be called after each commit';
+'Raises a cancel that came while a commit of this call waited for a standby, which the server forgets. Call it after each commit';
 
 CREATE FUNCTION millrace.open_run(
     target regclass, source text, sf double precision, rows bigint, batch_rows integer, workers integer,
@@ -29,20 +29,20 @@ CREATE FUNCTION millrace.reopen_run(run text, adopt boolean, workers integer) RE
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'reopen_run_wrapper';
 COMMENT ON FUNCTION millrace.reopen_run(text, boolean, integer) IS
-'Readies an existing run and takes its lock until the transaction ends; adopt: its targets are right as they are now';
+'Readies an existing run and takes its lock until the transaction ends; adopt: accepts its targets as they are now';
 
 CREATE FUNCTION millrace.begin_ingest(run text, workers integer, analyze_every integer, readers integer) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'begin_ingest_wrapper';
 COMMENT ON FUNCTION millrace.begin_ingest(text, integer, integer, integer) IS
-'Takes a run''s lock for this session, which will ingest the run with this number of processes, analyze its tables after every analyze_every batches, and have them read by this number of others';
+'Takes a run''s lock for this session, which will ingest the run in this number of processes while this number of others read its tables, and will analyze the tables after every analyze_every batches';
 
 CREATE FUNCTION millrace.ingest_step() RETURNS boolean
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ingest_step_wrapper';
 COMMENT ON FUNCTION millrace.ingest_step() IS
 'Takes the next step, such as a batch, of the run that this session ingests; the caller commits it. False after the last step';
 
--- The loop: one step, one commit. What a step is, src/runs/session.rs knows. A chain keeps the isolation of the first
--- transaction: an insert needs no more than READ COMMITTED, since a key keeps any batch from being there twice.
+-- The loop: one step, one commit. The steps are in src/runs/session.rs. AND CHAIN keeps the isolation level of the first
+-- transaction. READ COMMITTED is enough, since a primary key prevents a batch from being there twice.
 CREATE PROCEDURE millrace.ingest(run text, workers integer, analyze_every integer, readers integer DEFAULT 0) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM millrace.begin_ingest(run, workers, analyze_every, readers);
@@ -54,7 +54,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE millrace.ingest(text, integer, integer, integer) IS
-'Ingests the missing batches of a run that was opened in this transaction, with this number of processes; analyzes its tables after every analyze_every batches, and has them read by this number of others';
+'Ingests the missing batches of a run that was opened in this transaction; the other arguments are those of begin_ingest()';
 
 CREATE PROCEDURE stream_ingest(
     target regclass,
@@ -123,4 +123,4 @@ CREATE FUNCTION stream_verify(
 LANGUAGE c VOLATILE ROWS 1
 AS 'MODULE_PATHNAME', 'stream_verify_wrapper';
 COMMENT ON FUNCTION stream_verify(text) IS
-'Makes the committed batches of a run again and compares them with the target''s rows that the caller sees, by content';
+'Makes the committed batches of a run again and compares them by content with the rows that the caller sees in the target';

@@ -2,7 +2,7 @@
 
 CREATE VIEW stream_batches AS
 SELECT b.run, b.batch, t.name AS target, b.rows, b.elapsed_ms, b.generate_ms, b.insert_ms,
-       -- How long a commit took is known only after it: the process's next batch has noted it, or the end of the call.
+       -- How long a commit took is known only afterwards: the process's next batch notes it, or the end of the call.
        coalesce(b.commit_ms, lead(b.commit_before_ms) OVER process) AS commit_ms,
        b.wal_bytes, b.worker, b.path, b.finished, b.due,
        1000 * date_part('epoch', b.finished - b.due)
@@ -15,15 +15,15 @@ COMMENT ON COLUMN stream_batches.batch IS 'Number of the batch in the run, from 
 COMMENT ON COLUMN stream_batches.target IS 'The table, by the name it had when the run began';
 COMMENT ON COLUMN stream_batches.rows IS 'Rows inserted';
 COMMENT ON COLUMN stream_batches.elapsed_ms IS 'Milliseconds from the batch''s beginning to its end, without the commit';
-COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds making the rows, partly while other rows were inserted';
-COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds inserting them, without waiting until they were made';
-COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds committing; null if the session ended before it could be noted';
+COMMENT ON COLUMN stream_batches.generate_ms IS 'Milliseconds spent making the rows, partly while other rows were inserted';
+COMMENT ON COLUMN stream_batches.insert_ms IS 'Milliseconds spent inserting them, without waiting for them to be made';
+COMMENT ON COLUMN stream_batches.commit_ms IS 'Milliseconds its commit took; null if the session ended before that was noted';
 COMMENT ON COLUMN stream_batches.wal_bytes IS 'Bytes of WAL the insert wrote';
 COMMENT ON COLUMN stream_batches.worker IS 'Process that inserted them';
 COMMENT ON COLUMN stream_batches.path IS 'How they were inserted: bulk, or executor';
 COMMENT ON COLUMN stream_batches.finished IS 'When the insert was done, just before its commit';
-COMMENT ON COLUMN stream_batches.due IS 'When its last row had arrived, at the rate that was offered; null without a rate';
-COMMENT ON COLUMN stream_batches.latency_ms IS 'Milliseconds from then to its commit; null without a rate';
+COMMENT ON COLUMN stream_batches.due IS 'When its last row arrived, at the rate offered; null without a rate';
+COMMENT ON COLUMN stream_batches.latency_ms IS 'Milliseconds from due to its commit; null without a rate';
 
 CREATE VIEW stream_progress AS
 WITH target AS (
@@ -37,14 +37,14 @@ WITH target AS (
     FROM target GROUP BY run
 ), progress AS (
     SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
-           -- What time ends, or somebody who stops it, has no known end.
+           -- A run that time or stream_stop() ends has no known number of batches.
            r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' AS has_end,
            coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
            least(nullif(d.speed, 0), r.rate) AS rows_per_second,
            l.pid
     FROM millrace.run r
     LEFT JOIN done d ON d.run = r.name
-    -- A subquery of its own, because a cluster cannot ask for locks in the middle of another statement.
+    -- A subquery of its own, because a cluster cannot list locks in the middle of another statement.
     LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running x)) AS l (key bigint, pid integer)
         ON l.key = millrace.lock_key(r.name)
 )
@@ -80,7 +80,7 @@ COMMENT ON COLUMN stream_progress.batches IS 'Batches in all; null if time or st
 COMMENT ON COLUMN stream_progress.rows_done IS 'Rows committed, per target';
 COMMENT ON COLUMN stream_progress.rows_total IS 'Rows in all, per target; within 0.1% until done; null if time or stream_stop() ends the run';
 COMMENT ON COLUMN stream_progress.percent IS 'Share of batches committed';
-COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, or the rate asked for';
+COMMENT ON COLUMN stream_progress.rows_per_second IS 'Mean over the time the run was at work, but no more than the rate offered';
 COMMENT ON COLUMN stream_progress.eta IS 'How long the rest takes at that speed';
 COMMENT ON COLUMN stream_progress.pid IS 'Process that ingests it; null if none does';
 COMMENT ON COLUMN stream_progress.owner IS 'The role that began it';
@@ -106,7 +106,7 @@ DECLARE
     runs text[] := ARRAY(
         SELECT stream_report.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_report.run);
     leaves oid[] := ARRAY(SELECT unnest(t.leaves) FROM millrace.target t WHERE t.run = ANY (runs));
-    -- A statement of its own: a cluster cannot ask for sizes in the middle of one that reads tables.
+    -- A statement of its own: a cluster cannot compute sizes in the middle of one that reads tables.
     sizes jsonb := (
         SELECT jsonb_agg(jsonb_build_object(
             'leaf', c.oid, 'total', pg_total_relation_size(c.oid), 'heap', pg_table_size(c.oid)))
@@ -154,7 +154,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_report(text) IS
-'Summary of a run, or of all phases of a benchmark, one row per target: rows per second (of one process, if workers help) over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of insert time alone, which the targets of a run do not share, and its ratio to the first target''s; where the time went; WAL; size in bytes, with indexes and (table_bytes) without';
+'Summary of a run, or of all phases of a benchmark, one row per target: rows per second of one process over all batches, and of the slowest, median, 95th percentile and fastest batch; rows per second of the target''s own insert time, and their ratio to the first target''s; where the time went; WAL; size in bytes with indexes and, as table_bytes, without';
 
 CREATE FUNCTION stream_latency(
     run text,
@@ -174,7 +174,7 @@ BEGIN
             SELECT stream_latency.run UNION SELECT b.run FROM millrace.bench_table b WHERE b.bench = stream_latency.run) r
         ORDER BY r.run LIKE '%/index%', r.run
     LOOP
-        -- A statement of its own: on a cluster this cannot be called by one that reads tables.
+        -- A statement of its own: on a cluster, one that reads tables cannot call this function.
         sessions := (SELECT jsonb_agg(to_jsonb(s)) FROM millrace.sessions(asked) s);
         RETURN QUERY
         WITH this AS (
@@ -195,7 +195,7 @@ BEGIN
         ), summary AS (
             SELECT count(*) AS batches, coalesce(sum(rows), 0)::bigint AS rows, max(ms) AS max FROM batch
         ), late AS (
-            -- Batches that were due before time ended the run, and are not there, waited at least until then.
+            -- Missing batches that were due before the run''s time was up waited at least until then.
             SELECT l.ms - 1000 * n * t.batch_rows / t.rate AS ms
             FROM this t, at_work w, last l, summary s, generate_series(1, floor(l.ms * t.rate / 1000 / t.batch_rows)::bigint) n
             WHERE l.ms - 1000 * n * t.batch_rows / t.rate >= 1000 * (w.seconds + l.commit - t.duration)
@@ -210,7 +210,7 @@ BEGIN
                round(p.max::numeric, 3),
                floor(l.ms * t.rate / 1000)::bigint, floor(s.max * t.rate / 1000)::bigint,
                round(coalesce(w.gap, 0)::numeric, 3),
-               -- The table kept up to within a twentieth of what had arrived when its last batch was there.
+               -- At its last commit the table had at least 95% of the rows that had arrived.
                s.rows >= 0.95 * (s.rows + l.ms * t.rate / 1000)
         FROM this t CROSS JOIN summary s CROSS JOIN at_work w LEFT JOIN last l ON true
         CROSS JOIN (
@@ -221,4 +221,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_latency(text) IS
-'How late the batches of a run were at the rate that was offered, one row per run, or per phase of a benchmark. Latency is the time from the arrival of a batch''s last row to its commit; its percentiles are over batches, in milliseconds. backlog_rows, backlog_rows_max: rows that had arrived but were not committed, at the last commit and at most. gap_seconds: time between calls. sustained: at the last commit the table had at least 95% of what had arrived. Without a rate latencies are null';
+'How late the batches of a run were at the rate offered, one row per run, or per phase of a benchmark. Latency is the time from the arrival of a batch''s last row to its commit; its percentiles are over batches, in milliseconds. backlog_rows, backlog_rows_max: rows that had arrived but were not committed, at the last commit and at most. gap_seconds: time between calls. sustained: at the last commit the table had at least 95% of what had arrived. Without a rate latencies are null';

@@ -7,7 +7,7 @@ CREATE FUNCTION tpcds_dbgen_version(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_dbgen_version(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table dbgen_version at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table dbgen_version at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_income_band(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -16,7 +16,7 @@ CREATE FUNCTION tpcds_income_band(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_income_band(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table income_band at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table income_band at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_date_dim(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -25,7 +25,7 @@ CREATE FUNCTION tpcds_date_dim(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_date_dim(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table date_dim at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table date_dim at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_time_dim(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -34,7 +34,7 @@ CREATE FUNCTION tpcds_time_dim(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_time_dim(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table time_dim at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table time_dim at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_reason(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -43,7 +43,7 @@ CREATE FUNCTION tpcds_reason(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_reason(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table reason at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table reason at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_ship_mode(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -52,7 +52,7 @@ CREATE FUNCTION tpcds_ship_mode(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_ship_mode(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table ship_mode at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table ship_mode at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_warehouse(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -61,7 +61,7 @@ CREATE FUNCTION tpcds_warehouse(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_warehouse(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table warehouse at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table warehouse at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_customer_address(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -70,7 +70,7 @@ CREATE FUNCTION tpcds_customer_address(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_customer_address(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table customer_address at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table customer_address at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_customer_demographics(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -79,7 +79,7 @@ CREATE FUNCTION tpcds_customer_demographics(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_customer_demographics(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table customer_demographics at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table customer_demographics at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_household_demographics(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -88,7 +88,7 @@ CREATE FUNCTION tpcds_household_demographics(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_household_demographics(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table household_demographics at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table household_demographics at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_item(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -97,7 +97,7 @@ CREATE FUNCTION tpcds_item(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_item(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table item at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table item at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_promotion(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -106,7 +106,7 @@ CREATE FUNCTION tpcds_promotion(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_promotion(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table promotion at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table promotion at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_store(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -115,7 +115,7 @@ CREATE FUNCTION tpcds_store(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_store(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table store at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table store at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_call_center(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -124,7 +124,7 @@ CREATE FUNCTION tpcds_call_center(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_call_center(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table call_center at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table call_center at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_catalog_page(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -133,7 +133,7 @@ CREATE FUNCTION tpcds_catalog_page(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_catalog_page(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table catalog_page at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table catalog_page at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_customer(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -142,7 +142,7 @@ CREATE FUNCTION tpcds_customer(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_customer(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table customer at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table customer at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_web_site(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -151,7 +151,7 @@ CREATE FUNCTION tpcds_web_site(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_web_site(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table web_site at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table web_site at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_web_page(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -160,7 +160,7 @@ CREATE FUNCTION tpcds_web_page(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_web_page(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table web_page at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table web_page at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_inventory(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -169,7 +169,7 @@ CREATE FUNCTION tpcds_inventory(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_inventory(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table inventory at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table inventory at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_store_sales(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -178,7 +178,7 @@ CREATE FUNCTION tpcds_store_sales(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_store_sales(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table store_sales at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table store_sales at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_store_returns(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -187,7 +187,7 @@ CREATE FUNCTION tpcds_store_returns(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_store_returns(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table store_returns at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table store_returns at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_catalog_sales(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -196,7 +196,7 @@ CREATE FUNCTION tpcds_catalog_sales(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_catalog_sales(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table catalog_sales at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table catalog_sales at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_catalog_returns(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -205,7 +205,7 @@ CREATE FUNCTION tpcds_catalog_returns(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_catalog_returns(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table catalog_returns at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table catalog_returns at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_web_sales(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -214,7 +214,7 @@ CREATE FUNCTION tpcds_web_sales(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_web_sales(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table web_sales at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table web_sales at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_web_returns(
     sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -223,7 +223,7 @@ CREATE FUNCTION tpcds_web_returns(
 LANGUAGE c IMMUTABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_web_returns(double precision, integer, integer, smallint) IS
-'Rows of TPC-DS table web_returns at scale factor sf, as dsdgen makes them; part of parts, counted from 1, or all';
+'Rows of TPC-DS table web_returns at scale factor sf, as dsdgen makes them; with part and parts, only that part, counted from 1';
 
 -- Stable, not immutable: what they return depends on the definition of the row type.
 CREATE FUNCTION tpcds_gen(
@@ -234,7 +234,7 @@ CREATE FUNCTION tpcds_gen(
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_gen(text, double precision, integer, integer, anyelement, smallint) IS
-'Rows of a TPC-DS table at scale factor sf, as dsdgen makes them, in the row type given (its value is ignored); part of parts, counted from 1, or all';
+'Rows of a TPC-DS table at scale factor sf, as dsdgen makes them, in the row type given (its value is ignored); with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_gen(
     row_type anyelement, sf double precision DEFAULT 1, part integer DEFAULT NULL, parts integer DEFAULT NULL,
@@ -243,7 +243,7 @@ CREATE FUNCTION tpcds_gen(
 LANGUAGE c STABLE PARALLEL SAFE SUPPORT millrace.generate_support
 AS 'MODULE_PATHNAME', 'generate_wrapper';
 COMMENT ON FUNCTION tpcds_gen(anyelement, double precision, integer, integer, smallint) IS
-'Rows of the TPC-DS table named as the row type is (tpcds_item, or any table called item), columns matched by name; part of parts, counted from 1, or all';
+'Rows of the TPC-DS table that the row type is named after (tpcds_item, or any table called item), columns matched by name; with part and parts, only that part, counted from 1';
 
 CREATE FUNCTION tpcds_tables(
     sf double precision DEFAULT 1, exact boolean DEFAULT false,

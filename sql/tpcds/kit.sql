@@ -1,4 +1,4 @@
--- The queries of TPC-DS and their answers, and its tables as one loads, drops or views them.
+-- The queries of TPC-DS and their answers; functions that load, drop and view its tables.
 
 CREATE FUNCTION tpcds_query(
     query integer, schema text DEFAULT NULL, seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
@@ -6,7 +6,7 @@ CREATE FUNCTION tpcds_query(
 ) RETURNS text
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_query_wrapper';
 COMMENT ON FUNCTION tpcds_query(integer, text, bigint, double precision, boolean) IS
-'Text of a TPC-DS query, 1 to 99, over the tables of a schema (or of the search_path), with validation parameters or those drawn as the specification defines them from the seed at scale factor sf; decorrelated: without subqueries that run once per row. Queries 14, 23, 24 and 39 are two statements, with a semicolon on a line of its own between them';
+'Text of a TPC-DS query, 1 to 99, over the tables of a schema (or of the search_path), with validation parameters or those that the specification''s rules draw from the seed at scale factor sf; decorrelated: without subqueries that run once per row. Queries 14, 23, 24 and 39 are two statements, with a semicolon on a line of its own between them';
 
 CREATE FUNCTION tpcds_queries(
     schema text DEFAULT NULL, seed bigint DEFAULT NULL, stream integer DEFAULT NULL,
@@ -35,7 +35,7 @@ CREATE FUNCTION tpcds_answers(
 ) RETURNS SETOF record
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_answers_wrapper';
 COMMENT ON FUNCTION tpcds_answers(integer, double precision) IS
-'Answers to a TPC-DS query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1, by DuckDB on the same rows; at 1 those that the TPC publishes, but for queries 85 and 93. One row per row, an empty value for null';
+'Answers to a TPC-DS query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1. DuckDB computed them from the same rows; at scale factor 1 they are those that the TPC publishes, except for queries 85 and 93. One row per row of the answer, with an empty value for null';
 
 CREATE FUNCTION tpcds_validate(
     schema text DEFAULT 'tpcds', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
@@ -45,7 +45,7 @@ CREATE FUNCTION tpcds_validate(
 LANGUAGE c VOLATILE ROWS 99 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_validate_wrapper';
 COMMENT ON FUNCTION tpcds_validate(text, double precision, boolean) IS
-'Runs the 99 TPC-DS queries on the tables or views of a schema and compares with the answers that tpcds_answers() gives; sf is taken from the rows of customer if null; decorrelated unless false';
+'Runs the 99 TPC-DS queries on the tables or views of a schema and compares the results with the answers that tpcds_answers() gives. sf null: taken from the rows of customer. decorrelated null: true';
 
 CREATE PROCEDURE tpcds_load(
     sf double precision,
@@ -64,7 +64,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpcds_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
-'Makes the TPC-DS tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+'Creates the TPC-DS tables in a schema, loads them as stream_ingest does, and adds keys, indexes and statistics. Each step is committed; run the same call again to resume after an interruption. overwrite: first drops the tables that are there. sf 0: the tables without rows';
 
 CREATE FUNCTION tpcds_drop(schema text DEFAULT 'tpcds') RETURNS void
 LANGUAGE sql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -78,4 +78,4 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
     SELECT millrace.kit_virtual('tpcds', schema, sf)
 $$;
 COMMENT ON FUNCTION tpcds_virtual(text, double precision) IS
-'Makes views income_band to web_returns in a schema over rows made when they are read; nothing is stored';
+'Creates views income_band to web_returns in a schema. Their rows are made when they are read; nothing is stored';

@@ -1,5 +1,5 @@
--- Row types of the tables of TPC-DS, with the columns as the specification defines them; numbers of tickets and orders are
--- bigint, which scale factor 100,000 needs.
+-- Row types of the tables of TPC-DS, with the columns that the specification defines; ticket and order numbers are bigint,
+-- which scale factor 100,000 needs.
 
 CREATE TYPE tpcds_dbgen_version AS (
     dv_version varchar(16),

@@ -1,4 +1,4 @@
--- The queries of TPC-H and their answers, and its tables as one loads, drops or views them.
+-- The queries of TPC-H and their answers; functions that load, drop and view its tables.
 
 CREATE FUNCTION tpch_query(
     query integer, schema text DEFAULT NULL, seed bigint DEFAULT NULL, sf double precision DEFAULT 1,
@@ -35,7 +35,7 @@ CREATE FUNCTION tpch_answers(
 ) RETURNS SETOF record
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_answers_wrapper';
 COMMENT ON FUNCTION tpch_answers(integer, double precision) IS
-'Published answers to a TPC-H query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1: one row per row, an empty value for null';
+'Published answers to a TPC-H query, or to all, with validation parameters, at scale factor 0.01, 0.1 or 1: one row per row of the answer, with an empty value for null';
 
 CREATE FUNCTION tpch_validate(
     schema text DEFAULT 'tpch', sf double precision DEFAULT NULL, decorrelated boolean DEFAULT NULL,
@@ -45,7 +45,7 @@ CREATE FUNCTION tpch_validate(
 LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_validate_wrapper';
 COMMENT ON FUNCTION tpch_validate(text, double precision, boolean) IS
-'Runs the 22 TPC-H queries on the tables or views of a schema and compares with the published answers by the specification''s rules; sf is taken from the rows of supplier if null; decorrelated if null where lineitem has no index on l_partkey';
+'Runs the 22 TPC-H queries on the tables or views of a schema and compares the results with the published answers by the specification''s rules. sf null: taken from the rows of supplier. decorrelated null: true if lineitem has no index on l_partkey';
 
 CREATE PROCEDURE tpch_load(
     sf double precision,
@@ -64,7 +64,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpch_load(double precision, text, text, integer, boolean, boolean, boolean, boolean, boolean) IS
-'Makes the TPC-H tables in a schema, loads them as stream_ingest does, adds keys, indexes and statistics; each step is committed, and the same call resumes where it was interrupted. overwrite: drops the tables that are there first. sf 0: the tables without rows';
+'Creates the TPC-H tables in a schema, loads them as stream_ingest does, and adds keys, indexes and statistics. Each step is committed; run the same call again to resume after an interruption. overwrite: first drops the tables that are there. sf 0: the tables without rows';
 
 CREATE FUNCTION tpch_drop(schema text DEFAULT 'tpch') RETURNS void
 LANGUAGE sql VOLATILE STRICT SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -78,4 +78,4 @@ LANGUAGE sql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_ident
     SELECT millrace.kit_virtual('tpch', schema, sf)
 $$;
 COMMENT ON FUNCTION tpch_virtual(text, double precision) IS
-'Makes views region to lineitem in a schema over rows made when they are read; nothing is stored';
+'Creates views region to lineitem in a schema. Their rows are made when they are read; nothing is stored';

@@ -5,7 +5,7 @@ LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'refresh_orders_wrapper';
 COMMENT ON FUNCTION millrace.tpch_refresh_orders(double precision, integer) IS
 'The number of orders in a refresh set';
 
--- Without settings, so that they are inlined: a cluster's statements that read tables could not call them.
+-- Without settings, so that they are inlined: otherwise a cluster's statements that read tables could not call them.
 CREATE FUNCTION tpch_orders_refresh(stream integer, sf double precision DEFAULT 1) RETURNS SETOF tpch_orders
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT * FROM millrace.source_rows('orders_refresh', pg_catalog.jsonb_build_object('sf', sf, 'stream', stream),
@@ -38,8 +38,8 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
 $$;
 COMMENT ON FUNCTION millrace.tpch_column_list(regtype, text) IS 'The columns of a row type, ready for a statement';
 
--- Orders that are there are left alone, with their lines: they came together. So the tables themselves say
--- how far a refresh is.
+-- Orders that are there are skipped with their lines, which were inserted together. So the tables themselves tell
+-- how far a refresh has come.
 CREATE FUNCTION millrace.tpch_refresh_insert(
     schema text, options jsonb, first_order bigint, end_order bigint, OUT orders bigint, OUT lines bigint
 )
@@ -114,11 +114,11 @@ CREATE FUNCTION millrace.tpch_open_refresh(schema text, stream integer, batch_or
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'open_refresh_wrapper';
 COMMENT ON FUNCTION millrace.tpch_open_refresh(text, integer, integer) IS
-'Takes the lock of a refresh set of a schema for this session; refuses batches of no orders';
+'Takes the lock of a refresh set of a schema for this session; refuses batch_orders below 1';
 
 CREATE FUNCTION millrace.tpch_close_refresh() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'close_refresh_wrapper';
-COMMENT ON FUNCTION millrace.tpch_close_refresh() IS 'Releases the refresh set that this session applies';
+COMMENT ON FUNCTION millrace.tpch_close_refresh() IS 'Releases the lock of the refresh set that this session applies';
 
 CREATE PROCEDURE tpch_refresh(
     schema text DEFAULT 'tpch', stream integer DEFAULT 1, sf double precision DEFAULT NULL,
@@ -168,4 +168,4 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tpch_refresh(text, integer, double precision, boolean, boolean, integer) IS
-'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes the same number of old ones; rf1 or rf2 false: without it. Each batch of batch_orders orders, with their lines, is committed. What is done already is left alone: run an interrupted call again to resume';
+'Applies refresh set number stream to the tables of a schema: RF1 inserts orders with their lines, RF2 deletes the same number of old ones; rf1 or rf2 false: skips that one. Each batch of batch_orders orders is committed with their lines. Run an interrupted call again to resume; it skips what is done';

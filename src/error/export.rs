@@ -22,21 +22,21 @@ pub fn hint(error: &Error) -> Option<String> {
     Some(match error {
         Error::Format(_) => format!("The formats are {}.", Format::ALL.map(Format::name).join(", ")),
         Error::Threads(_) => {
-            format!("An export has from {} to {} threads.", THREADS.start(), THREADS.end())
+            format!("An export can use from {} to {} threads.", THREADS.start(), THREADS.end())
         }
         Error::Column { known, .. } => format!("Its columns are {}.", known.join(", ")),
         Error::Exists(_) => {
-            "Have it replaced with {\"overwrite\": true}, or left as it is with {\"skip_existing\": true}."
-                .to_owned()
+            "Replace it with {\"overwrite\": true}, or keep it with {\"skip_existing\": true}.".to_owned()
         }
         Error::NoFolder(_) => {
-            "The folder must be there, and the server's user must be allowed to write to it.".to_owned()
+            "The folder must exist, and the server's operating-system user must be allowed to write to it."
+                .to_owned()
         }
         _ => return None,
     })
 }
 
-/// As the server's own `errcode_for_file_access`.
+/// Like the server's own `errcode_for_file_access`.
 fn file_error_code(error: &io::Error) -> Code {
     use io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {

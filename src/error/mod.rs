@@ -14,10 +14,10 @@ use std::{fmt, io};
 /// What the crate's functions return.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What a function answers with that SQL calls: making a [`Raised`] of an error raises it.
+/// What a function that SQL calls returns: turning an error into [`Raised`] raises it.
 pub type SqlResult<T> = std::result::Result<T, Raised>;
 
-/// An error that was raised: there is no value of it.
+/// An error that was raised. It has no values, because raising does not return.
 #[derive(Debug)]
 pub struct Raised(Infallible);
 
@@ -33,7 +33,7 @@ impl From<Error> for Raised {
     }
 }
 
-/// The value, or the error raised: for code that the server calls itself.
+/// Returns the value or raises the error: for code that the server calls itself.
 pub fn or_raise<T>(result: Result<T>) -> T {
     result.unwrap_or_else(|error| error.raise())
 }
@@ -54,7 +54,7 @@ pub enum Error {
     #[cfg(not(feature = "cbdb"))]
     #[error("attribute {position} of type {row} has been dropped")]
     ColumnDropped { position: usize, row: String },
-    /// A column of the row type is not of the type any more that the query was planned with.
+    /// The type of a column of the row type changed since the query was planned.
     #[cfg(not(feature = "cbdb"))]
     #[error("function return row and query-specified return row do not match")]
     RowTypeChanged { position: usize, found: String, expected: String },
@@ -66,7 +66,7 @@ pub enum Error {
     NullArgument(usize),
     #[error("invalid byte sequence for encoding \"UTF8\": {}", hexadecimal(.0))]
     InvalidText(Vec<u8>),
-    /// A jsonb that is beyond what can be read.
+    /// A jsonb beyond the limits of what can be read.
     #[error("invalid value for argument of type jsonb: {0}")]
     Json(serde_json::Error),
     #[error("argument \"parts\" needs argument \"part\"")]
@@ -74,7 +74,7 @@ pub enum Error {
     /// An argument out of its range.
     #[error("invalid value for argument \"{name}\": {value}")]
     Argument { name: &'static str, value: String, hint: &'static str },
-    /// Something the design has and this version does not.
+    /// Something that this version cannot do.
     #[error("{what} is not supported")]
     NotSupported { what: &'static str, hint: &'static str },
     /// A segment that is not among those that share the rows.
@@ -121,7 +121,7 @@ pub enum Error {
     NoInsertRight(String),
     #[error("must be owner of run \"{run}\"")]
     NotOwner { run: String, owner: String },
-    /// The run's query would run with the rights of another role than the one it belongs to.
+    /// The run's query belongs to one role and would run with the rights of another.
     #[error("must be owner of run \"{run}\" to resume its query")]
     OthersQuery { run: String, owner: String },
     #[error("run \"{0}\" does not exist")]
@@ -135,14 +135,14 @@ pub enum Error {
     #[error("target \"{target}\" of run \"{run}\" was {how} since the run began")]
     TargetChanged { run: String, target: String, how: &'static str },
     /// A run's column is gone.
-    #[error("column \"{column}\" of table {table}, which the run fills, does not exist any more")]
+    #[error("column \"{column}\" of table {table}, which the run fills, no longer exists")]
     UnknownColumn { table: String, column: String },
     #[error("invalid options for source \"sql\": {0}")]
     QueryOptions(String),
     #[error("source \"sql\" needs argument \"rows\"")]
     QueryRows,
-    /// The ledger has no value where it must have one: a dump that was restored in part, say.
-    #[error("the ledger of runs is not complete")]
+    /// The ledger lacks a value that it must have, for example because a dump was restored in part.
+    #[error("the ledger of runs is incomplete")]
     BrokenLedger,
     /// A step of a run within a step of a run.
     #[error("this session is already ingesting a run")]
@@ -150,13 +150,13 @@ pub enum Error {
     /// A step where no run is being ingested.
     #[error("this session is not ingesting a run")]
     NoSession,
-    /// A cancel that the server forgot over a commit.
+    /// A cancel that came during a commit, which the server then forgot.
     #[error("canceling statement due to user request")]
     Cancelled,
     /// A worker failed.
     #[error("a worker failed")]
     Worker(Report),
-    /// A worker was ended by somebody else.
+    /// A worker was terminated, not by its run.
     #[error("a worker was terminated before its work was done")]
     WorkerGone,
 
@@ -172,7 +172,7 @@ pub enum Error {
     /// Neither `unlogged` nor a table access method.
     #[error("table access method \"{0}\" does not exist")]
     UnknownStorage(String),
-    /// A table that `tpch_load` did not make, or made otherwise, has the name it needs.
+    /// A table has the name that `tpch_load` needs, but was not created by it, or was created differently.
     #[error("relation \"{table}\" exists and {how}")]
     TableDiffers { table: String, how: &'static str },
     #[error("table \"{table}\" was loaded at scale factor {then}, not {now}")]
@@ -197,7 +197,7 @@ pub enum Error {
     #[error(transparent)]
     Export(ExportError),
 
-    /// The server failed in a way no query of ours should.
+    /// One of the extension's own queries failed, which should not happen.
     #[error(transparent)]
     Spi(#[from] pgrx::spi::Error),
 }
@@ -336,7 +336,7 @@ impl Error {
             }
             Error::Seed { least, largest, .. } => {
                 return Some(format!(
-                    "A seed is from {least} to {largest}, also with the stream's number added."
+                    "A seed is from {least} to {largest}, even with the stream's number added."
                 ));
             }
             Error::Argument { hint, .. } | Error::NotSupported { hint, .. } => hint,
@@ -348,31 +348,33 @@ impl Error {
     /// A hint that is the same whatever the values are.
     fn plain_hint(&self) -> Option<&'static str> {
         Some(match self {
-            Error::Json(_) => "Numbers are up to about 1.8e308, and values nest up to 127 deep.",
+            Error::Json(_) => {
+                "Numbers can be up to about 1.8e308, and values can nest up to 127 levels deep."
+            }
             Error::PartsWithoutPart => {
                 "Give the part to make, from 1 to parts, or leave out both for the whole table."
             }
             Error::Segment { .. } => {
-                "Leave out argument \"segments\". After the cluster has grown, plan the statement anew: DISCARD PLANS, or \
-                 another session."
+                "Leave out argument \"segments\". If the cluster has grown, have the statement planned again, with DISCARD \
+                 PLANS or in another session."
             }
             Error::Thread(_) => "Set millrace.generate_ahead to off to work without threads.",
             Error::Retired => "Run ALTER EXTENSION millrace UPDATE.",
             Error::NotComposite => "Write NULL::tpch_orders, or NULL::t for a table t.",
-            Error::ColumnType { .. } => "Only types that an INSERT would convert to can hold the values.",
+            Error::ColumnType { .. } => "Use a type that an INSERT would convert the values to.",
             Error::IntegerRange { .. } => "Use a row type in which the column is a bigint.",
             Error::TransactionBlock(_) => {
                 "It commits after each batch: call it outside BEGIN, with autocommit on."
             }
             Error::Atomic(_) => {
-                "It commits after each batch: call it from psql, or from a procedure without SET and SECURITY DEFINER, \
+                "It commits after each batch: call it directly, or from a procedure without SET and SECURITY DEFINER, \
                  not from a function."
             }
             Error::NotATable(_) => {
-                "A target is a table, a partitioned table, a foreign table or a view one can insert into."
+                "A target is a table, a partitioned table, a foreign table or a view that accepts INSERT."
             }
             Error::NoInsertRight(_) => "The caller needs the INSERT privilege on the target.",
-            Error::NotOwner { .. } => "Give a run of your own another name.",
+            Error::NotOwner { .. } => "Give your own run another name.",
             Error::UnknownRun(_) => "View stream_progress lists the runs.",
             Error::RunBusy { .. } => "Wait for it, or ask it to stop with stream_stop().",
             Error::RunDiffers { .. } => {
@@ -382,12 +384,12 @@ impl Error {
                 "If its rows are still there (after VACUUM FULL, say, or pg_restore), resume with \
                  stream_resume(run, adopt => true); if they are not, forget the run with stream_drop()."
             }
-            Error::UnknownColumn { .. } => "Add it again, or forget the run with stream_drop().",
-            Error::QueryRows => "It is how many row numbers the batches count in all, at least 1.",
+            Error::UnknownColumn { .. } => "Add the column again, or forget the run with stream_drop().",
+            Error::QueryRows => "Give the number of row numbers of all batches together, at least 1.",
             Error::BrokenLedger => "If it was restored in part, forget the run with stream_drop().",
-            Error::Nested => "A trigger or a query of a run cannot ingest another.",
-            Error::NoSession => "CALL stream_ingest() or stream_resume().",
-            Error::WorkerGone => "Call again to insert the batches that are missing.",
+            Error::Nested => "A run's trigger or query cannot ingest another run.",
+            Error::NoSession => "Use CALL stream_ingest() or CALL stream_resume().",
+            Error::WorkerGone => "Run the same call again to insert the missing batches.",
             Error::UnknownStorage(_) => {
                 "Argument \"storage\" is heap, unlogged, or any table access method of the server."
             }

@@ -1,4 +1,4 @@
-//! One batch: its rows, made once, into each of the run's tables that lacks them.
+//! One batch: makes its rows once and inserts them into each of the run's tables that lacks them.
 
 use super::inserted::{Inserted, Path};
 use super::ledger::{self, Run};
@@ -26,7 +26,7 @@ use std::rc::Rc;
 #[cfg(not(feature = "cbdb"))]
 use std::sync::Arc;
 
-/// Inserts the batches of a run. What the catalogs say of its tables is read when that changes, not for each batch.
+/// Inserts the batches of a run. What the catalogs say about its tables is read again only if that has changed.
 pub struct Loader {
     run: Run,
     origin: Origin,
@@ -38,19 +38,19 @@ pub struct Loader {
 struct Table {
     watch: Rc<Watch>,
     known: Option<Known>,
-    /// The stretches of batches that it had when this process began.
+    /// The ranges of batches that it had when this process began.
     committed: Vec<RangeInclusive<i64>>,
 }
 
-/// What was read of a table.
+/// What was read about a table.
 struct Known {
     relation: Relation,
     /// `None` for a query, which fills columns as it says.
     columns: Option<Columns>,
-    /// Whether each commit waits: as the run says, or because rows lie elsewhere, where they would outlive a crash that takes
-    /// back what the ledger says of them.
+    /// Whether each commit waits: because the run says so, or because the rows are stored elsewhere and would survive a crash
+    /// that loses their record in the ledger.
     waits: bool,
-    /// The insert that the server has planned; `None` where only the executor can do it.
+    /// The insert that the server has planned; `None` if only the executor can do it.
     #[cfg(not(feature = "cbdb"))]
     plain: Option<PlainInsert>,
 }
@@ -99,12 +99,12 @@ impl Loader {
             .unwrap_or(0)
     }
 
-    /// The mean number of rows of all batches up to one.
+    /// About how many rows all batches up to this one have.
     pub fn rows_through(&self, batch: i64) -> f64 {
         self.units_through(batch) as f64 * self.origin.rows_per_unit()
     }
 
-    /// The rows of all batches up to one.
+    /// Exactly how many rows all batches up to this one have.
     pub fn exact_rows_through(&self, batch: i64) -> i64 {
         self.origin.rows(0..self.units_through(batch)) as i64
     }
@@ -113,7 +113,7 @@ impl Loader {
         self.plan.batch(u64::try_from(batch).unwrap_or_default()).end
     }
 
-    /// Whether commits of rows of a table wait.
+    /// Whether a commit of rows of a table waits.
     pub fn waits(&self, table: usize) -> bool {
         self.tables[table].known.as_ref().is_none_or(|known| known.waits)
     }
@@ -128,7 +128,7 @@ impl Loader {
         Ok(least)
     }
 
-    /// Inserts a batch into the tables that lack it, each known by its place among the targets.
+    /// Inserts a batch into the tables that lack it, and returns these by their places among the targets.
     pub fn insert(&mut self, batch: i64) -> Result<Vec<(usize, Inserted)>> {
         let wanted: Vec<usize> =
             (0..self.tables.len()).filter(|&table| self.tables[table].lacks(batch)).collect();
@@ -147,7 +147,7 @@ impl Loader {
         Ok(wanted.into_iter().zip(inserted).collect())
     }
 
-    /// Locks a table as an insert does, and reads what changed of it.
+    /// Locks a table as an insert does, and reads it again if it changed.
     fn learn(&mut self, number: usize) -> Result<()> {
         let target = &self.run.targets[number];
         lock::lock_for_insert(target.relation);
@@ -187,7 +187,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Refuses a table that lost rows before the locks of the insert kept it from that.
+    /// Refuses a table that lost rows before the insert had locked it.
     fn check_unchanged(&mut self, number: usize) -> Result<()> {
         let table = &mut self.tables[number];
         if table.watch.take_changed() {
@@ -221,13 +221,13 @@ impl Loader {
         self.tables[table].known.as_ref()?.plain.as_ref()
     }
 
-    /// The plain inserts among those wanted, for the rest of the transaction; `None` if one must be planned anew.
+    /// The plain inserts among those wanted, for the rest of the transaction; `None` if one must be planned again.
     #[cfg(not(feature = "cbdb"))]
     fn lock_plain(&self, wanted: &[usize]) -> Option<Vec<LockedInsert<'_>>> {
         wanted.iter().filter_map(|&table| self.plain(table)).map(PlainInsert::lock).collect()
     }
 
-    /// Plans anew what changed since: an ANALYZE, autovacuum's too, is enough for that.
+    /// Plans again what has changed since. An ANALYZE is enough for that, even one by autovacuum.
     #[cfg(not(feature = "cbdb"))]
     fn plan_again(&mut self, wanted: &[usize]) -> Result<()> {
         process::check_for_interrupts();
@@ -237,8 +237,8 @@ impl Loader {
         })
     }
 
-    /// Inserts `units` into the tables that take them in bulk, whose rows are made once; what each took, `None` for those
-    /// that need the executor.
+    /// Makes the rows of `units` once and inserts them into the tables that take them in bulk. Returns what was measured for
+    /// each table, `None` for those that need the executor.
     #[cfg(not(feature = "cbdb"))]
     fn insert_bulk(&mut self, wanted: &[usize], units: &Range<u64>) -> Result<Vec<Option<Measured>>> {
         let Origin::Source(source) = &self.origin else { return Ok(vec![None; wanted.len()]) };
@@ -269,7 +269,7 @@ impl Loader {
         }
     }
 
-    /// The rows of a cluster reach their segments by the executor alone.
+    /// On a cluster only the executor can send rows to their segments.
     #[cfg(feature = "cbdb")]
     fn insert_bulk(&mut self, wanted: &[usize], _units: &Range<u64>) -> Result<Vec<Option<Measured>>> {
         Ok(vec![None; wanted.len()])
@@ -299,7 +299,7 @@ fn insert_select(relation: &Relation, columns: &Columns) -> String {
 }
 
 impl Known {
-    /// Whether the insert that was planned still is the server's.
+    /// Whether the insert that was planned is still valid.
     fn is_current(&self) -> bool {
         #[cfg(not(feature = "cbdb"))]
         if let Some(plain) = &self.plain {
@@ -315,7 +315,7 @@ impl Table {
     }
 }
 
-/// Whether the executor's insert is planned by the server itself.
+/// Whether the server itself plans the executor's insert, not another extension.
 #[cfg(not(feature = "cbdb"))]
 fn is_planned_by_server(origin: &Origin, relation: &Relation, columns: Option<&Columns>) -> Result<bool> {
     use pgrx::pg_sys::{INT8OID, JSONBOID, TEXTOID};

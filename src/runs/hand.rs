@@ -1,5 +1,5 @@
-//! One process's part in a run: batch after batch, each when it is due. The session that was called has one, and each of its
-//! workers.
+//! One process's part in a run: batch after batch, each when it is due. The session that was called and each of its workers
+//! have one.
 
 use super::batch::Loader;
 use super::ledger::{self, Run, Timing, Writer};
@@ -29,7 +29,7 @@ pub struct Hand {
 struct Last {
     batch: i64,
     rows: i64,
-    /// When its commit was due to begin; the time until the next step is the commit's.
+    /// When its insert was done; the commit takes the time from then to the next step.
     done: Instant,
     commit: Option<Duration>,
 }
@@ -51,7 +51,7 @@ impl Hand {
         self.loader.run()
     }
 
-    /// Begins a step: what was committed since the last one counts from now on.
+    /// Begins a step: the last batch is committed by now, so its rows count.
     pub fn resume(&mut self, shared: &Shared) {
         if let Some(last) = self.last.as_mut().filter(|last| last.commit.is_none()) {
             last.commit = Some(last.done.elapsed());
@@ -59,8 +59,8 @@ impl Hand {
         }
     }
 
-    /// The next batch that is this process's to ingest, if there is one left. When the run's time is over, only those are
-    /// that are missing among others.
+    /// The next batch for this process to ingest, if one is left. When the run's time is over, only gaps between the batches
+    /// that are there are still filled.
     pub fn next_batch(&mut self, shared: &Shared) -> Option<i64> {
         if shared.is_stopped() {
             return None;
@@ -76,7 +76,7 @@ impl Hand {
             }
             self.taken = Some(batch).filter(|&batch| self.loader.lacks(batch));
         }
-        // What is due later comes too late for all processes, as does all after it.
+        // A batch that is due after the end is too late for all processes, and so are all after it.
         if self.taken.and_then(|batch| self.due(batch)).is_some_and(|due| self.schedule.is_beyond(due)) {
             return None;
         }
@@ -93,11 +93,11 @@ impl Hand {
         Some(self.schedule.wait(self.due(batch)?)?.min(NAP))
     }
 
-    /// Ingests the batch that was taken and notes it, in the transaction that commits both.
+    /// Ingests the batch that was taken and notes it, in one transaction.
     pub fn ingest(&mut self, batch: i64, shared: &Shared) -> Result<()> {
         let inserted = self.loader.insert(batch)?;
         if !inserted.iter().any(|(table, _)| self.loader.waits(*table)) {
-            // The last transaction of a call waits for all before it.
+            // Only the last transaction of a call waits, for all before it.
             settings::set_local("synchronous_commit", "off");
         }
         let commit_before = self.last.as_ref().and_then(|last| last.commit);

@@ -1,8 +1,8 @@
 //! The ledger of runs, in schema `millrace`: what each run loads, and which of its batches are there.
 //!
-//! All may read it; it is written here alone, with the rights of its owner, after the caller's own rights were checked.
-//! So names and operators are qualified throughout: the caller's `search_path` must not lead an owner's statement
-//! elsewhere, and functions that insert rows leave it alone for the sake of triggers.
+//! Everybody may read it. It is written only through [`write()`] and [`Writer`], with the rights of its owner, after the
+//! caller's own rights were checked. So all names and operators are qualified: functions that insert rows leave the caller's
+//! `search_path` as it is for the sake of triggers, and it must not lead an owner's statement elsewhere.
 
 use crate::error::{Error, Result};
 use crate::pg::server::lock::Key;
@@ -35,22 +35,22 @@ pub struct Run {
     pub batches: i64,
     pub rows_estimated: i64,
     pub named: bool,
-    /// Under which its values are converted; empty where none depends on settings.
+    /// The settings that its values are converted under; empty if no value depends on a setting.
     pub settings: Settings,
-    /// As the last call said.
+    /// As the last call asked.
     pub pace: Pace,
     /// The tables it loads, at least one.
     pub targets: Vec<Target>,
 }
 
-/// What each call of a run may set anew.
+/// What each call of a run may change.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Rows per second that are offered; `None` if a batch comes when there is time for it.
+    /// Rows per second offered; `None` if as fast as possible.
     pub rate: Option<f64>,
-    /// How long the run lasts, whatever it has loaded by then; `None` if until all is loaded.
+    /// How long the run lasts, however much it has loaded by then; `None` if until everything is loaded.
     pub duration: Option<Duration>,
-    /// Whether each commit waits, as the session's own setting says, or the last alone.
+    /// Whether each commit waits as the session's own setting says, or only the last.
     pub synchronous_commit: bool,
 }
 
@@ -78,14 +78,14 @@ pub struct Target {
     pub columns: Option<Vec<String>>,
 }
 
-/// What tells a table's content from that of the same table emptied or made again.
+/// What shows that a table was neither emptied nor created again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
     /// Whether a crash empties it.
     pub unlogged: bool,
-    /// The table itself, or its partitions, or what is below a view.
+    /// The table itself, its partitions, or the tables below a view.
     pub leaves: Vec<Oid>,
-    /// The file node of each, or its OID again where it has no file.
+    /// The file node of each, or its OID again if it has no file.
     pub filenodes: Vec<Oid>,
 }
 
@@ -101,7 +101,7 @@ impl Storage {
     }
 }
 
-/// Refuses a ledger that an older version of the extension made.
+/// Refuses a ledger of an older version of the extension.
 pub fn check_version() -> Result<()> {
     let is_current = "SELECT EXISTS (
         SELECT FROM pg_catalog.pg_attribute
@@ -182,14 +182,14 @@ fn targets(run: &str) -> Result<Vec<Target>> {
     if targets.is_empty() { Err(Error::BrokenLedger) } else { Ok(targets) }
 }
 
-/// The role that a value of type role_then was, given as text; `None` if it is gone. Asked in a statement of its own: a
-/// segment of a cluster, where the rows of tables are read, has a number of its own and would take the role for that
-/// of another cluster.
+/// The role that a value of type role_then, given as text, stands for; `None` if it is gone. This takes a statement of its
+/// own: on a cluster, segments read the rows of tables, and each has another system identifier, so it would take the role
+/// for one of another cluster.
 pub fn role_of(then: &str) -> Result<Option<Oid>> {
     one("SELECT millrace.role_of($1::millrace.role_then)", &[Text::from(then).into()])
 }
 
-/// The name of the role that began a run, also where it is gone; asked in two statements as [`role_of`] says.
+/// The name of the role that began a run, even if it is gone; in two statements for the reason given at [`role_of`].
 fn owner_name(run: &str) -> Result<String> {
     let then = "SELECT owner::pg_catalog.text FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1";
     let then: Option<Text> = one(then, &[Text::from(run).into()])?;
@@ -232,7 +232,7 @@ pub fn check_query_owner(run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// Writes a new run, in the place of what is left of an older one of its name: of a dump that was restored in part, say.
+/// Writes a new run in place of what is left of an older one of its name, for example after a dump was restored in part.
 pub fn insert(run: &Run) -> Result<()> {
     delete(&run.name)?;
     write(
@@ -292,8 +292,7 @@ fn write_target(statement: &str, run: &str, target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// Readies an existing run for another session: pace and waiting are the new call's, and requests to stop that came
-/// before are not meant for it.
+/// Readies an existing run for another session: notes the new call's pace, and withdraws earlier requests to stop.
 pub fn reopen(run: &str, pace: Pace) -> Result<()> {
     write(
         "UPDATE millrace.run
@@ -355,7 +354,7 @@ pub fn delete(run: &str) -> Result<()> {
     Ok(())
 }
 
-/// Asks the session that ingests a run to stop after its batch, and tells it to look.
+/// Asks the session that ingests a run to stop after its batch, and announces that to it.
 pub fn request_stop(run: &str) -> Result<()> {
     write(
         "UPDATE millrace.run SET stop_requested = true WHERE name OPERATOR(pg_catalog.=) $1",
@@ -365,7 +364,7 @@ pub fn request_stop(run: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether the session that ingests a run should stop: also when the run was dropped meanwhile.
+/// Whether the session that ingests a run should stop, which it also should if the run was dropped meanwhile.
 pub fn stop_requested(run: &str) -> Result<bool> {
     let requested = one(
         "SELECT stop_requested FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1",
@@ -374,7 +373,7 @@ pub fn stop_requested(run: &str) -> Result<bool> {
     Ok(requested.unwrap_or(true))
 }
 
-/// Notes that a run has all its batches. Of an unlogged table that may not be so after a crash, so it is not noted.
+/// Notes that a run has all its batches, unless a table is unlogged: then that may be untrue after a crash.
 pub fn finish(run: &Run) -> Result<()> {
     if run.targets.iter().any(|target| target.storage.unlogged) {
         return Ok(());
@@ -386,7 +385,7 @@ pub fn finish(run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// Notes that a run has ended with as many batches as it has, and rows.
+/// Notes that a run has ended with this number of batches and rows.
 pub fn end(run: &Run, batches: i64, rows: i64) -> Result<()> {
     write(
         "UPDATE millrace.run SET batches = $2, rows_estimated = $3 WHERE name OPERATOR(pg_catalog.=) $1",
@@ -419,8 +418,8 @@ pub fn time_used(run: &str) -> Result<Duration> {
     Ok(Duration::try_from_secs_f64(seconds.unwrap_or_default()).unwrap_or_default())
 }
 
-/// When a batch was due, and when the run's last batch was done, in microseconds of the server's count; `None` if it was
-/// not due at a time.
+/// When a batch was due, and when the run's last batch was done, in microseconds of the server's clock; `None` if the batch
+/// had no due time.
 pub fn due(run: &str, batch: i64) -> Result<Option<(i64, i64)>> {
     let arguments = [Text::from(run).into(), batch.into()];
     let due: Option<TimestampWithTimeZone> = one(
@@ -435,7 +434,8 @@ pub fn due(run: &str, batch: i64) -> Result<Option<(i64, i64)>> {
     Ok(due.zip(last).map(|(due, last)| (process::count(due), process::count(last))))
 }
 
-/// When the newest row arrived that a target has, as the server counts time: when its batch was due, or else done.
+/// When the newest row of a target arrived, in microseconds of the server's clock: when its batch was due, or, without a
+/// rate, done.
 pub fn newest(run: &str, target: &Target) -> Result<Option<i64>> {
     let newest = format!(
         "SELECT COALESCE(due, finished) FROM {}
@@ -453,8 +453,7 @@ pub fn touch(run: &Run) -> Result<()> {
     write(touch, &[Text::from(run.name.as_str()).into()]).map(|_| ())
 }
 
-/// Whether a run has all its batches. That is noted where the rows survive a crash; those of an unlogged table are
-/// counted.
+/// Whether a run has all its batches. That is noted if the rows survive a crash; batches of an unlogged table are counted.
 pub fn is_finished(run: &Run) -> Result<bool> {
     let finished = "SELECT finished IS NOT NULL FROM millrace.run WHERE name OPERATOR(pg_catalog.=) $1";
     if one(finished, &[Text::from(run.name.as_str()).into()])? == Some(true) {
@@ -486,7 +485,7 @@ pub fn finished_numbers(name: &str) -> Result<Vec<i64>> {
     Ok(numbers.unwrap_or_default())
 }
 
-/// The stretches of batches that a target has, in order.
+/// The ranges of consecutive batches that a target has, in order.
 pub fn committed(run: &Run, target: &Target) -> Result<Vec<RangeInclusive<i64>>> {
     let query = format!(
         "SELECT pg_catalog.min(batch), pg_catalog.max(batch)
@@ -552,26 +551,26 @@ fn ledger(target: &Target) -> &'static str {
     if target.storage.unlogged { "millrace.batch_unlogged" } else { "millrace.batch" }
 }
 
-/// The table of runs, whose change is announced to those who watch it.
+/// The table of runs. Changes of it are announced to those who watch it.
 pub fn run_table() -> Result<Oid> {
     one("SELECT 'millrace.run'::pg_catalog.regclass::pg_catalog.oid", &[])?.ok_or(Error::BrokenLedger)
 }
 
-/// The role whose rights writing takes.
+/// The role whose rights the ledger is written with.
 fn owner() -> Result<Oid> {
     let owner = "SELECT relowner FROM pg_catalog.pg_class
                  WHERE oid OPERATOR(pg_catalog.=) 'millrace.run'::pg_catalog.regclass";
     one(owner, &[])?.ok_or(Error::BrokenLedger)
 }
 
-/// What was measured beside the batch itself.
+/// What is noted with a batch but was not measured by inserting it.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// Of the run's time, what is this batch's: since the batch before, of whichever process.
+    /// This batch's share of the run's time: since the batch before, of any process.
     pub busy: Duration,
-    /// What the commit of this process's batch before took, which only this batch's transaction can note.
+    /// How long the commit of this process's previous batch took, which only a later transaction can note.
     pub commit_before: Option<Duration>,
-    /// When the batch was due, as the server counts time.
+    /// When the batch was due, in microseconds of the server's clock.
     pub due: Option<i64>,
 }
 
@@ -698,7 +697,7 @@ pub fn execute(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<usize>
     })?)
 }
 
-/// Runs a statement on the ledger with its owner's rights, which the caller has checked to be right.
+/// Runs a statement on the ledger with its owner's rights. Check the user's own rights first.
 pub fn write(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<usize> {
     role::act_as(owner()?, || execute(statement, arguments))
 }

@@ -51,7 +51,7 @@ impl Observer {
         let now = process::now_in_microseconds();
         let backlog = self.schedule.offered(now).map(|offered| (offered - rows as f64).max(0.0) as i64);
         crew::report_activity(&format!("observing run \"{}\"", self.run));
-        // Two statements: on a cluster one that writes to all segments cannot ask them for sizes.
+        // Two statements: on a cluster, one that writes on all segments cannot ask them for sizes.
         let seen = "SELECT pg_catalog.to_jsonb(o) FROM millrace.observe($1) o";
         let seen: Option<Json> = ledger::one(seen, &[self.leaves.clone().into()])?;
         ledger::write(

@@ -30,11 +30,11 @@ const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 86_400);
 const MAX_BATCH_ROWS: i32 = 100_000_000;
 
 thread_local! {
-    /// The cancels before the call that this session makes, or made last.
+    /// The cancels that came before this session's current or last call.
     static CALL: Cell<Option<Cancels>> = const { Cell::new(None) };
 }
 
-/// Refuses a statement that commits where it could not, before it has done anything.
+/// Refuses a statement that could not commit where it was called, before it does anything.
 #[pg_extern(sql = false)]
 fn check_may_commit(statement: Text) -> SqlResult<()> {
     process::check_writable(&statement);
@@ -48,14 +48,14 @@ fn check_may_commit(statement: Text) -> SqlResult<()> {
     Ok(())
 }
 
-/// Raises a cancel that came since a call checked that it may commit, and that the server forgot.
+/// Raises a cancel that came since the call began and that the server forgot.
 #[pg_extern(sql = false)]
 fn check_cancelled() -> SqlResult<()> {
     process::check_for_interrupts();
     if CALL.get().is_some_and(Cancels::came) { Err(Error::Cancelled.into()) } else { Ok(()) }
 }
 
-/// The parameters of a call, checked but for the target.
+/// The checked parameters of a call, except the target.
 pub struct Request {
     pub source: String,
     pub origin: Origin,
@@ -100,7 +100,7 @@ fn take_rate(options: &mut Map<String, Value>) -> Result<Option<f64>> {
     }
 }
 
-/// A number of seconds, or what the server reads as an interval.
+/// A number of seconds, or a text that the server reads as an interval.
 fn take_duration(options: &mut Map<String, Value>) -> Result<Option<Duration>> {
     let seconds = match options.remove("duration") {
         None | Some(Value::Null) => return Ok(None),
@@ -114,7 +114,7 @@ fn take_duration(options: &mut Map<String, Value>) -> Result<Option<Duration>> {
         _ => Err(Error::Argument {
             name: "options.duration",
             value: seconds.map_or_else(|| "null".to_owned(), |seconds| format!("{seconds} s")),
-            hint: "It is a number of seconds, or an interval such as \"10 min\", of at most a hundred years.",
+            hint: "Give a number of seconds or an interval such as \"10 min\", at most a hundred years.",
         }),
     }
 }
@@ -126,7 +126,7 @@ fn take_synchronous_commit(options: &mut Map<String, Value>) -> Result<bool> {
         Some(given) => Err(Error::Argument {
             name: "options.synchronous_commit",
             value: given.to_string(),
-            hint: "It is true, for the session's own setting, or false: then only the last commit of a call waits.",
+            hint: "If true, commits wait as the session's own setting says; if false, only the last commit of a call does.",
         }),
     }
 }
@@ -174,7 +174,7 @@ fn open_run(
         pax::warn(relation, &request.origin)?;
     }
     if matches!(request.origin, Origin::Query(_)) && relations.len() > 1 {
-        let hint = "A query may give other rows each time it is run: load one table, and the others from it.";
+        let hint = "A query may return other rows each time: load one table with it, and the others from that table.";
         return Err(Error::NotSupported { what: "loading several tables from a query", hint }.into());
     }
     let (targets, converts) = targets(relations, &request)?;
@@ -196,8 +196,7 @@ fn open_run(
     Ok(begin_or_resume(wanted)?.into())
 }
 
-/// The targets as a run notes them, and whether their values depend on settings: those that are converted do, and what a
-/// query gives may.
+/// The targets as a run notes them, and whether their values depend on settings: converted values do, and a query's may.
 fn targets(relations: Vec<Relation>, request: &Request) -> Result<(Vec<Target>, bool)> {
     let mut targets = Vec::new();
     let mut converts = false;
@@ -218,8 +217,8 @@ fn targets(relations: Vec<Relation>, request: &Request) -> Result<(Vec<Target>, 
     Ok((targets, converts))
 }
 
-/// Raises the server's error if the query of source `sql` cannot fill the target. A function of its own,
-/// because the query means what it does with the caller's `search_path`.
+/// Raises the server's error if the query of source `sql` cannot fill the target. A function of its own, without
+/// settings, because the query needs the caller's `search_path`.
 #[pg_extern(sql = false)]
 fn check_query(
     target: Option<Oid>,
@@ -270,7 +269,7 @@ pub fn check_workers(workers: Option<i32>) -> Result<usize> {
     }
     if workers > 1 && cluster::is_cluster() {
         let what = "ingesting with more than one process on a cluster";
-        let hint = "The cluster's segments are the processes that make and insert rows: use workers => 1.";
+        let hint = "On a cluster the segments make and insert the rows: use workers => 1.";
         return Err(Error::NotSupported { what, hint });
     }
     Ok(workers as usize)
@@ -304,7 +303,7 @@ fn begin_or_resume(wanted: Run) -> Result<String> {
     unreachable!("there is always another number")
 }
 
-/// Takes a run's lock until the transaction ends. What was committed before is seen as long as the snapshot lives.
+/// Takes a run's lock until the transaction ends. With the snapshot, everything committed before is visible.
 fn lock_run(run: &str) -> Result<Snapshot> {
     let is_locked = lock::try_acquire_to_commit(ledger::lock_key(run)?);
     if is_locked { Ok(Snapshot::take()) } else { Err(busy(run)?) }

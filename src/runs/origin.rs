@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The name under which a query is a source.
+/// The name of the source that is a query.
 pub const QUERY: &str = "sql";
 
 /// What it is, as `stream_sources()` says.
@@ -20,7 +20,7 @@ pub const QUERY_ABOUT: &str = "the rows of any query, run once per batch";
 pub const QUERY_OPTIONS: [&str; 3] = [
     "query: a SELECT, text, required; $1 and $2, of type bigint, are the batch's first and last row number, from 1",
     "columns: the target's columns it fills, an array of names, default all in their order",
-    "rows: how many row numbers all batches have together, at least 1, required; as argument rows or here",
+    "rows: number of row numbers of all batches together, at least 1, required; as argument rows or here",
 ];
 
 /// What a run loads.
@@ -41,7 +41,7 @@ pub struct Query {
 }
 
 impl Origin {
-    /// Opens what the options, a JSON object, say of a source.
+    /// Opens a source with these options, a JSON object.
     pub fn open(source: &str, options: &Value) -> Result<Self> {
         Ok(if source == QUERY {
             Self::Query(Query::read(options)?)
@@ -58,12 +58,12 @@ impl Origin {
         Ok(registry::find(source).and_then(|definition| definition.normalize(options))?)
     }
 
-    /// The name under which a run keeps a source, the same however it was named.
+    /// The name that a run notes for a source, whichever of its names was given.
     pub fn name(source: &str) -> Result<String> {
         Ok(if source == QUERY { QUERY.to_owned() } else { registry::find(source)?.unique_name() })
     }
 
-    /// What batches are cut from; a query's are its rows.
+    /// The number of units, which batches are cut from; a query's units are its rows.
     pub fn units(&self) -> u64 {
         match self {
             Origin::Source(source) => source.units(),
@@ -87,7 +87,7 @@ impl Origin {
         }
     }
 
-    /// The number of rows of all units, about.
+    /// About how many rows all units have.
     pub fn estimated_rows(&self) -> u64 {
         match self {
             Origin::Source(source) => source.estimated_rows(0..source.units()),

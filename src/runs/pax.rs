@@ -1,6 +1,7 @@
-//! Warnings about a table's storage: what the server accepts and is still wrong for the columns it will hold.
+//! Warnings about storage that the server accepts, but that does not suit the rows to come.
 //!
-//! All about Cloudberry: PAX, whose options name columns, and tables that a crash of one segment empties in part.
+//! They are for Cloudberry only: PAX has options that name columns, and a crash of one segment empties that segment's part
+//! of an unlogged table.
 
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::cluster;
@@ -14,14 +15,14 @@ use millrace_sources::Source;
 use pgrx::prelude::*;
 use serde_json::json;
 
-/// A Bloom filter pays for a column with at least this many values.
+/// A Bloom filter pays off for a column with at least this many distinct values.
 const FEWEST_FOR_BLOOM: f64 = 1_000.0;
 /// If more than this share of the values is distinct, Bloom filters are as large as the column.
 const UNIQUE: f64 = 0.5;
-/// With fewer values than this, evenly spread, each group of rows has the smallest and the largest.
+/// With fewer distinct values than this, evenly spread, each group of rows has the smallest and the largest.
 const FEWEST_FOR_MINMAX: f64 = 16.0;
 
-/// What a source says of a column, as far as storage depends on it.
+/// What a source says about a column, as far as storage depends on it.
 struct Known {
     /// Rows that have a value.
     filled: f64,
@@ -43,12 +44,12 @@ impl Known {
         self.distinct.is_some_and(|distinct| distinct > UNIQUE * self.filled)
     }
 
-    /// Whether a Bloom filter pays; false where nothing is known.
+    /// Whether a Bloom filter pays off; false if nothing is known.
     fn suits_bloom(&self) -> bool {
         self.distinct.is_some_and(|distinct| distinct >= FEWEST_FOR_BLOOM) && !self.is_unique()
     }
 
-    /// Whether a minimum and a maximum per group of rows pay; true where nothing is known.
+    /// Whether a minimum and a maximum per group of rows pay off; true if nothing is known.
     fn suits_minmax(&self) -> bool {
         self.distinct.is_none_or(|distinct| distinct >= FEWEST_FOR_MINMAX)
     }
@@ -70,7 +71,7 @@ const CLUSTERED: [&str; 12] = [
     "date",
 ];
 
-/// Warns of what is wrong with how a table to be loaded is stored.
+/// Warns of storage that does not suit what is to be loaded.
 pub fn warn(relation: &Relation, origin: &Origin) -> Result<()> {
     if cluster::is_cluster() && relation.is_unlogged()? {
         let message = format!(
@@ -78,13 +79,13 @@ pub fn warn(relation: &Relation, origin: &Origin) -> Result<()> {
             relation.name
         );
         Report::new(PgSqlErrorCode::ERRCODE_WARNING, message)
-            .hint("The ledger cannot know of that, stream_verify() finds it. A logged table loses nothing.")
+            .hint("The ledger does not notice that loss, but stream_verify() does. A logged table loses nothing.")
             .report(PgLogLevel::WARNING);
     }
     warn_of_columns(relation, origin)
 }
 
-/// Warns of each column that a table's storage options name without use.
+/// Warns of each column that a table's storage options name in vain.
 fn warn_of_columns(relation: &Relation, origin: &Origin) -> Result<()> {
     let Origin::Source(source) = origin else { return Ok(()) };
     for (option, column, type_name) in named_columns(relation)? {
@@ -104,13 +105,12 @@ fn complaint(option: &str, type_name: Option<&str>, known: Option<&Known>) -> Op
             Some(format!("which is of type {type_name}: PAX does not cluster by it"))
         }
         ("bloomfilter_columns", Some(known)) if known.is_unique() => Some(
-            "which has a value of its own in nearly every row: Bloom filters of it bloat the table"
-                .to_owned(),
+            "which has another value in nearly every row: Bloom filters on it bloat the table".to_owned(),
         ),
         ("bloomfilter_columns", Some(Known { distinct: Some(distinct), .. }))
             if *distinct < FEWEST_FOR_BLOOM =>
         {
-            Some(format!("which has about {distinct:.0} values: Bloom filters pay from about 1000 on"))
+            Some(format!("which has about {distinct:.0} values: Bloom filters pay off from about 1000"))
         }
         ("minmax_columns", Some(known @ Known { distinct: Some(distinct), .. })) if !known.suits_minmax() => {
             Some(format!("which has about {distinct:.0} values: each group of rows may have them all"))
@@ -119,8 +119,8 @@ fn complaint(option: &str, type_name: Option<&str>, known: Option<&Known>) -> Op
     }
 }
 
-/// The columns that a table's storage options name: option, column, and its type if it exists. Of a partitioned
-/// table, those of its partitions.
+/// The columns that a table's storage options name: option, column, and its type if it exists. For a
+/// partitioned table, those of its partitions.
 fn named_columns(relation: &Relation) -> Result<Vec<(String, String, Option<String>)>> {
     let named = Spi::connect(|client| {
         let rows = client.select(
@@ -175,7 +175,7 @@ fn stream_columns(
     let name = source.ok_or(Error::Null("source"))?;
     let options = options.map_or_else(|| json!({}), |options| options.0);
     let Origin::Source(source) = Request::new(&name, sf, rows, options)?.origin else {
-        let hint = "What a query gives is not known before it is run.";
+        let hint = "The columns of a query are not known before it is run.";
         return Err(Error::NotSupported { what: "listing the columns of a query", hint }.into());
     };
     let column = |(index, field): (usize, &std::sync::Arc<arrow::datatypes::Field>)| {

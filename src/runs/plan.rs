@@ -8,7 +8,7 @@ use millrace_sources::{BatchPlan, Profile};
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
-/// Cuts what these options say into batches. Where there is a seed, that also draws the plan.
+/// Cuts what these options describe into batches. A seed among them also draws the batch sizes.
 pub fn plan(origin: &Origin, batch_rows: i32, profile: &Profile, options: &Value) -> BatchPlan {
     let seed = options["seed"].as_u64().unwrap_or_default();
     BatchPlan::new(origin.units(), origin.rows_per_unit(), batch_rows as u64, profile, seed)

@@ -9,16 +9,16 @@ use crate::pg::server::text::Text;
 use millrace_progress::{Progress, Speed, Ticker};
 use std::time::{Duration, Instant};
 
-/// About once a second how far the run is, or the load that it is part of.
+/// Reports about once a second how far the run has come, or the load that it is part of.
 pub struct Report {
     run: String,
-    /// The schema that `tpch_load` loads with this and other runs.
+    /// The schema that `tpch_load` or `tpcds_load` loads with this and other runs.
     load: Option<String>,
     /// Rows that the run has already.
     pub rows_before: i64,
-    /// Rows of the load's other runs: those they have, and all.
+    /// Rows of the load's other runs: those that are there, and all.
     others: (i64, i64),
-    /// Rows in all; `None` if time or somebody ends the run.
+    /// Rows in all; `None` if time or `stream_stop()` ends the run.
     pub total: Option<i64>,
     started: Instant,
     ticker: Ticker,

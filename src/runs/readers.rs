@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 /// How often a reader notes what it has measured.
 const NOTED: Duration = Duration::from_secs(2);
 
-/// How long it sleeps at a time when there is nothing to ask for.
+/// How long it sleeps at a time when there is nothing to query yet.
 const NAP: Duration = Duration::from_millis(50);
 
-/// What a reader has measured of a query since it last noted that.
+/// What a reader has measured of a query since its last note.
 struct Measured {
     latency: Histogram,
-    /// The age of the newest row that the query could see, when its answer was there.
+    /// The age of the newest row that the query could see, at the time of the answer.
     freshness: Histogram,
 }
 
@@ -41,7 +41,7 @@ pub struct Reader {
     noted: Instant,
 }
 
-/// A query with the values that it asks for.
+/// A query with its arguments filled in.
 struct Question {
     target: i32,
     query: String,
@@ -80,7 +80,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// The next query; `None` as long as there are no rows to ask for.
+    /// The next query; `None` as long as there are no rows to query.
     fn ask(&self, rows: i64) -> Result<Option<Question>> {
         if rows == 0 {
             return Ok(None);
@@ -128,7 +128,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Writes what was measured since the last time, and begins anew.
+    /// Writes what was measured since the last time, and starts over.
     fn note(&mut self) -> Result<()> {
         let now = process::now();
         let since = std::mem::replace(&mut self.since, now);

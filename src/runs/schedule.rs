@@ -14,17 +14,17 @@ pub struct Schedule {
     begin: i64,
     /// Rows per second; `None` if each batch is due when the one before is done.
     rate: Option<f64>,
-    /// When the run ends, whatever has arrived by then.
+    /// When the run ends, however much has arrived by then.
     end: Option<i64>,
 }
 
 impl Schedule {
-    /// As the session that leads has ordered it.
+    /// As the leading session ordered.
     pub fn of(orders: &Orders) -> Self {
         Self { begin: orders.begin, rate: orders.rate, end: orders.end }
     }
 
-    /// When a batch is due that ends after this many rows of the run.
+    /// When a batch that ends after this many rows of the run is due.
     pub fn due(&self, rows: f64) -> Option<i64> {
         self.rate.map(|rate| self.begin.saturating_add(microseconds(rows, rate)))
     }
@@ -59,6 +59,6 @@ pub fn begin(due: i64, rows: f64, rate: f64) -> i64 {
 
 /// How long it takes for rows to come.
 fn microseconds(rows: f64, rate: f64) -> i64 {
-    // What is too far away is the end of time.
+    // The cast saturates: a time too far away becomes the last one.
     (rows / rate * 1e6).round() as i64
 }

@@ -1,7 +1,7 @@
-//! The loop of a run: one step after another, each a transaction, by the session that was called and by its workers.
+//! The steps of a run, each a transaction, by the session that was called and by its workers.
 //!
-//! Only a procedure can commit, so the loop itself is PL/pgSQL (`millrace.ingest`) and does nothing else: what comes next,
-//! and when it is done, is known here. A worker takes the same steps ([`work`]).
+//! Only a procedure can commit, so the loop itself is PL/pgSQL (`millrace.ingest`) and does nothing else. What the next
+//! step is, and when the run is done, is decided here. A worker takes the same steps ([`work`]).
 
 use super::hand::{Hand, NAP, Worker};
 use super::ledger::{self, Pace, Run};
@@ -27,8 +27,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 thread_local! {
-    /// The run that this session ingests, from the call's first transaction to its last. Without a destructor, which the
-    /// end of the process would call when the server has already put its things away.
+    /// The run that this session ingests, from the call's first transaction to its last. It has no destructor, because
+    /// that would run at the end of the process, after the server has shut down.
     static SESSION: ManuallyDrop<RefCell<Option<Session>>> = const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
@@ -52,7 +52,7 @@ fn begin_ingest(
     })
 }
 
-/// Takes the next step of the run that this session ingests; false when that was the last.
+/// Takes the next step of the run that this session ingests; false after the last.
 #[pg_extern(sql = false)]
 fn ingest_step() -> SqlResult<bool> {
     let more = SESSION.with(|cell| {
@@ -69,7 +69,8 @@ fn ingest_step() -> SqlResult<bool> {
 /// Ends the workers and releases the run; called when a transaction fails, too.
 pub fn abandon() {
     crew::dismiss();
-    // An error has unwound out of its step by now. A session that is terminated within a step has not, and ends anyway.
+    // After an error the step has been unwound by now. If the session is terminated within a step, it has not, but the
+    // session ends anyway.
     drop(SESSION.with(|cell| cell.try_borrow_mut().ok().and_then(|mut place| place.take())));
 }
 
@@ -105,7 +106,7 @@ fn check_readers(readers: Option<i32>) -> Result<usize> {
 
 const MAX_READERS: i32 = 100;
 
-/// How long readers read on after the last batch.
+/// How long readers continue after the last batch.
 const ALONE: Duration = Duration::from_secs(5);
 
 /// The part of the session that was called: it leads, and ingests like its workers.
@@ -114,7 +115,7 @@ struct Session {
     crew: Option<Rc<Crew>>,
     workers: usize,
     readers: usize,
-    /// When readers that are alone have read enough.
+    /// When the readers, then alone, have read enough.
     alone_until: Option<Instant>,
     first_batch: i64,
     analysis: Option<Analysis>,
@@ -127,9 +128,9 @@ struct Session {
 
 /// When the tables of a benchmark are analyzed.
 struct Analysis {
-    /// After each of this many batches.
+    /// The number of batches from one ANALYZE to the next.
     every: i64,
-    /// The batch after which they were, last.
+    /// The batch after which they were analyzed last.
     done: i64,
 }
 
@@ -143,7 +144,7 @@ impl Session {
         let report = Report::new(&run)?;
         let hand = Hand::new(run, Schedule::default())?;
         let first_batch = hand.loader.first_missing();
-        // Nobody reads beside a run that is finished.
+        // A finished run has no readers.
         let is_finished = first_batch > hand.run().batches;
         let readers = if is_finished { 0 } else { readers };
         if !is_finished {
@@ -190,7 +191,7 @@ impl Session {
             return Ok(true);
         }
         if is_ingesting {
-            // No batch is left to take, but the workers are still at theirs.
+            // No batch is left to take, but workers are still ingesting theirs.
             process::nap(NAP);
             return Ok(true);
         }
@@ -202,7 +203,7 @@ impl Session {
         Ok(false)
     }
 
-    /// Whether readers are at work after the last batch: for a while alone, to be compared with before, then to note what
+    /// Whether readers are still at work after the last batch: for a while alone, for comparison, and then to note what
     /// they have measured.
     fn is_reading(&mut self, crew: &Crew) -> Result<bool> {
         let shared = crew.shared();
@@ -255,7 +256,7 @@ impl Session {
         Ok(())
     }
 
-    /// What all processes are told: the time between sessions is a gap in which no rows arrive.
+    /// The orders for all processes. The time between sessions is a gap in which no rows arrive.
     fn orders(&self, processes: usize) -> Result<Orders> {
         let run = self.hand.run();
         let now = process::now_in_microseconds();
@@ -299,7 +300,7 @@ impl Session {
             return Err(Error::Argument {
                 name: "options.duration",
                 value: format!("{} s", self.hand.run().pace.duration.unwrap_or_default().as_secs_f64()),
-                hint: "At this rate the rows of the first batch come later: let it last longer, or make batches smaller.",
+                hint: "At this rate the first batch's rows arrive later: choose a longer duration or smaller batches.",
             });
         }
         Ok(())
@@ -323,10 +324,10 @@ impl Session {
         let was_stopped = self.crew.as_ref().is_some_and(|crew| crew.shared().is_stopped());
         let run = self.hand.run();
         if !run.pace.synchronous_commit {
-            // This transaction's commit stands for all before it, which workers may have made alone.
+            // This transaction must write, so that its commit waits for all commits before it, which may be workers' only.
             ledger::touch(run)?;
         }
-        // Time may end it before the moment itself: when the next batch would come too late.
+        // A duration may end the run early: when the next batch would come too late.
         let is_timed = run.pace.duration.is_some();
         let done = if was_stopped || is_timed { self.hand.loader.count_committed()? } else { run.batches };
         if done < run.batches && (was_stopped || done == 0) {
@@ -345,7 +346,7 @@ impl Session {
 
 fn tell_stopped(run: &Run, done: i64) -> Result<()> {
     let hint = if ledger::is_of_bench(&run.name)? {
-        "CALL stream_bench() again, as before, to resume."
+        "Run the same CALL stream_bench() again to resume."
     } else {
         "CALL stream_resume() to resume."
     };
@@ -367,7 +368,7 @@ impl Analysis {
     }
 }
 
-/// Whether somebody asked the run to stop, which is looked up when the table of runs was said to have changed.
+/// Whether the run was asked to stop. That is looked up only after a change of the table of runs was announced.
 struct Stop {
     watch: Rc<Watch>,
     requested: bool,
@@ -380,7 +381,7 @@ impl Stop {
 
     fn is_requested(&mut self, run: &str) -> Result<bool> {
         if !self.requested && self.watch.take_changed() {
-            // The message may have come after this step's statement began.
+            // The announcement may have come after this step's statement began.
             let _now = Snapshot::take();
             self.requested = ledger::stop_requested(run)?;
         }

@@ -12,12 +12,12 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
 use serde_json::Value;
 
-/// A relation one might ingest into.
+/// A relation that may be the target of a run.
 pub struct Relation {
     oid: Oid,
     /// Qualified and quoted, ready for a statement.
     pub name: String,
-    /// As it is, which may be the name of a source.
+    /// Neither qualified nor quoted; it may be the name of a source.
     pub short_name: String,
     schema: String,
     kind: String,
@@ -61,7 +61,7 @@ impl Relation {
         self.oid
     }
 
-    /// As [`Relation::look_up`], but only what one can insert into, and may.
+    /// As [`Relation::look_up`], but an error unless the relation accepts inserts and the caller may insert.
     pub fn find(oid: Oid) -> Result<Self> {
         let relation = Self::look_up(oid)?.ok_or_else(|| Error::NotATable(oid.to_u32().to_string()))?;
         if !["r", "p", "f", "v"].contains(&relation.kind.as_str()) {
@@ -73,7 +73,7 @@ impl Relation {
         Ok(relation)
     }
 
-    /// What tells its content from that of a table emptied or made again. That of a view is its table's.
+    /// What shows that it was neither emptied nor created again. For a view, that of its tables.
     pub fn storage(&self) -> Result<Storage> {
         let query = format!(
             "{TREE}
@@ -91,7 +91,7 @@ impl Relation {
             let storage = Storage {
                 // A crash on a cluster empties one segment's part, and would empty one of the ledger's copies.
                 unlogged: any.unwrap_or(false) && !cluster::is_cluster(),
-                // Of a view that a trigger or a rule fills, the tables are not known.
+                // The tables that a view's trigger or rule fills are not known.
                 leaves: row.get(3)?.unwrap_or_default(),
                 filenodes: row.get(4)?.unwrap_or_default(),
             };
@@ -106,12 +106,12 @@ impl Relation {
         Ok(storage)
     }
 
-    /// Whether rows of it go to another server, in partitions or below a view, too.
+    /// Whether any of its rows are stored on another server; those in partitions and below a view count.
     pub fn is_foreign(&self) -> Result<bool> {
         self.has_below("c.relkind OPERATOR(pg_catalog.=) 'f'")
     }
 
-    /// Whether rows of it are in no log, though they outlive the session.
+    /// Whether any of its rows are unlogged; those of temporary tables do not count.
     pub fn is_unlogged(&self) -> Result<bool> {
         self.has_below("c.relpersistence OPERATOR(pg_catalog.=) 'u'")
     }
@@ -127,8 +127,8 @@ impl Relation {
         Ok(one(&query, &[self.oid.into()])?.unwrap_or(false))
     }
 
-    /// The columns to insert: those the source has, except those that the table makes itself. A column for which neither
-    /// the source nor the table has a value is an error.
+    /// The columns to insert: those the source has, except those that the table computes itself. A column for which
+    /// neither the source nor the table has a value is an error.
     pub fn check(&self, source_name: &str, source: &dyn Source) -> Result<Columns> {
         let schema = source.schema();
         let (mut names, mut missing) = (Vec::new(), Vec::new());
@@ -150,7 +150,8 @@ impl Relation {
         Ok(Columns { names, converts })
     }
 
-    /// The columns that a run fills, as the table has them now: those it began with, whatever was added since.
+    /// The columns that a run fills, checked against the table as it is now. They are those that the run began with,
+    /// whatever was added since.
     pub fn check_again(&self, source_name: &str, source: &dyn Source, then: &[String]) -> Result<Columns> {
         let now = self.row_type()?.attributes();
         let lost = then.iter().find(|name| !now.iter().any(|column| column.name == **name));
@@ -165,7 +166,7 @@ impl Relation {
         RowType::of_table(self.oid).ok_or_else(|| Error::UnknownTarget(self.name.clone()))
     }
 
-    /// As a run notes it.
+    /// Turns it into a target as a run notes it.
     pub fn into_target(self, number: i32, columns: Option<Vec<String>>) -> Result<Target> {
         Ok(Target { number, storage: self.storage()?, name: self.name, relation: self.oid, columns })
     }
@@ -185,8 +186,8 @@ impl Relation {
         self.kind == "v"
     }
 
-    /// What to select its own rows from, without those of tables that inherit from it. Where the server does not even look
-    /// into the table itself, its children have its rows, as those of a hypertable do.
+    /// The FROM item for its own rows, without those of tables that inherit from it. If the server does not even scan the
+    /// table itself, its children hold its rows, as the chunks of a hypertable do.
     pub fn own_rows(&self) -> Result<String> {
         let has_others = self.kind == "r" && self.has_children()? && self.is_scanned()?;
         Ok(if has_others { format!("ONLY {}", self.name) } else { self.name.clone() })
@@ -211,7 +212,7 @@ impl Relation {
             Value::Object(node) => {
                 let is = |key, value: &str| node.get(key).and_then(Value::as_str) == Some(value);
                 let is_scan = is("Relation Name", &self.short_name) && is("Schema", &self.schema);
-                // An extension's node may be said to be the table's, of which it scans the children.
+                // An extension's node may name the table although it scans the children.
                 is_scan && !is("Node Type", "Custom Scan")
                     || node.values().any(|below| self.is_scanned_by(below))
             }
@@ -219,12 +220,12 @@ impl Relation {
         }
     }
 
-    /// Whether the caller sees some of its rows only.
+    /// Whether row security applies, so that the caller may see only some of its rows.
     pub fn has_row_security(&self) -> Result<bool> {
         Ok(one("SELECT pg_catalog.row_security_active($1)", &[self.oid.into()])?.unwrap_or(false))
     }
 
-    /// Its columns, each as an expression that can be hashed, of a row `{row}`. A type that has no hash function, such as
+    /// For each of its columns, an expression of row `{row}` that can be hashed. A type without a hash function, such as
     /// money, is hashed as text.
     pub fn hashed(&self, columns: &Columns) -> Result<Vec<String>> {
         let row_type = self.row_type()?;
@@ -245,7 +246,7 @@ impl Relation {
                  SELECT a.attname::pg_catalog.text,
                         a.attgenerated OPERATOR(pg_catalog.<>) '' OR a.attidentity OPERATOR(pg_catalog.=) 'a',
                         a.atthasdef OR a.attidentity OPERATOR(pg_catalog.<>) '' OR t.typdefault IS NOT NULL,
-                        -- A view has what its table has; of one that a trigger or a rule fills nothing is known.
+                        -- A view has its table's defaults; for one that a trigger or a rule fills they are not known.
                         (SELECT pg_catalog.bool_or(b.atthasdef OR b.attidentity OPERATOR(pg_catalog.<>) ''
                                                    OR bt.typdefault IS NOT NULL)
                          FROM base
@@ -254,7 +255,7 @@ impl Relation {
                               AND b.attname OPERATOR(pg_catalog.=) a.attname
                          JOIN pg_catalog.pg_class bc ON bc.oid OPERATOR(pg_catalog.=) base.oid
                          JOIN pg_catalog.pg_type bt ON bt.oid OPERATOR(pg_catalog.=) b.atttypid
-                         -- A view between has a column that may be called otherwise below.
+                         -- Below a view in between, the column may have another name.
                          WHERE bc.relkind OPERATOR(pg_catalog.<>) 'v' OR b.atthasdef)
                  FROM pg_catalog.pg_attribute a
                  JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
@@ -290,7 +291,7 @@ pub const TREE: &str = "WITH RECURSIVE base (oid) AS (
          AND d.objid OPERATOR(pg_catalog.=) r.oid
          AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
          AND d.refobjid OPERATOR(pg_catalog.<>) v.oid
-    -- 8 says that an INSERT finds its way without a trigger.
+    -- 8 is INSERT; false leaves out views that only a trigger makes insertable.
     WHERE pg_catalog.pg_relation_is_updatable(v.oid, false) OPERATOR(pg_catalog.&) 8 OPERATOR(pg_catalog.=) 8
 ), tree (oid) AS (
     SELECT oid FROM base
@@ -319,7 +320,7 @@ impl Columns {
 /// A column of a relation one might ingest into.
 struct TableColumn {
     name: String,
-    /// Generated, or an identity that takes no other value.
+    /// Generated, or an identity column that accepts no other value.
     made_by_table: bool,
     has_default: bool,
 }

@@ -1,7 +1,7 @@
 //! Comparing what a run loaded with what it should have loaded, by content.
 //!
-//! A table's content is hashed as a multiset: the sum of its rows' hashes, which no order and no batch
-//! size changes. The expected sum is taken over the generated rows, converted to the table's types.
+//! A table's content is hashed as a multiset: the sum of its rows' hashes, which depends neither on their order nor on the
+//! batch size. The expected sum is taken over the generated rows, converted to the table's types.
 
 use crate::error::{Error, Result, SqlResult};
 use crate::pg::server::text::{Json, Text, to_c_string};
@@ -77,7 +77,7 @@ fn verify_targets(run: &Run) -> Result<Vec<Verified>> {
                 Some(format!("{}; {hidden}", describe(&expected, &found)))
             }
             _ if !matches => Some(describe(&expected, &found)),
-            Origin::Query(_) => Some("by count only: a query may give other rows each time".to_owned()),
+            Origin::Query(_) => Some("by count only: a query may return other rows each time".to_owned()),
             Origin::Source(_) => None,
         };
         Ok((relation.name.into(), batches, expected.rows, found.rows, matches, detail.map(Text::from)))
@@ -87,13 +87,13 @@ fn verify_targets(run: &Run) -> Result<Vec<Verified>> {
 
 fn describe(expected: &Content, found: &Content) -> String {
     match found.rows - expected.rows {
-        0 => "as many rows as expected, but of other content".to_owned(),
+        0 => "as many rows as expected, but with other content".to_owned(),
         more if more > 0 => format!("{more} rows more than the run's committed batches hold"),
         fewer => format!("{} rows fewer than the run's committed batches hold", -fewer),
     }
 }
 
-/// What is in the table, without what tables that inherit from it have.
+/// The content of the table, without that of tables that inherit from it.
 fn found(relation: &Relation, columns: &[String]) -> Result<Content> {
     content(&format!("SELECT {} AS hash FROM {} t", row_hash(columns, "t"), relation.own_rows()?), &[])
 }
@@ -129,7 +129,7 @@ fn expected(
     )
 }
 
-/// As [`expected`] on a cluster, which makes rows in FROM only: stored, so a batch at a time.
+/// As [`expected`], on a cluster. Rows are made in FROM only there, which stores them, so it takes one batch at a time.
 fn expected_of_each(
     run: &Run,
     relation: &Relation,
@@ -168,7 +168,7 @@ fn counted(relation: &Relation) -> Result<Content> {
     Ok(Content { rows: rows.unwrap_or(0), hash: None })
 }
 
-/// The hash of the columns the run fills, of a row called `row`.
+/// The hash of the columns that the run fills, in a row called `row`.
 fn row_hash(columns: &[String], row: &str) -> String {
     let values: Vec<_> = columns.iter().map(|column| column.replace("{row}", row)).collect();
     format!("pg_catalog.hash_record_extended(ROW({}), 0)", values.join(", "))

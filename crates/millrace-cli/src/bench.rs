@@ -31,7 +31,7 @@ impl Phase {
         }
     }
 
-    /// What the server calls the phases: with readers each is there twice, without and with them.
+    /// The server's names of the phases; with readers each runs twice, without and with them.
     pub fn phases(self, readers: bool) -> Vec<String> {
         let names: &[&str] = match self {
             Self::Noindex => &["noindex"],
@@ -43,12 +43,12 @@ impl Phase {
     }
 }
 
-/// Rows of a table; `None` is without end.
+/// Rows of a table; `None` for no end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Rows(Option<i64>);
 
 impl Rows {
-    /// As in SQL; where time ends a run, that many would end it earlier.
+    /// The default, as in SQL. With a duration there is none, because it would end a run earlier.
     fn unless_given(timed: bool) -> Self {
         Self((!timed).then_some(1_000_000))
     }
@@ -62,7 +62,7 @@ impl FromStr for Rows {
             "unlimited" => Ok(Self(None)),
             _ => match text.parse() {
                 Ok(rows) if rows > 0 => Ok(Self(Some(rows))),
-                _ => Err("give a number of rows from 1 on, or unlimited"),
+                _ => Err("give a number of rows, at least 1, or unlimited"),
             },
         }
     }
@@ -85,7 +85,7 @@ pub struct Arguments {
     /// How long each phase lasts, such as '10 min'; until all rows are there if not given
     #[arg(long, value_name = "INTERVAL")]
     duration: Option<String>,
-    /// Processes that run the benchmark's queries meanwhile; each phase is then there twice, without and with them
+    /// Processes that run the benchmark's queries meanwhile; each phase then runs twice, without and with them
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=100))]
     readers: i32,
     /// Rows per batch
@@ -94,7 +94,7 @@ pub struct Arguments {
     /// How batches vary: steady, diurnal, burst, or a list of sizes such as 500,2000,100; steady if not given
     #[arg(long, value_parser = profile_json)]
     profile: Option<String>,
-    /// Kinds of tables, the first being what the others are measured against; all that the server has if not given
+    /// Kinds of tables, of which the first is the baseline; all that the server supports if not given
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     variants: Option<Vec<String>>,
     /// Processes that load
@@ -106,7 +106,7 @@ pub struct Arguments {
     /// Options of the source, as JSON
     #[arg(long, default_value = "{}", value_name = "JSON")]
     options: String,
-    /// The benchmark's name; the same call again resumes it
+    /// The benchmark's name; run the same command again to resume it
     #[arg(long, default_value = "bench", value_name = "NAME")]
     run: String,
     /// Schema of the tables
@@ -118,29 +118,29 @@ pub struct Arguments {
     /// Create the tables without asking
     #[arg(long, short)]
     yes: bool,
-    /// Also show what the server says
+    /// Also show the server's messages
     #[arg(long, short)]
     verbose: bool,
     #[command(flatten)]
     connection: connection::Arguments,
 }
 
-/// A profile as the server's options have it.
+/// A profile in the form of the server's options.
 fn profile_json(text: &str) -> std::result::Result<String, String> {
     match text {
         "steady" | "diurnal" | "burst" => Ok(format!("\"{text}\"")),
         _ => {
             let sizes: std::result::Result<Vec<NonZeroU32>, _> =
                 text.split(',').map(|size| size.trim().parse()).collect();
-            let sizes = sizes
-                .map_err(|_| "give steady, diurnal, burst, or sizes with commas between them".to_owned())?;
+            let sizes =
+                sizes.map_err(|_| "give steady, diurnal, burst, or sizes separated by commas".to_owned())?;
             Ok(format!("[{}]", sizes.iter().map(NonZeroU32::to_string).collect::<Vec<_>>().join(",")))
         }
     }
 }
 
-/// The source's options with the profile, if one is given: without it they are as they would be in SQL, so that a benchmark
-/// begun there can be resumed here.
+/// The source's options, with the profile if one is given. Without one they are the same as in SQL, so that a benchmark that
+/// was begun there can be resumed here.
 fn options(options: &str, profile: &str) -> String {
     format!(
         "{options}::text::jsonb || coalesce(('{{\"profile\": ' || {profile}::text || '}}')::jsonb, '{{}}')"
@@ -190,20 +190,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.output {
         Some(folder) => report::write(&report, &mut session, folder)?,
         None if server.is_temporary() => {
-            display.note("The tables go with the temporary server; --output DIR keeps a report.");
+            display.note("The tables are dropped with the temporary server; --output DIR keeps a report.");
         }
         None => {}
     }
     match report.is_correct() {
         true => Ok(()),
         false => Err(Error::failed(
-            "the tables differ, in content or in what queries find",
-            "Gates content and queries say which, and how.",
+            "the tables differ in content or in query results",
+            "Gates content and queries show which, and how.",
         )),
     }
 }
 
-/// The variants that the server has, of those named or of all; says which it has not.
+/// The variants that the server supports, of those named or of all; reports those that it does not.
 pub fn usable_variants(
     client: &mut Client,
     source: &str,
@@ -224,7 +224,7 @@ pub fn usable_variants(
     Ok(usable)
 }
 
-/// Lets the batch in flight be finished; where none is, nothing is lost by cancelling.
+/// Lets the batch in flight finish; if there is none, cancelling loses nothing.
 fn stop(observer: &mut Client, display: &Display, loads: &[Load]) -> Result<()> {
     match loads.iter().find(|load| load.state == "running") {
         Some(load) => {
@@ -320,7 +320,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// How far it came, and how to resume.
+    /// How far it has come, and how to resume.
     fn interrupted(&self, server: &Server, runs: &[String]) -> Error {
         let loads = server.observer().and_then(|mut observer| progress::loads(&mut observer, runs));
         for run in runs {

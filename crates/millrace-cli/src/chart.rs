@@ -12,7 +12,7 @@ const COLOURS: [&str; 8] =
     ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F"];
 const DASHES: [&str; 4] = ["", "7 3", "2 3", "9 3 2 3"];
 
-/// Of the whole chart, in SVG's units.
+/// Width of the whole chart, in SVG's units.
 const WIDTH: f64 = 860.0;
 /// Room for the labels on the left, and for values on the right.
 const LEFT: f64 = 190.0;
@@ -21,16 +21,16 @@ const LINE_HEIGHT: f64 = 22.0;
 /// Above the plot, where the legend begins.
 const TOP: f64 = 12.0;
 
-/// Of more groups than this the rows are narrow, and where values lie far apart the scale is logarithmic.
+/// With more groups than this, the rows are narrow, and the scale is logarithmic if values are far apart.
 const MANY: usize = 40;
-/// From this ratio of the largest to the smallest value on, a linear scale would not show the small ones.
+/// If the ratio of the largest to the smallest value is larger, a linear scale would not show the small ones.
 const FAR_APART: f64 = 100.0;
 
 /// How high the rows of bars are.
 struct Rows {
     /// From one bar of a group to the next.
     bar: f64,
-    /// What of that is its colour.
+    /// The coloured part of that.
     thickness: f64,
     /// Between groups.
     gap: f64,
@@ -55,7 +55,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// What an axis is to say, where its labels do not.
+    /// The text of an axis, if its labels do not say it.
     fn name(self) -> &'static str {
         match self {
             Self::Rows => "rows",
@@ -135,7 +135,7 @@ impl Axis {
         Self { ticks: (first..=last).map(|power| 10f64.powi(power)).collect(), is_logarithmic: true }
     }
 
-    /// By powers of ten, no further than the values reach but for the next 1, 2 or 5; of few powers with those in between.
+    /// By powers of ten, from and to the next 1, 2 or 5 beyond the values; with few powers, 2 and 5 have ticks as well.
     fn snug(least: f64, most: f64) -> Self {
         let (first, last) = (least.log10().floor() as i32, most.log10().ceil() as i32);
         let steps = (first - 1..=last)
@@ -154,7 +154,7 @@ impl Axis {
         let measure = |value: f64| if self.is_logarithmic { value.log10() } else { value };
         let ends = [self.ticks.first(), self.ticks.last()];
         let [first, last] = ends.map(|tick| measure(tick.copied().unwrap_or_default()));
-        // What no logarithm shows is at the beginning, too.
+        // Values without a logarithm are at the beginning, too.
         ((measure(value) - first) / (last - first)).max(0.0)
     }
 
@@ -263,7 +263,7 @@ impl Bars {
         ends.map(|segment| segment.from + segment.value).fold(0.0, f64::max)
     }
 
-    /// Many bars are read one by one, so each has to be seen; parts of a whole have no logarithmic scale.
+    /// Many bars are read one by one, so each must be visible; parts of a whole have no logarithmic scale.
     fn axis(&self) -> Axis {
         let values = self.groups.iter().flat_map(|(_, values)| values).flatten().copied();
         let least = values.filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
@@ -277,7 +277,7 @@ impl Bars {
     pub fn render(&self) -> Markup {
         let axis = self.axis();
         let (legend, top) = if self.series.len() > 1 { legend(&self.series, false) } else { (html! {}, TOP) };
-        // Who reads the first rows of many does not see the bottom.
+        // With many rows, the bottom is out of view when the first rows are read.
         let top = if self.has_many() { top + LINE_HEIGHT } else { top };
         let bottom = top + self.groups.iter().map(|(_, values)| self.group_height(values)).sum::<f64>();
         let tick_lines = [self.has_many().then_some(top - 8.0), Some(bottom + 16.0)];
@@ -355,7 +355,7 @@ impl Lines {
         let names: Vec<String> = self.series.iter().map(|(name, _)| name.clone()).collect();
         let (legend, top) = legend(&names, true);
         let bottom = top + PLOT_HEIGHT;
-        // Counts begin at one, in the middle of their place.
+        // Counts begin at one, and each is in the middle of its place.
         let x = |count: f64| LINES_LEFT + (count - 0.5) / last * (WIDTH - LINES_LEFT - LINES_RIGHT);
         let y = |value: f64| bottom - vertical.place(value) * PLOT_HEIGHT;
         let content = html! {
@@ -406,7 +406,7 @@ mod tests {
         })
     }
 
-    /// A bar for each of 99 queries, the times of which grow by a factor from one to the next.
+    /// A bar for each of 99 queries, whose times grow by a factor from one to the next.
     fn many(factor: f64) -> Bars {
         let time = |query: i32| Some(0.002 * factor.powi(query));
         Bars {

@@ -27,7 +27,7 @@ const VARIABLES: [&str; 6] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDAT
 // Its group would have the name of that of the command that it is part of.
 #[group(skip)]
 pub struct Arguments {
-    /// Host name, address, or folder of the socket; several with commas between them
+    /// Host name, address, or folder of the socket; several separated by commas
     #[arg(long, short = 'h', value_name = "HOST")]
     host: Option<String>,
     /// Port of the server
@@ -36,8 +36,8 @@ pub struct Arguments {
     /// Role to connect as
     #[arg(long, short = 'U', value_name = "NAME")]
     username: Option<String>,
-    /// Database, or a postgres:// URI or connection string such as "service=bench sslmode=verify-full", which goes
-    /// before the other options
+    /// Database, or a postgres:// URI or connection string such as "service=bench sslmode=verify-full", which takes
+    /// precedence over the other options
     #[arg(long, short = 'd', value_name = "DBNAME")]
     dbname: Option<String>,
 }
@@ -96,7 +96,7 @@ impl Server {
         Ok(Self { link, schema, temporary: Some(cluster) })
     }
 
-    /// Whether everything that is done here is gone when the command ends.
+    /// Whether everything that is done here is removed when the command ends.
     pub fn is_temporary(&self) -> bool {
         self.temporary.is_some()
     }

@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-const HINT: &str =
-    "PG_CONFIG names another server's pg_config; --host, --dbname or the PG* variables a running server.";
+const HINT: &str = "Set PG_CONFIG to another server's pg_config, or name a running server with --host, --dbname or the PG* variables.";
 
-/// A running server that nobody else knows.
+/// A running server that only this command uses.
 pub struct Cluster {
     folder: TempDir,
     programs: PathBuf,
@@ -21,7 +20,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes a cluster with the server that pg_config names, and starts it.
+    /// Creates a cluster with the server that pg_config names, and starts it.
     pub fn start() -> Result<Self> {
         let programs = PathBuf::from(pg_config("--bindir")?);
         require_extension()?;
@@ -94,20 +93,23 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let mut stop = self.command(&self.programs.join("pg_ctl"));
-        // Nothing in it will be needed again; and it may not have come to run.
+        // Nothing in it will be needed again, and it may not even have started.
         let _ =
             stop.args(["-s", "-m", "immediate", "stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 
-/// The user to run the server as, where this one is root, as whom it refuses to run.
+/// The user to run the server as, if this one is root, which the server refuses.
 fn server_user() -> Result<Option<User>> {
     if !geteuid().is_root() {
         return Ok(None);
     }
     let user = User::from_name("postgres").ok().flatten();
     user.map(Some).ok_or_else(|| {
-        Error::failed("no server runs as root, and there is no user postgres", "Run this as another user.")
+        Error::failed(
+            "the server cannot run as root, and there is no user postgres",
+            "Run this as another user.",
+        )
     })
 }
 

@@ -111,7 +111,7 @@ fn server_remarks(error: &postgres::error::DbError) -> Vec<String> {
         .collect()
 }
 
-/// The server's message, or the chain of what the client library met.
+/// The server's message, or the client library's chain of errors.
 pub fn causes(error: &postgres::Error) -> String {
     if let Some(error) = error.as_db_error() {
         return error.message().to_owned();

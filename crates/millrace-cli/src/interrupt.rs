@@ -1,5 +1,5 @@
-//! Ctrl-C. Statements at work are cancelled, so that commands end properly and clean up. A
-//! command may take the first Ctrl-C for itself, to stop more gently.
+//! Ctrl-C. Running statements are cancelled, so that commands end properly and clean up. A command may handle the first
+//! Ctrl-C itself, to stop more gently.
 
 use crate::connection::Tls;
 use crate::error::{Error, Result};

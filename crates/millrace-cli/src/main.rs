@@ -57,7 +57,7 @@ enum Command {
     /// Loads TPC-DS's tables and measures: 99 queries, in one session or in several streams
     #[command(after_help = AFTER_HELP)]
     Tpcds(tpc::Arguments),
-    /// Writes report.html, summary.md and metrics.csv of a run or a benchmark, or of two TPC tests beside each other
+    /// Writes report.html, summary.md and metrics.csv of a run or a benchmark, or a comparison of two TPC tests
     #[command(after_help = AFTER_HELP)]
     Report(report::Arguments),
     /// Writes a source to Parquet, CSV, tbl or Arrow files, without a server

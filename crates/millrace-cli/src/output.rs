@@ -23,11 +23,14 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Fails if the user has not given leave and cannot be asked.
+/// Fails if the user has not confirmed and cannot be asked.
 pub fn require_leave(given: bool) -> Result<()> {
     match given || (io::stdin().is_terminal() && io::stderr().is_terminal()) {
         true => Ok(()),
-        false => Err(Error::usage("there is no terminal to ask for leave on", "--yes answers in advance.")),
+        false => Err(Error::usage(
+            "there is no terminal to ask for confirmation on",
+            "Confirm in advance with --yes.",
+        )),
     }
 }
 

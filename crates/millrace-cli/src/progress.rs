@@ -16,13 +16,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often progress is asked for.
+/// How often progress is looked up.
 const TICK: Duration = Duration::from_millis(250);
-/// How many times as long as it took to be told the next question waits, at least: ledgers get long.
+/// After a look at progress, wait at least this many times as long as it took, because ledgers grow.
 const PATIENCE: u32 = 4;
 /// Without bars, a run prints a line each time it has advanced by this percentage.
 const PERCENT: i64 = 10;
-/// A run whose end is not known prints one each time this number of seconds has passed.
+/// A run whose end is not known prints a line every this many seconds.
 const SECONDS: u64 = 10;
 
 /// How far a run is in one of its tables.
@@ -31,20 +31,20 @@ pub struct Load {
     /// `done`, `running` or `interrupted`.
     pub state: String,
     pub batches_done: i64,
-    /// None as long as time or somebody is to end the run.
+    /// None if time or `stream_stop()` is to end the run.
     pub batches: Option<i64>,
     target: String,
     rows: i64,
     rows_total: Option<i64>,
-    /// By the time that inserting took; where rows arrive at a rate, by the time that went by.
+    /// Per second of insert time; if rows arrive at a rate, per second of elapsed time.
     rows_per_second: Option<f64>,
-    /// Seconds; of the run, as its tables are loaded together.
+    /// Seconds, for the whole run, as its tables are loaded together.
     eta: Option<f64>,
     /// Rows per second that arrive, if they come at a rate.
     rate: Option<f64>,
 }
 
-/// When to print the next line of a run. What has no end yet comes before every percentage.
+/// When to print the next line of a run. A run without a known end comes before every percentage.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Step {
     Seconds(u64),
@@ -242,7 +242,7 @@ impl Shown {
         }
     }
 
-    /// A line below a run's tables: how late they are; short, as terminals have 80 columns.
+    /// A line below a run's tables: how late they are; short, because terminals have 80 columns.
     fn draw_pace(&mut self, bars: &MultiProgress, run: &str) {
         let bar = self.bars.entry((run.to_owned(), String::new())).or_insert_with(|| {
             let bar = bars.add(ProgressBar::new(0));
@@ -269,7 +269,7 @@ impl Shown {
     }
 }
 
-/// The runs that are at work, and to which rows arrive at a rate.
+/// The running runs whose rows arrive at a rate.
 fn paced(loads: &[Load]) -> impl Iterator<Item = (&str, f64)> {
     let running = loads.iter().filter(|load| load.state == "running");
     let mut last = "";
@@ -294,7 +294,7 @@ pub fn follow(
     })
 }
 
-/// Runs `call` in a session, and looks at what it does from another one again and again, the last time when it has returned.
+/// Runs `call` in a session, and polls what it does from another one, for the last time when it has returned.
 pub fn watch(
     server: &Server,
     call: impl FnOnce() -> Result<()> + Send,
@@ -304,7 +304,7 @@ pub fn watch(
     thread::scope(|scope| {
         let (done, ended) = mpsc::channel();
         scope.spawn(move || done.send(call()));
-        // If the run cannot be watched any more, it is ended rather than left to run unseen.
+        // If the run cannot be watched any more, it is ended, not left to run unseen.
         let mut blind = None;
         let mut wait = TICK;
         loop {

@@ -1,4 +1,4 @@
-//! `millrace rate`: stream_rate in one session, its steps told from another.
+//! `millrace rate`: stream_rate in one session, its steps reported from another.
 
 use crate::bench::{self, Phase};
 use crate::connection::{self, Server};
@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Rows per batch
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i32).range(1..))]
     batch_rows: i32,
-    /// Kinds of tables, each tried alone; all that the server has if not given
+    /// Kinds of tables, each tried alone; all that the server supports if not given
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     variants: Option<Vec<String>>,
     /// Processes that load
@@ -42,7 +42,7 @@ pub struct Arguments {
     /// Options of the source, as JSON
     #[arg(long, default_value = "{}", value_name = "JSON")]
     options: String,
-    /// The search's name; the same call again resumes it
+    /// The search's name; run the same command again to resume it
     #[arg(long, default_value = "rate", value_name = "NAME")]
     run: String,
     /// Schema of the tables
@@ -51,7 +51,7 @@ pub struct Arguments {
     /// Create the tables without asking
     #[arg(long, short)]
     yes: bool,
-    /// Also show what the server says
+    /// Also show the server's messages
     #[arg(long, short)]
     verbose: bool,
     #[command(flatten)]
@@ -135,7 +135,7 @@ impl Arguments {
     }
 }
 
-/// Prints the steps after those that were printed, of which there are `told`; names first.
+/// Prints the steps after the first `told`, which were printed before; names first.
 fn tell_steps(client: &mut Client, run: &str, told: &mut usize) -> Result<()> {
     let query = "
         SELECT phase, variant, step, rate, rows_per_second, p50_ms::float8, p99_ms::float8, max_ms::float8, sustained
@@ -178,7 +178,7 @@ fn step(row: &Row) -> String {
     ])
 }
 
-/// Columns that are as wide before it is known what comes.
+/// Columns with fixed widths, because later rows are not known yet.
 fn step_line([phase, variant, step, rate, committed, p50, p99, max, sustained]: [&str; 9]) -> String {
     format!(
         "{phase:<7}  {variant:<16}  {step:>4}  {rate:>11}  {committed:>11}  {p50:>10}  {p99:>10}  {max:>10}  {sustained}"
@@ -187,7 +187,7 @@ fn step_line([phase, variant, step, rate, committed, p50, p99, max, sustained]: 
 
 const RATES: [&str; 7] = ["phase", "variant", "rows/s", "p50 ms", "p99 ms", "too high", "steps"];
 
-/// Of each phase and variant, with the latencies of its step.
+/// The highest rate of each phase and variant, with the latencies of its step.
 fn rates(client: &mut Client, run: &str) -> Result<Vec<Vec<String>>> {
     let query = "
         SELECT r.phase, r.variant, r.rows_per_second, s.p50_ms::float8, s.p99_ms::float8, r.too_high, r.steps

@@ -1,4 +1,4 @@
-//! `millrace report`: what a run or a benchmark found, as a page, as Markdown and as CSV.
+//! `millrace report`: the results of a run or a benchmark, as a page, as Markdown and as CSV.
 
 mod against;
 mod course;
@@ -27,14 +27,14 @@ pub struct Arguments {
     /// without a server
     #[arg(value_name = "RUN|FILE")]
     run: String,
-    /// Folder for the files, made if it does not exist
+    /// Folder for the files, created if it does not exist
     #[arg(long, short, value_name = "DIR", default_value = ".")]
     output: PathBuf,
-    /// metrics.csv of an earlier report: how many times as fast tables and queries are now, marked where that is more
-    /// than the spread of batches and executions, or of a TPC test's queries among each other
+    /// metrics.csv of an earlier report: shows how many times as fast tables and queries are now, and marks differences
+    /// larger than the spread of batches and executions, or of a TPC test's queries
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// With --against: exit code 3 if something marked takes over PERCENT longer than then; 0 allows nothing marked
+    /// With --against: exit code 3 if something marked takes over PERCENT longer than before; 0 allows no marked slowdown
     #[arg(long, value_name = "PERCENT", requires = "against", value_parser = percent, allow_negative_numbers = true)]
     max_slowdown: Option<f64>,
     #[command(flatten)]
@@ -68,12 +68,12 @@ impl Arguments {
         let place = |path: &Path| fs::canonicalize(path).ok();
         if place(file) == place(&self.output.join("metrics.csv")) {
             let message = format!("the report would replace {}, {because}", file.display());
-            return Err(Error::usage(message, "--output names another folder."));
+            return Err(Error::usage(message, "Name another folder with --output."));
         }
         Ok(text)
     }
 
-    /// Compares, and writes a report with what came of it.
+    /// Compares, and writes a report with the result.
     fn compare(
         &self,
         mut document: Document,
@@ -92,7 +92,7 @@ impl Arguments {
     }
 }
 
-/// Writes the report of a run, or of a file beside an earlier one.
+/// Writes the report of a run, or of a file compared with an earlier one.
 pub fn run(arguments: &Arguments) -> Result<()> {
     match arguments.file() {
         Some(file) => run_of_file(arguments, file),
@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn run_of_file(arguments: &Arguments, file: &Path) -> Result<()> {
     let Some((other, earlier)) = arguments.earlier()? else {
         let message = format!("there is nothing to compare {} with", file.display());
-        return Err(Error::usage(message, "--against names an earlier metrics.csv."));
+        return Err(Error::usage(message, "Name an earlier metrics.csv with --against."));
     };
     let lines = arguments.read(file, "which it is about")?;
     let now = Metrics::read(&lines).map_err(|why| not_comparable(file, &why))?;
@@ -137,7 +137,7 @@ fn run_of_server(arguments: &Arguments) -> Result<()> {
 
 fn not_comparable(file: &Path, why: &str) -> Error {
     let message = format!("{} cannot be compared with: {why}", file.display());
-    Error::failed(message, "It has to be metrics.csv of the same benchmark, as this version writes it.")
+    Error::failed(message, "It must be metrics.csv of the same benchmark, as this version writes it.")
 }
 
 /// Writes the three files into a folder.
@@ -146,7 +146,7 @@ pub fn write(report: &Report, session: &mut Client, folder: &Path) -> Result<()>
 }
 
 impl Report {
-    /// The report as its readers get it.
+    /// The report in its final form.
     pub fn document(&self) -> Document {
         Document {
             title: self.run.clone(),

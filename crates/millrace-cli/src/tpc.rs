@@ -24,7 +24,7 @@ pub use benchmark::{TPC_DS, TPC_H};
 enum Test {
     /// One session: the queries in the order of stream 0, those of TPC-H between RF1 and RF2
     Power,
-    /// Query streams at once, each in a session of its own; for TPC-H, beside them one that refreshes
+    /// Several query streams at once, each in its own session; for TPC-H, with another one that refreshes
     Throughput,
     /// One after the other; for TPC-H, also the composite of the two
     Both,
@@ -73,7 +73,7 @@ pub struct Arguments {
     /// Load the tables, and refresh those of TPC-H, without asking
     #[arg(long, short)]
     yes: bool,
-    /// Also show what the server says
+    /// Also show the server's messages
     #[arg(long, short)]
     verbose: bool,
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub struct Arguments {
 pub fn run(benchmark: &'static Benchmark, arguments: &Arguments) -> Result<()> {
     let schema = arguments.schema.as_deref().unwrap_or(benchmark.kit.family);
     let task = Task { benchmark, arguments, schema };
-    // What is refused is refused before a server is started, which takes seconds.
+    // Refusals come before a server is started, which takes seconds.
     output::require_leave(arguments.yes)?;
     let starts_server = !arguments.connection.name_a_server();
     if starts_server {
@@ -121,7 +121,7 @@ pub fn run(benchmark: &'static Benchmark, arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// Says of an error that follows from Ctrl-C that it was interrupted, and how to resume.
+/// Turns an error that follows from Ctrl-C into an interruption, with how to resume.
 fn interrupted(error: Error, server: &Server, how: &str) -> Error {
     if interrupt::count() == 0 {
         return error;
@@ -133,7 +133,7 @@ fn interrupted(error: Error, server: &Server, how: &str) -> Error {
     Error::Interrupted { hint: Some(hint) }
 }
 
-/// A benchmark with what the user wants of it.
+/// A benchmark, with what the user asked for.
 struct Task<'a> {
     benchmark: &'static Benchmark,
     arguments: &'a Arguments,
@@ -155,7 +155,7 @@ impl Task<'_> {
         Ok(session.query_one(query, &[&self.schema, &self.benchmark.largest_table])?.get(0))
     }
 
-    /// Says what will be done, and asks for leave.
+    /// Says what will be done, and asks for confirmation.
     fn ask(&self, starts_server: bool) -> Result<()> {
         let tables = match self.arguments.sf {
             Some(sf) => format!("with what is missing of scale factor {sf} loaded first"),
@@ -175,8 +175,8 @@ impl Task<'_> {
         }
     }
 
-    /// Loads what is missing, if a scale factor is given. Returns the seconds of a load that began here; one that was
-    /// resumed took longer than this part of it.
+    /// Loads what is missing, if a scale factor is given. Returns the seconds of a load that began here, and none for a resumed
+    /// one, which took longer than this part of it.
     fn load(&self, server: &Server, display: &Display, session: &mut Client) -> Result<Option<f64>> {
         let Some(sf) = self.arguments.sf else { return Ok(None) };
         let runs = self.runs(session)?;

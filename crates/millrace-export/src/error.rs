@@ -3,17 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Every error an export can give. All except the last few come before anything is written.
+/// Every error of an export. All except the last few are raised before anything is written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No format of that name.
     #[error("format \"{0}\" does not exist")]
     Format(String),
-    /// An option that does not exist, is not of the format, or has a value it cannot have.
+    /// An option that does not exist, does not apply to the format, or has an invalid value.
     #[error("invalid export options: {0}")]
     Options(String),
     /// A number of threads out of [`crate::THREADS`].
-    #[error("{0} threads are too few or too many")]
+    #[error("invalid number of threads: {0}")]
     Threads(i64),
     /// A column named in the options that the source does not have.
     #[error("source \"{source_name}\" has no column \"{column}\"")]
@@ -58,7 +58,7 @@ pub enum Error {
     /// The source refused, or failed.
     #[error(transparent)]
     Source(#[from] millrace_sources::Error),
-    /// Encoding failed in a way that the data we make cannot cause.
+    /// Encoding failed, which generated data cannot cause.
     #[error("could not encode rows: {0}")]
     Encode(String),
     /// A thread ended by a panic, which is a bug.

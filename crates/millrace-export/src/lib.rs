@@ -1,9 +1,8 @@
 //! Sources to files: Parquet, CSV, dbgen's tbl, Arrow IPC.
 //!
-//! Each file is cut into chunks of whole units, the same whatever the number of threads. Threads generate and
-//! encode chunks in parallel; they are appended in order ([`mod@pool`]), by a thread of its own if asked
-//! ([`mod@output`]). So the bytes of a file depend on its source and the options only, and memory on the
-//! number of threads only.
+//! Each file is cut into chunks of whole units, whatever the number of threads. Threads generate and encode chunks in
+//! parallel; the chunks are appended in order ([`mod@pool`]) and written by a separate thread if asked for ([`mod@output`]).
+//! So the bytes of a file depend only on its source and the options, and the memory depends only on the number of threads.
 //!
 //! ```
 //! use millrace_export::{Format, Options, Parts, Progress, Request, Table, export};
@@ -52,7 +51,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub struct Request {
     /// The tables, whose files are written in this order.
     pub tables: Vec<Table>,
-    /// Where the files go; it must be there.
+    /// Where the files go; the folder must exist.
     pub folder: PathBuf,
     /// The format of all files.
     pub format: Format,
@@ -69,7 +68,7 @@ impl Request {
     }
 }
 
-/// How far an export is, and how to cancel it; for another thread.
+/// How far an export has come, and how to cancel it; for another thread.
 #[derive(Debug, Default)]
 pub struct Progress {
     cancelled: AtomicBool,
@@ -78,7 +77,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Asks the export to end, which takes milliseconds, or as long as the disk needs for what it was given.
+    /// Asks the export to end, which takes milliseconds, or as long as the disk needs for what is already on its way.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
@@ -100,8 +99,8 @@ impl Progress {
 
 /// Exports, and reports each file.
 ///
-/// Returns when all files are complete. With an error, those that are complete stay, and nothing is left of
-/// the others.
+/// Returns when all files are complete. After an error, the files that are complete stay, and nothing is left of the
+/// others.
 pub fn export(request: &Request, progress: &Progress) -> Result<Vec<FileReport>, Error> {
     let Request { format, options, threads, .. } = request;
     if !THREADS.contains(threads) {
@@ -137,18 +136,18 @@ fn export_as<F: Encoding>(
 trait Encoding: Sync {
     /// An encoded chunk.
     type Chunk: Send;
-    /// What is remembered of a file from its beginning to its end.
+    /// What is remembered about a file from its beginning to its end.
     type File: Send;
 
     fn encode(&self, batches: &mut Batches<'_>, buffers: &Buffers) -> Result<Self::Chunk, Error>;
 
-    /// A file; appends its first bytes.
+    /// Begins a file; appends its first bytes.
     fn begin(&self, bytes: &mut Vec<u8>) -> Result<Self::File, Error>;
 
     /// The chunk's bytes at this place of the file.
     fn append(&self, file: &mut Self::File, chunk: Self::Chunk, buffers: &Buffers) -> Result<Vec<u8>, Error>;
 
-    /// Appends the last bytes; how many row groups the file has.
+    /// Appends the last bytes; returns how many row groups the file has.
     fn end(&self, file: Self::File, bytes: &mut Vec<u8>) -> Result<u64, Error>;
 }
 

@@ -99,7 +99,7 @@ pub struct Options {
     pub sort_by: Vec<String>,
     /// Columns that get a bloom filter in each row group of Parquet.
     pub bloom_filters: Vec<String>,
-    /// Whether Parquet has dictionaries where values repeat: in columns where at most a fifth of a row group's values are
+    /// Whether Parquet has dictionaries in columns where values repeat: where at most a fifth of a row group's values are
     /// distinct, or their number is not known; true.
     pub dictionary: Option<bool>,
     /// Whether Parquet holds the least and greatest value of each column of a row group; true.
@@ -112,12 +112,12 @@ pub struct Options {
     pub delimiter: Option<char>,
     /// Whether files that are there already are replaced; false.
     pub overwrite: bool,
-    /// Whether files that are there already are left as they are and passed over; false.
+    /// Whether files that are there already are skipped; false.
     pub skip_existing: bool,
-    /// Whether a thread of its own writes while others generate and encode; true. With `fsync` and without partitions
-    /// it does so past the page cache, where the file system can.
+    /// Whether a separate thread writes while others generate and encode; true. With `fsync` and without partitions it
+    /// writes past the page cache, if the file system can.
     pub r#async: Option<bool>,
-    /// Whether a file is on the disk, not just on its way, before it gets its name; true.
+    /// Whether a file is synced to disk before it gets its name; true.
     pub fsync: Option<bool>,
 }
 
@@ -132,7 +132,7 @@ impl Options {
         Ok(self.sort_by.iter().map(|name| schema.index_of(name)).collect::<Result<_, _>>()?)
     }
 
-    /// Refuses what is not of the format or makes no sense.
+    /// Refuses options that do not apply to the format or make no sense.
     pub(crate) fn check(&self, format: Format) -> Result<(), Error> {
         let parquet = format == Format::Parquet;
         let arrow = matches!(format, Format::Arrow | Format::ArrowStream);

@@ -1,4 +1,4 @@
-//! Files that are there under their names when complete, or not at all.
+//! Files that appear under their names when they are complete, or not at all.
 
 use crate::Error;
 use crate::direct::Direct;
@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use tempfile::NamedTempFile;
 
-/// At most this many bytes are on their way to the disk: what the last wait of a file is for.
+/// At most this many bytes are on their way to the disk, which bounds the wait at a file's end.
 const UNSYNCED: u64 = 64 << 20;
 
 /// A file of an export.
@@ -24,7 +24,7 @@ pub struct FileReport {
     pub path: PathBuf,
     /// Its length.
     pub bytes: u64,
-    /// What was written; nothing where a file was passed over because it was there already.
+    /// What was written; nothing if the file was skipped because it was there already.
     pub written: Option<Written>,
 }
 
@@ -44,8 +44,8 @@ pub struct Written {
 /// Buffers for chunks, used again when they are written.
 ///
 /// Large buffers that are allocated by one thread and freed by another, chunk after chunk, end up scattered over the
-/// allocator's arenas, which then grow for as long as an export takes. Everything that is written is in one of these,
-/// since each that is given back becomes as large as a chunk in the end.
+/// allocator's arenas, which then grow for as long as an export takes. Everything that is written takes its buffer from here,
+/// since each buffer that is given back grows to the size of a chunk in the end.
 pub struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
     most: usize,
@@ -76,11 +76,11 @@ impl Buffers {
 pub struct Placing {
     pub overwrite: bool,
     pub fsync: bool,
-    /// Whether to write past the page cache, where the file system can.
+    /// Whether to write past the page cache, if the file system can.
     pub direct: bool,
 }
 
-/// A file being written, under a name of its own that vanishes with it.
+/// A file being written, under a temporary name that is removed with it.
 pub struct Output {
     path: PathBuf,
     temporary: NamedTempFile,
@@ -100,7 +100,7 @@ impl Output {
             let folder = path.parent().unwrap_or(Path::new("."));
             let file =
                 tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".tmp").tempfile_in(folder)?;
-            // For all to read, as files of COPY are.
+            // Readable for all, as files of COPY are.
             file.as_file().set_permissions(Permissions::from_mode(0o644))?;
             Ok(file)
         };
@@ -131,7 +131,7 @@ impl Output {
         Ok(())
     }
 
-    /// Waits for the disk where much is on its way to it, so that the wait at the end is short.
+    /// Waits for the disk if much is on its way to it, so that the wait at the end is short.
     fn keep_pace(&mut self) -> Result<(), Error> {
         if self.placing.fsync && self.direct.is_none() && self.unsynced >= UNSYNCED {
             self.unsynced = 0;
@@ -140,7 +140,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes the last bytes. What they were kept in is for another file then.
+    /// Writes the last bytes. Their buffer can then be used for another file.
     fn end(&mut self) -> Result<Option<Direct>, Error> {
         let Some(mut direct) = self.direct.take() else { return Ok(None) };
         direct.end(self.temporary.as_file()).map_err(|error| Error::write(&self.path, error))?;
@@ -169,22 +169,22 @@ impl Output {
     }
 }
 
-/// Waits until the name of a file or folder is on the disk, which is part of the folder that has it.
+/// Waits until the name of a file or folder is on the disk: it is part of the folder that contains it.
 pub fn sync_entry(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// A file's number, which it has while it is written.
+/// A file's number while it is written.
 pub type Number = u64;
 
-/// What is handed to the thread that writes.
+/// A message to the thread that writes.
 pub enum Message {
     Begin(Number, Box<Output>),
     Bytes(Number, Vec<u8>),
     End { number: Number, rows: u64, row_groups: u64 },
 }
 
-/// Writes files: right away, or by a thread of its own.
+/// Writes files: right away, or on a separate thread.
 pub enum Writer {
     Here(Files),
     Thread(SyncSender<Message>, JoinHandle<Result<Files, Error>>),
@@ -208,7 +208,7 @@ impl Writer {
         Ok(Writer::Thread(sender, thread.map_err(Error::Thread)?))
     }
 
-    /// The thread ends early only with an error, which [`Writer::close`] tells.
+    /// The thread ends early only with an error, which [`Writer::close`] returns.
     pub fn send(&mut self, message: Message) -> Result<(), Error> {
         match self {
             Writer::Here(files) => files.take(message),
@@ -216,7 +216,7 @@ impl Writer {
         }
     }
 
-    /// Waits until all is written. A file that has not ended is gone then.
+    /// Waits until everything is written. Files that have not ended are removed.
     pub fn close(self) -> Result<Vec<FileReport>, Error> {
         let files = match self {
             Writer::Here(files) => files,
@@ -234,7 +234,7 @@ pub struct Files {
     buffers: Arc<Buffers>,
     open: HashMap<Number, Box<Output>>,
     ended: Vec<FileReport>,
-    /// For the next file: once glibc's allocator is given back memory of this size, it returns less of all other memory.
+    /// Kept for the next file: once memory of this size is freed, glibc's allocator returns less of all other memory.
     direct: Option<Direct>,
 }
 

@@ -16,9 +16,9 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, TypePtr};
 use std::sync::Arc;
 
-/// A column has a dictionary if the share of distinct values in a row group is no larger than this. With more, a dictionary
-/// and the numbers of its entries take more space than the compressed values (lineitem's keys and prices: 1.2 to 1.7 times),
-/// and the table to look entries up takes megabytes.
+/// A column has a dictionary if the share of distinct values in a row group is no larger than this. Above it, a dictionary
+/// and the numbers of its entries take more space than the compressed values (1.2 to 1.7 times for lineitem's keys and
+/// prices), and the table to look entries up takes megabytes.
 const MOST_DISTINCT: f64 = 0.2;
 
 pub struct Parquet {
@@ -33,7 +33,7 @@ impl Parquet {
         let schema = files.schema.clone();
         let properties = Arc::new(properties(files, options)?);
         let root = ArrowSchemaConverter::new().convert(&schema)?.root_schema_ptr();
-        // It makes writers of columns for any file of the same form.
+        // It creates column writers for any file of the same schema.
         let none = SerializedFileWriter::new(std::io::sink(), root.clone(), properties.clone())?;
         let columns = ArrowRowGroupWriterFactory::new(&none, schema.clone());
         Ok(Self { schema, root, properties, columns })
@@ -83,7 +83,7 @@ impl Encoding for Parquet {
             }
             row_group.close()?;
         }
-        // The file knows its length by itself.
+        // The file itself knows its length.
         Ok(std::mem::take(file.inner_mut()))
     }
 

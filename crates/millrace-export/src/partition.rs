@@ -1,4 +1,4 @@
-//! Rows by the values of a column, for files in folders as Hive names them: `column=value`.
+//! Rows split by the values of a column, for files in folders as Hive names them: `column=value`.
 
 use crate::Error;
 use arrow::array::{AsArray, RecordBatch, UInt32Array};

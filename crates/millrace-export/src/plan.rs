@@ -1,4 +1,4 @@
-//! Which files an export writes, and of which chunks they consist.
+//! Which files an export writes, and which chunks they consist of.
 
 use crate::output::Buffers;
 use crate::partition::Partitioning;
@@ -15,20 +15,20 @@ use std::sync::atomic::Ordering;
 /// A batch of about this many rows fits the processor's cache.
 const ROWS_PER_BATCH: u64 = 8192;
 
-/// For row groups, into which batches are encoded one by one: equally fast, with less memory.
+/// For row groups, into which batches are encoded one by one. It is equally fast, and takes less memory.
 const ROWS_PER_PARQUET_BATCH: u64 = 2048;
 
-/// A row group as large as those of other writers, and enough of them to share among threads.
+/// A row group as large as other writers', so that there are enough of them for several threads.
 const ROWS_PER_ROW_GROUP: u64 = 131_072;
 
 /// Chunks of formats without row groups: about 2 MiB.
 const ROWS_PER_CHUNK: u64 = 16_384;
 
-/// Row groups of a file unless its size is chosen: what the footer says of each, some 30 KB for lineitem, stays in
-/// memory until the end. A file of lineitem has some 300 MB.
+/// Row groups of a file unless its size is chosen: the footer's entry for each, some 30 KB for lineitem, stays in memory until
+/// the end of the file. A file of lineitem has some 300 MB.
 const ROW_GROUPS_PER_FILE: u64 = 64;
 
-/// Rows that are encoded to learn how many bytes a row takes.
+/// Rows that are encoded to find out how many bytes a row takes.
 const ROWS_PER_SAMPLE: u64 = 16_384;
 
 /// The most files of an export: their names are kept in memory.
@@ -36,14 +36,13 @@ const MOST_FILES: u64 = 100_000;
 
 /// A table to export.
 pub struct Table {
-    /// What its files are called.
+    /// The name of its files.
     pub name: String,
     /// Its rows.
     pub source: Box<dyn Source>,
-    /// Which of them.
+    /// Which parts of them.
     pub parts: Parts,
-    /// The segment whose share of each part this is, if a cluster's segments write together: `name.seg0.parquet` is the
-    /// first's.
+    /// The segment that this is the share of, if a cluster's segments share each part: `name.seg0.parquet` is the first's.
     pub segment: Option<Segment>,
 }
 
@@ -58,13 +57,13 @@ pub struct Segment {
 
 impl Table {
     pub(crate) fn estimated_rows(&self) -> Result<u64, Error> {
-        // Many parts are those of the whole; each of them takes its time to count.
+        // With many parts their sum is the whole; counting each would take too long.
         let parts = if let Parts::All(_) = self.parts { Parts::Whole } else { self.parts };
         let parts = self.units(parts)?;
         Ok(parts.into_iter().map(|(_, units)| self.source.estimated_rows(units)).sum())
     }
 
-    /// The units of each part, the segment's share of them where there is one.
+    /// The units of each part, or the segment's share of them if there is a segment.
     fn units(&self, parts: Parts) -> Result<Vec<NumberedPart>, Error> {
         let mut parts = parts.units(self.source.units())?;
         if let Some(Segment { number, segments }) = self.segment {
@@ -76,7 +75,7 @@ impl Table {
     }
 }
 
-/// The parts of a table, each of which becomes a file or, where the size of files is limited, several.
+/// The parts of a table. Each becomes a file, or several if the size of files is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parts {
     /// All rows: `name.parquet`.
@@ -104,7 +103,7 @@ impl Parts {
     }
 }
 
-/// A part's number, where it has one, and its units.
+/// A part's number, if it has one, and its units.
 type NumberedPart = (Option<i64>, Range<u64>);
 
 fn too_many_files() -> Error {
@@ -123,7 +122,7 @@ pub struct Planned<'a, F> {
     units_per_chunk: u64,
 }
 
-/// Rows of a row group, where its bytes are not chosen.
+/// Rows of a row group, if its bytes are not chosen.
 pub fn row_group_rows(options: &Options) -> u64 {
     options.row_group_rows.unwrap_or(ROWS_PER_ROW_GROUP)
 }
@@ -137,7 +136,7 @@ pub struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// The share of distinct values of each column among this many consecutive rows, where it is known.
+    /// The share of distinct values of each column among this many consecutive rows, if it is known.
     pub fn distinct_shares(&self, rows: u64) -> impl Iterator<Item = Option<f64>> {
         let units = 0..units(self.source, rows).min(self.source.units());
         let rows = self.source.estimated_rows(units.clone()) as f64;
@@ -148,7 +147,7 @@ impl Columns<'_> {
 
 /// What a chunk adds to one file.
 pub struct Piece<C> {
-    /// The folder of the rows' partition; empty where there are no partitions.
+    /// The folder of the rows' partition; empty if there are no partitions.
     pub folder: String,
     pub rows: u64,
     pub chunk: C,
@@ -239,7 +238,7 @@ pub struct Plan<'a, F> {
     pub tables: Vec<Planned<'a, F>>,
     pub files: Vec<PlannedFile>,
     pub chunks: u64,
-    /// For each file asked for, its report if it is there and passed over.
+    /// For each file asked for, its report if it is there already and is skipped.
     pub skipped: Vec<Option<FileReport>>,
 }
 
@@ -312,7 +311,7 @@ impl<'a, F: Encoding> Plan<'a, F> {
     }
 }
 
-/// Refuses a path where something is that must not be replaced. A link is never replaced, even one to nowhere.
+/// Refuses a path if something there must not be replaced. A link is never replaced, not even one to nowhere.
 pub fn check_free(path: &Path, overwrite: bool) -> Result<(), Error> {
     match path.symlink_metadata() {
         Ok(there) if !overwrite || !there.is_file() => Err(Error::Exists(path.to_owned())),
@@ -371,7 +370,7 @@ fn columns(table: &Table, options: &Options) -> Result<Vec<usize>, Error> {
     names.iter().map(index).collect()
 }
 
-/// The column to partition by, which is made even where it was not asked for.
+/// The column to partition by, which is made even if it was not asked for.
 fn partitioning(
     table: &Table,
     options: &Options,
@@ -434,7 +433,7 @@ fn files<F: Encoding>(
     Ok(files)
 }
 
-/// The length in a file of a row, by a sample from the table's beginning.
+/// The length of a row in a file, measured on a sample from the table's beginning.
 fn bytes_per_row<F: Encoding>(table: &Planned<'_, F>) -> Result<f64, Error> {
     let units = (ROWS_PER_SAMPLE as f64 / table.source.rows_per_unit()) as u64;
     let units = 0..units.clamp(1, table.source.units().max(1));

@@ -24,7 +24,7 @@ pub fn run<F: Encoding>(
     progress: &Progress,
 ) -> Result<Vec<FileReport>, Error> {
     let options = &request.options;
-    // Each makes a chunk, and one chunk more may wait for its turn: enough while they are made equally fast.
+    // Each makes a chunk, and one more chunk may wait for its turn, which is enough as long as chunks take equally long.
     let window = request.threads as u64 + 1;
     // One for each chunk that is made or waits, and those being appended and written.
     let buffers = Arc::new(Buffers::new(window as usize + 2));
@@ -34,8 +34,8 @@ pub fn run<F: Encoding>(
     let placing = Placing {
         overwrite: options.overwrite,
         fsync,
-        // A thread of its own can wait for the disk at each write, which it must in the end. But not for many files
-        // in turn, of which each would have memory for its blocks.
+        // A separate thread can wait for the disk at each write, which it has to do in the end anyway. Not with many files
+        // in turn, because each would need memory for its blocks.
         direct: is_async && fsync && options.partition_by.is_none(),
     };
     let pool = Pool {
@@ -90,7 +90,7 @@ struct State<'a, F: Encoding> {
     next_made: u64,
     next_appended: u64,
     waiting: BTreeMap<u64, Encoded<F>>,
-    /// Nothing while a thread appends.
+    /// `None` while a thread appends.
     appender: Option<Appender<'a, F>>,
     /// The first error.
     failed: Option<Error>,
@@ -99,7 +99,7 @@ struct State<'a, F: Encoding> {
 impl<'a, F: Encoding> Pool<'a, F> {
     /// Makes chunks until there are no more.
     fn work(&self) {
-        // A panic is kept from the other threads, which would wait for this one's chunk for ever.
+        // A panic becomes an error, because the other threads would wait for this one's chunk forever.
         let worked = catch_unwind(AssertUnwindSafe(|| {
             while let Some(number) = self.take() {
                 let chunk = self.make(number)?;
@@ -168,14 +168,14 @@ struct Appender<'a, F: Encoding> {
     placing: Placing,
     buffers: &'a Buffers,
     writer: Writer,
-    /// By the folders of their partitions.
+    /// The files, by the folders of their partitions.
     open: BTreeMap<String, Open<F>>,
     next_number: Number,
     /// Folders of partitions that were not there before.
     created: Vec<PathBuf>,
 }
 
-/// A file that is not at its end.
+/// A file that has not ended.
 struct Open<F: Encoding> {
     number: Number,
     file: F::File,
@@ -234,7 +234,7 @@ impl<F: Encoding> Appender<'_, F> {
         let failed = |error| Error::write(folder, error);
         match std::fs::create_dir(folder) {
             Ok(()) => {
-                // As files are: whoever may read these is to reach them, also where a server's umask says otherwise.
+                // Readable for all like the files, whatever the server's umask is.
                 std::fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(failed)?;
                 self.created.push(folder.to_owned());
             }
@@ -259,7 +259,7 @@ impl<F: Encoding> Appender<'_, F> {
     fn close(self, failed: Option<Error>) -> Result<Vec<FileReport>, Error> {
         let written = self.writer.close();
         let result = match failed {
-            // The writer's own error says more than that it could be given no more.
+            // The writer's own error says more than that it took no more.
             Some(error) => Err(written.err().unwrap_or(error)),
             None => written,
         };

@@ -21,7 +21,7 @@ pub struct Text {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
-    /// Fields are separated by this; strings are quoted where they must be.
+    /// Fields are separated by this; strings are quoted if necessary.
     Csv(u8),
     /// Fields end with a bar; nothing is quoted.
     Tbl,
@@ -127,7 +127,7 @@ impl<'a> Values<'a> {
             DataType::Date32 => Values::Date(array.as_primitive()),
             DataType::Time32(_) => Values::Time(array.as_primitive()),
             DataType::Timestamp(..) => Values::Timestamp(array.as_primitive()),
-            // The last that `can_print` lets through.
+            // The last type that `can_print` accepts.
             _ => Values::Utf8(array.as_string()),
         }
     }
@@ -244,7 +244,7 @@ fn print_day(day: NaiveDate, text: &mut Vec<u8>) {
     let _ = write!(text, "{:04}-{:02}-{:02}", day.year(), day.month(), day.day());
 }
 
-/// Microseconds since 1970, as SQL prints a timestamp; a fraction where there is one.
+/// Microseconds since 1970, as SQL prints a timestamp; with a fraction if there is one.
 fn print_timestamp(micros: i64, text: &mut Vec<u8>) {
     let Some(time) = DateTime::from_timestamp_micros(micros) else { return };
     print_date(micros.div_euclid(86_400_000_000) as i32, text);
@@ -259,7 +259,7 @@ fn print_timestamp(micros: i64, text: &mut Vec<u8>) {
     }
 }
 
-/// A string, in quotes where it would be taken for something else; an empty one is not null.
+/// A string, in quotes if it could be misread; an empty one is quoted, because it is not null.
 fn print_quoted(value: &str, delimiter: u8, text: &mut Vec<u8>) {
     // Looks at all bytes, because that is done many at a time.
     let special = |found, &byte: &u8| found | (byte == delimiter) | matches!(byte, b'"' | b'\n' | b'\r');

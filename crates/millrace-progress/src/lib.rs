@@ -1,4 +1,4 @@
-//! How far a load or an export is, as every part of millrace says it.
+//! How far a load or an export has come, formatted the same everywhere in millrace.
 #![deny(missing_docs, unsafe_code)]
 
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ pub struct Progress {
     pub total: u64,
     /// Rows per second; `None` if nothing was done yet.
     pub per_second: Option<f64>,
-    /// The time that the rest takes, if that is known.
+    /// The time that the rest will take, if that is known.
     pub eta: Option<Duration>,
 }
 
@@ -65,7 +65,7 @@ pub fn clock(time: Duration) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// Whoever reports says something about once a second.
+/// Limits reports to about one per second.
 #[derive(Debug)]
 pub struct Ticker {
     last: Instant,
@@ -89,7 +89,7 @@ impl Ticker {
     }
 }
 
-/// The speed over the last seconds, which is steadier than the last moment's and newer than the mean.
+/// The speed over the last seconds, which is steadier than the current one and more recent than the mean.
 #[derive(Debug)]
 pub struct Speed {
     /// Times, and the rows done by then, a second apart or more; the oldest begins the window.

@@ -1,7 +1,6 @@
 //! What can be wrong with a request for data.
 
-/// Every error a source can give. None depends on the generated data: a request that was accepted
-/// generates without error.
+/// Every error of a source. None depends on the generated data: once a request is accepted, generating causes no error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No source of that name.
@@ -28,10 +27,10 @@ pub enum Error {
         /// How many there are.
         parts: i64,
     },
-    /// Options that are not of the source's form, or an unknown key.
+    /// Options with an unknown key, or a value that the source does not accept.
     #[error("invalid options for source \"{source_name}\": {message}")]
     Options {
-        /// Whose options.
+        /// The source.
         source_name: &'static str,
         /// What is wrong with them.
         message: String,

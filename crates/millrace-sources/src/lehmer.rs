@@ -1,12 +1,11 @@
-//! The random streams of dbgen and dsdgen, from any row on: Lehmer's generator modulo 2³¹ - 1.
+//! The random streams of dbgen and dsdgen, starting at any row: Lehmer's generator modulo 2³¹ - 1.
 //!
-//! Each random column has a stream of its own, and each row of the table owns a fixed number of draws
-//! in it whether it uses them or not. So the state at a row is a power of the multiplier, and no row
-//! depends on those before it.
+//! Each random column has its own stream, and each row of the table owns a fixed number of draws in it, whether it uses
+//! them or not. So the state at a row is a power of the multiplier, and no row depends on those before it.
 //!
-//! From scale factor 30,000 dbgen draws customer and part keys with another, 64-bit generator that it
-//! reseeds from the 32-bit stream when a part begins, so its rows there depend on how the table is
-//! split. Here every row is what dbgen makes when a part begins with that row.
+//! From scale factor 30,000 up, dbgen draws customer and part keys with another, 64-bit generator, which it reseeds from
+//! the 32-bit stream when a part begins. So its rows there depend on how the table is split. Here every row is what dbgen
+//! makes when a part begins with that row.
 
 const MODULUS: u64 = (1 << 31) - 1;
 const MULTIPLIER: u64 = 16_807;
@@ -30,7 +29,7 @@ impl Stream {
         std::iter::successors(Some(first), move |&state| Some(multiply(state, step))).map(Draws)
     }
 
-    /// As [`Stream::rows`], with each row's draws dealt out evenly to `N` lines.
+    /// As [`Stream::rows`], with each row's draws divided evenly among `N` lines.
     pub fn lines<const N: usize>(self, start: u64) -> impl Iterator<Item = [Draws; N]> {
         let draws_per_line = u64::from(self.draws_per_row) / N as u64;
         let steps: [u64; N] = std::array::from_fn(|line| power(MULTIPLIER, line as u64 * draws_per_line));
@@ -95,7 +94,7 @@ impl Draws {
         low + (self.0 as i64).wrapping_abs() % (high - low + 1)
     }
 
-    /// Passes over `count` draws.
+    /// Skips `count` draws.
     #[inline]
     pub fn skip(&mut self, count: u32) {
         for _ in 0..count {
@@ -142,7 +141,7 @@ mod tests {
         for range in
             [1, 2, 3, 7, 50, 121, 2406, 99_999, 200_000, EXACT_RANGE - 1, EXACT_RANGE, EXACT_RANGE + 1]
         {
-            // States about where the number drawn changes, which is where an error would show.
+            // States around those where the drawn number changes, where an error would show.
             for number in (0..range).step_by(range.div_ceil(5_000) as usize) {
                 let middle = number * MODULUS / range;
                 for state in middle.saturating_sub(1).max(1)..=(middle + 2).min(MODULUS - 1) {

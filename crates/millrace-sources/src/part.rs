@@ -23,7 +23,7 @@ impl Part {
         Ok(Self { part: part as u64, parts: parts as u64 })
     }
 
-    /// Whether it is all there is.
+    /// Whether it is the whole table.
     pub fn is_whole(self) -> bool {
         self.parts == 1
     }

@@ -5,20 +5,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
 
-/// How large a run's batches are, as JSON: a name, or a list of numbers.
+/// How the sizes of a run's batches vary, as JSON: a name, or a list of numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// All as large as asked for.
     #[default]
     Steady,
-    /// A day's traffic, a batch each six minutes, some a tenth of what was asked for and some five times as
-    /// much: small at night, in rush hours (6 to 9, 17 to 20 o'clock) as asked for with 30% of bursts, in
-    /// business hours (9 to 17 o'clock) as asked for with 15% of small ones, in the evening 60% small.
+    /// A day's traffic, with a batch every six minutes. Small batches have a tenth of the rows asked for, bursts five times
+    /// as many. At night all are small; in rush hours (6 to 9, 17 to 20 o'clock) 30% are bursts; in business hours (9 to
+    /// 17 o'clock) 15% are small; in the evening 60% are small.
     Diurnal,
     /// One in ten has five times as many rows as asked for.
     Burst,
-    /// These numbers of rows, again and again.
+    /// These numbers of rows, repeated.
     #[serde(untagged)]
     Sizes(Vec<u64>),
 }
@@ -60,10 +60,10 @@ impl Profile {
     }
 }
 
-/// The stream that plans are drawn from; no column of a source has it.
+/// The stream that plans are drawn from; no column of a source uses it.
 const PLAN: u32 = u32::MAX;
 
-/// Consecutive batches: all of the usual size except some others, whose places are drawn.
+/// Consecutive batches: all of the usual size except some, whose places are drawn.
 struct Stretch {
     batches: usize,
     usual: f64,
@@ -83,20 +83,20 @@ const RUSH: Stretch = Stretch { batches: 30, usual: 1.0, others: 9, other: 5.0 }
 
 /// How a source's units are cut into batches.
 ///
-/// A plan follows from the source, the batch size, the profile and the seed alone, so a run that stopped is
-/// resumed by making its plan again and taking the batches that are missing. It holds the sizes of one
-/// cycle, so its memory does not grow with the source, and any batch is found by a division.
+/// A plan depends only on the source, the batch size, the profile and the seed. So a run that stopped is resumed by making
+/// its plan again and taking the batches that are missing. It holds the sizes of one cycle, so its memory does not grow
+/// with the source, and a division finds any batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchPlan {
     units: u64,
-    /// The units of a cycle before each of its batches, and all of them.
+    /// The number of units of a cycle before each of its batches, and at the end that of the whole cycle.
     cycle: Vec<u64>,
 }
 
 impl BatchPlan {
-    /// Cuts `units` units into batches of `batch_rows` rows, or as the profile varies that; the seed says where
-    /// bursts and small batches are. Batches have exactly that many rows if a unit is a row, otherwise the nearest
-    /// number of whole units (at least one).
+    /// Cuts `units` units into batches of `batch_rows` rows, varied by the profile; the seed says where bursts and small
+    /// batches are. Batches have exactly that number of rows if a unit is a row, otherwise the nearest number of whole units
+    /// (at least one).
     pub fn new(units: u64, rows_per_unit: f64, batch_rows: u64, profile: &Profile, seed: u64) -> Self {
         let mut cycle = vec![0];
         let mut end = 0;

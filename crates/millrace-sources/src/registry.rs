@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// What there is to know about a source before opening it.
 pub struct Definition {
-    /// The family it belongs to: `tpch`, `cdr`, `iot`. Functions that make its rows have names that begin so.
+    /// The family it belongs to, which begins the names of the functions that make its rows: `tpch`, `cdr`, `iot`.
     pub family: &'static str,
     /// The source's name, which no other source of its family has.
     pub name: &'static str,
@@ -20,7 +20,7 @@ pub struct Definition {
     pub row_type: Option<&'static str>,
     /// The foreign keys of its rows.
     pub references: &'static [Reference],
-    /// How a database with its rows is measured, if it is.
+    /// How to benchmark a database with its rows, if the source has a benchmark.
     pub benchmark: Option<&'static Benchmark>,
     pub(crate) normalize: fn(Value) -> Result<Value, Error>,
     pub(crate) open: fn(Value) -> Result<Box<dyn Source>, Error>,
@@ -37,7 +37,7 @@ impl Definition {
         (self.open)(options)
     }
 
-    /// The name by which [`find`] finds it, always the same: without the family where that is enough.
+    /// The shortest name by which [`find`] finds it: without the family if that is enough.
     pub fn unique_name(&'static self) -> String {
         match find(self.name) {
             Ok(found) if std::ptr::eq(found, self) => self.name.to_owned(),
@@ -54,20 +54,20 @@ pub struct OptionHelp {
     pub about: &'static str,
 }
 
-/// How a database with a source's rows is measured, in PostgreSQL's SQL.
+/// How to benchmark a database with a source's rows, in PostgreSQL's SQL.
 pub struct Benchmark {
     /// What follows the table's name in `CREATE INDEX`, for each index.
     pub indexes: &'static [&'static str],
     /// Names and texts of the queries. A text is for `format()`: the table comes first, then the arguments.
     pub queries: &'static [(&'static str, &'static str)],
-    /// The arguments: an expression over some of the rows, an array of texts.
+    /// The arguments: an expression over some of the rows that gives an array of texts.
     pub arguments: &'static str,
-    /// The source's options that follow from how many rows there are, where they are not given; `None`: no end.
+    /// Defaults of the source's options that depend on the number of rows; `None`: no end.
     pub defaults: fn(rows: Option<u64>) -> Value,
 }
 
 impl Benchmark {
-    /// No option follows from the number of rows.
+    /// No option depends on the number of rows.
     pub(crate) fn no_defaults(_rows: Option<u64>) -> Value {
         json!({})
     }
@@ -78,7 +78,7 @@ pub fn all() -> impl Iterator<Item = &'static Definition> {
     tpch::sources().chain(synthetic::sources()).chain(tpcds::sources())
 }
 
-/// The source of that name: `customer`, or `tpch.customer` with its family. Without, it is the first that has the
+/// The source of that name: `customer`, or `tpch.customer` with its family. Without the family it is the first with that
 /// name.
 pub fn find(name: &str) -> Result<&'static Definition, Error> {
     let found = match name.split_once('.') {
@@ -111,8 +111,7 @@ pub fn open(name: &str, options: Value) -> Result<Box<dyn Source>, Error> {
     find(name)?.open(options)
 }
 
-/// Makes at once, with `threads`, what sources would otherwise prepare when it is first needed
-/// ([`Source::preparation`]).
+/// Prepares now, with `threads`, what sources would otherwise prepare when it is first needed ([`Source::preparation`]).
 pub fn prepare(threads: usize) {
     for definition in all() {
         let Ok(source) = definition.open(json!({})) else { continue };

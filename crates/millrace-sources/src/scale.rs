@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::RangeInclusive;
 
-/// The largest scale factor that the specifications of the TPC name.
+/// The largest scale factor in the TPC's specifications.
 pub const LARGEST: f64 = 100_000.0;
 
 /// Options of every table of the TPC's.

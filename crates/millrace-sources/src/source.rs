@@ -1,4 +1,4 @@
-//! The one abstraction between those who make data and those who use it.
+//! The one abstraction between code that makes data and code that uses it.
 
 use crate::{ColumnStatistics, Error};
 use arrow::array::ArrayRef;
@@ -7,20 +7,20 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The first batch has about this many rows, and each after it four times the rows of the batch before: whoever wants
-/// a few rows does not wait for many.
+/// The first batch has about this many rows, and each one after it four times as many as the one before, so that a reader
+/// of a few rows does not wait for many.
 const ROWS_PER_FIRST_BATCH: f64 = 16.0;
 
-/// About this many rows make a good batch: large enough to pay for itself, small enough for the cache,
-/// and quick enough (a few milliseconds) for interrupts to be noticed between two of them.
+/// A good batch has about this many rows: enough that its overhead does not matter, few enough for the cache, and so few
+/// (a few milliseconds' work) that interrupts are noticed soon enough between two batches.
 const ROWS_PER_BATCH: f64 = 8192.0;
-/// Parts of a full batch that are dealt out one by one.
+/// Parts of a full batch, which are dealt to threads one by one.
 const DEALT_IN: u64 = 4;
 
 /// Data as a pure function of a range of units.
 ///
-/// A unit is what drives the source: one order for `lineitem`, one part for `partsupp`, one row
-/// elsewhere. Units are numbered from 0.
+/// A unit is what the source makes rows from: one order for `lineitem`, one part for `partsupp`, one row elsewhere. Units
+/// are numbered from 0.
 pub trait Source: Send + Sync {
     /// All columns, in order.
     fn schema(&self) -> SchemaRef;
@@ -33,8 +33,8 @@ pub trait Source: Send + Sync {
         1.0
     }
 
-    /// The exact number of rows in `units`, without making them. May take time in proportion to the
-    /// range where units differ in their number of rows.
+    /// The exact number of rows in `units`, without making them. If units differ in their number of rows, this may take time
+    /// in proportion to the range.
     fn rows(&self, units: Range<u64>) -> u64;
 
     /// The number of rows in `units`, within 0.1% for a whole table, in less than about 10 ms.
@@ -42,8 +42,7 @@ pub trait Source: Send + Sync {
         self.rows(units)
     }
 
-    /// What is known of a column's values in `units` without making them: nothing, unless the source says
-    /// otherwise.
+    /// What is known about a column's values in `units` without making them; by default nothing.
     fn statistics(&self, _column: usize, _units: Range<u64>) -> ColumnStatistics {
         ColumnStatistics::default()
     }
@@ -60,8 +59,8 @@ pub trait Source: Send + Sync {
     fn batch(&self, units: Range<u64>, columns: &[usize]) -> Result<RecordBatch, Error>;
 }
 
-/// Work that each process does once, for all sources that share it. Where it is not done, the batches do what they
-/// need of it.
+/// Work that each process does once, for all sources that share it. If it is not done, each batch does the part that it
+/// needs.
 pub trait Preparation: Sync {
     /// Whether nothing is left to do.
     fn is_done(&self) -> bool;
@@ -73,8 +72,7 @@ pub trait Preparation: Sync {
     fn cost_in_rows(&self) -> f64;
 }
 
-/// A foreign key: columns whose values are, in each row, those of the key of another source of the family with the same
-/// options.
+/// A foreign key: columns that refer, in each row, to the key of another source of the family with the same options.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference {
     /// The columns, in the order of the key's.
@@ -92,15 +90,15 @@ impl dyn Source {
         Batches::growing(self.into(), units, columns)
     }
 
-    /// As [`batches`](#method.batches), for somebody who wants all rows: each batch is of full size.
+    /// As [`batches`](#method.batches), for a caller that wants all rows: each batch has the full size.
     pub fn full_batches(self: Arc<Self>, units: Range<u64>, columns: Vec<usize>) -> Batches {
         let batches = Batches::growing(self, units, columns);
         Batches { units_per_batch: batches.most_units, ..batches }
     }
 
-    /// The rows of `units` in batches of about 2,048 rows, dealt out in turn to some `hands`, which can make
-    /// them at the same time: the first is soon there, and few rows wait. There are no more hands than batches, and
-    /// none if there is but one batch, which nobody could make sooner.
+    /// The rows of `units` in batches of about 2,048 rows, dealt in turn to some `hands`, which can make them at the same
+    /// time, so that the first is there soon and few rows wait. There are no more hands than batches, and none if there is
+    /// only one batch, which more threads would not make sooner.
     pub fn dealt_batches(
         self: Arc<Self>,
         units: Range<u64>,
@@ -122,8 +120,8 @@ impl dyn Source {
     }
 }
 
-/// A library's schema with strings laid end to end. Its views of strings cost more to make, and
-/// pay only where strings are passed on without being read.
+/// A library's schema, with strings laid end to end instead of its string views. Those take longer to make, and pay off only
+/// where strings are passed on without being read.
 pub(crate) fn with_plain_strings(theirs: &SchemaRef) -> SchemaRef {
     let plain = |field: &FieldRef| match field.data_type() {
         DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
@@ -154,7 +152,7 @@ pub struct Batches {
     source: Arc<dyn Source>,
     units: Range<u64>,
     columns: Vec<usize>,
-    /// Of the next batch, and of the largest.
+    /// The size of the next batch, and the largest size.
     units_per_batch: u64,
     most_units: u64,
     /// Makes every `stride`-th batch; other threads make the others.
@@ -169,8 +167,8 @@ impl Batches {
         Self { source, units, columns, units_per_batch, most_units, stride: 1 }
     }
 
-    /// What should be done before the next batch is made: it is not done yet, and the batch is so large that what it
-    /// needs of it would take longer than a few milliseconds.
+    /// The preparation that should be done before the next batch is made: it is not done yet, and the batch is so large that
+    /// its part of it would take longer than a few milliseconds.
     pub fn due_preparation(&self) -> Option<&'static dyn Preparation> {
         let units = self.units_per_batch.min(self.units.end - self.units.start);
         if units as f64 * self.source.rows_per_unit() <= 4.0 * ROWS_PER_FIRST_BATCH {
@@ -179,7 +177,7 @@ impl Batches {
         self.source.preparation(&self.columns).filter(|preparation| !preparation.is_done())
     }
 
-    /// Continues with other units when those it makes are at their end.
+    /// Continues with other units, after those that it has made.
     pub fn go_on_with(&mut self, units: Range<u64>) {
         debug_assert!(self.units.is_empty());
         self.units = units;

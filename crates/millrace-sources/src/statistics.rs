@@ -1,12 +1,11 @@
-//! What is known of a column's values without making them.
+//! What is known about a column's values without making them.
 
 use arrow::array::{Array, ArrayRef};
 
-/// What a source knows of one column over a range of its units. The default knows nothing but that no
-/// value is null.
+/// What a source knows about one column over a range of its units. By default it knows only that no value is null.
 ///
-/// Everything here follows from how the values are drawn, so it costs no more than microseconds and no
-/// row is made for it (but see [`ColumnStatistics::bounds`]).
+/// Everything here follows from how the values are drawn, so it takes microseconds at most and makes no rows (except for
+/// [`ColumnStatistics::bounds`]).
 #[derive(Debug, Clone, Default)]
 pub struct ColumnStatistics {
     /// The share of rows whose value is null, from 0 to 1.
@@ -15,13 +14,13 @@ pub struct ColumnStatistics {
     pub distinct: Distinct,
     /// The most common values, if there are few.
     pub common: Option<CommonValues>,
-    /// Ascending values of the column's type that cut its rows, common values apart, into equal shares.
-    /// The first is no larger than any value, the last no smaller; strings are in the order of their bytes.
-    /// Two are enough where values are spread evenly.
+    /// Ascending values of the column's type that cut its rows, without those of common values, into equal shares. The first
+    /// is no larger than any value, the last no smaller; strings are in the order of their bytes. Two are enough if values
+    /// are spread evenly.
     ///
-    /// Where there is no formula, these may be values drawn for this, at most a hundred.
+    /// If there is no formula, these may be values drawn for this purpose, at most a hundred.
     pub bounds: Option<ArrayRef>,
-    /// The mean length in bytes of strings; `None` where common values or bounds say it, or for other types.
+    /// The mean length in bytes of strings; `None` if common values or bounds tell it, or for other types.
     pub mean_length: Option<f64>,
 }
 
@@ -31,14 +30,14 @@ pub enum Distinct {
     /// Not known.
     #[default]
     Unknown,
-    /// A number, which does not depend on the rows that are looked at.
+    /// A number, which does not depend on which rows are considered.
     Number(f64),
-    /// A share of the number of rows, from 0 to 1; 1 is a value of its own for each row.
+    /// A share of the number of rows, from 0 to 1; with 1 all rows differ.
     Share(f64),
 }
 
 impl Distinct {
-    /// The number of distinct values among this many rows, where it is known.
+    /// The number of distinct values among this many rows, if it is known.
     pub fn among(self, rows: f64) -> Option<f64> {
         match self {
             Distinct::Unknown => None,

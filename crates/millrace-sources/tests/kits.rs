@@ -1,4 +1,4 @@
-//! What a kit says of its tables, against the rows that are made.
+//! What a kit says about its tables, compared with the generated rows.
 
 use arrow::array::{Array, ArrayRef};
 use arrow::row::{OwnedRow, RowConverter, SortField};

@@ -1,4 +1,4 @@
-//! What sources say of their columns, against the columns they make.
+//! What sources say about their columns, compared with the columns that they make.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::row::{OwnedRow, RowConverter, SortField};
@@ -6,7 +6,7 @@ use millrace_sources::{ColumnStatistics, Distinct, Part, Source, registry, tpch}
 use serde_json::json;
 use std::ops::Range;
 
-/// The values of a column in an order of their own, and the statistics of the range they are of.
+/// The values of a column, sorted.
 struct Made {
     values: Vec<OwnedRow>,
     converter: RowConverter,
@@ -29,13 +29,13 @@ impl Made {
         rows.iter().map(|row| row.owned()).collect()
     }
 
-    /// The share of the values for which a comparison with `value` holds, all of which come first.
+    /// The share of the values for which a comparison with `value` holds; these come first.
     fn share(&self, holds: impl Fn(&OwnedRow) -> bool) -> f64 {
         self.values.partition_point(holds) as f64 / self.values.len() as f64
     }
 }
 
-/// Checks what is said of a column; `what` names it.
+/// Checks what is said about a column; `what` names it.
 fn check(what: &str, made: &Made, said: &ColumnStatistics) {
     let rows = made.values.len() as f64;
     assert_eq!(said.null_fraction, made.array.null_count() as f64 / rows, "{what}: nulls");
@@ -93,7 +93,7 @@ fn columns_are_as_they_are_said_to_be() {
         for (sf, part, parts) in [(0.01, 1, 1), (0.05, 1, 1), (0.1, 2, 7), (2.0, 9, 400)] {
             let source = registry::open(table, json!({ "sf": sf })).unwrap();
             let units = Part::new(part, parts).unwrap().units(source.units());
-            // What is said of regions is right for all nations only.
+            // What is said about regions is right only for all nations.
             if units.end - units.start < 25 && parts > 1 {
                 continue;
             }
@@ -114,7 +114,7 @@ fn nothing_is_known_of_columns_that_are_not_there() {
     }
 }
 
-/// How many values of a column differ, and the share of nulls.
+/// The number of distinct values of a column, and the share of nulls.
 fn counted(made: &Made) -> (f64, f64) {
     let values = made.values.len() as f64;
     let distinct = 1 + made.values.windows(2).filter(|pair| pair[0] != pair[1]).count();

@@ -61,7 +61,7 @@ fn assert_shares(values: &[&str], shares: &[(&str, f64)]) {
         })
         .collect();
     assert_eq!(groups.iter().map(|(found, _)| found).sum::<f64>(), values.len() as f64, "{shares:?}");
-    // Of two degrees of freedom; larger once in 10,000 seeds.
+    // Chi-squared of two degrees of freedom: larger once in 10,000 seeds.
     assert!(chi_square(&groups) < 18.4, "{groups:?}");
 }
 

@@ -22,7 +22,7 @@ fn all_columns(source: &dyn Source) -> Vec<usize> {
     (0..source.schema().fields().len()).collect()
 }
 
-/// Some units at the beginning, in the middle and at the end, and none of them.
+/// Some units at the beginning, in the middle and at the end, and an empty range.
 fn samples(source: &dyn Source) -> Vec<Range<u64>> {
     let units = source.units();
     let middle = units / 2;

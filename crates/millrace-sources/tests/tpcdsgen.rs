@@ -1,4 +1,4 @@
-//! The large tables of TPC-DS, whose columns are made one by one, against `tpcdsgen-arrow`, which makes all at once.
+//! The large tables of TPC-DS, whose columns are made one by one, compared with `tpcdsgen-arrow`, which makes all at once.
 
 use arrow::array::RecordBatch;
 use millrace_sources::{Source, registry};
@@ -47,7 +47,7 @@ fn open(table: &str, sf: f64) -> Box<dyn Source> {
     registry::open(&format!("tpcds.{table}"), json!({ "sf": sf })).unwrap()
 }
 
-/// As many units as are about a thousand rows, from one that lies this far into the table.
+/// About a thousand rows' units, beginning at this share of the table.
 fn units(source: &dyn Source, from: f64) -> Range<u64> {
     let start = (source.units() as f64 * from) as u64;
     start..source.units().min(start + (1_000.0 / source.rows_per_unit()) as u64)

@@ -1,4 +1,4 @@
-//! Every table against `tpchgen-arrow`, which is proven equal to dbgen.
+//! Every table compared with `tpchgen-arrow`, which is proven equal to dbgen.
 
 use arrow::array::RecordBatch;
 use arrow::compute::{cast, concat_batches};

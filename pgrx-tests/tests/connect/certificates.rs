@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// A key and what says whose it is.
+/// A key and its certificate.
 pub struct Identity {
     key: PKey<Private>,
     certificate: X509,
@@ -52,7 +52,7 @@ impl Identity {
         Self { certificate: builder.build(), key }
     }
 
-    /// What says that another one, which it signed, is no longer good.
+    /// A revocation of another certificate, which it signed.
     pub fn revocation(&self, other: &Self) -> String {
         let context = X509::builder().unwrap();
         let context = context.x509v3_context(Some(&self.certificate), None);

@@ -1,4 +1,4 @@
-//! A Markdown document as its blocks: what each is, what the document says it prints, and where that stands.
+//! A Markdown document as its blocks: what each is, what the document says it prints, and where it says so.
 //!
 //! | block | |
 //! |---|---|
@@ -27,11 +27,11 @@ pub enum Kind {
     Exempt(String),
     /// Quoted from the file named.
     Quoted(String),
-    /// Of nothing that a test knows.
+    /// A block that no test handles.
     Unknown(String),
 }
 
-/// A block, and what it prints by the document.
+/// A block, and what it prints according to the document.
 #[derive(Debug)]
 pub struct Block {
     pub kind: Kind,
@@ -131,7 +131,7 @@ impl Document {
 
     /// Writes the document with other outputs for blocks of its own.
     pub fn replace(mut self, outputs: &[(Block, String)]) {
-        // From the end, so that places before stay what they are.
+        // From the end, so that earlier places stay valid.
         for (block, output) in outputs.iter().rev() {
             let output = if output.is_empty() { String::new() } else { format!("```text\n{output}```") };
             self.lines.splice(block.place.clone(), output.lines().map(str::to_owned));

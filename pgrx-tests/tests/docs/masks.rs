@@ -1,4 +1,4 @@
-//! What of an output varies, by name: the rest is compared as it stands.
+//! The parts of an output that vary, by name; everything else is compared as it is.
 //!
 //! Tables are read cell by cell, so their widths do not count.
 
@@ -30,7 +30,7 @@ const IN_ROWS: &[(&str, &[&str])] = &[
     ("Power@0.01", &["value"]),
 ];
 
-/// Wherever they stand outside of tables.
+/// Wherever they are outside tables.
 static PATTERNS: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
     let patterns = [
         (r"\d[\d,.]* (ms|s|min)\b", "TIME"),
@@ -40,12 +40,12 @@ static PATTERNS: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
     patterns.map(|(pattern, name)| (Regex::new(pattern).unwrap(), name))
 });
 
-/// Lines that come or not, depending on how fast the machine is: progress, and the steps of a load that take long.
+/// Lines that appear or not, depending on how fast the machine is: progress, and steps of a load that take long.
 static PROGRESS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"[\d,]+ of [\d,]+ rows \(\d+\.\d%\)|^NOTICE:  (primary key|index|foreign key|statistics) .*: [\d.]+ s$").unwrap()
 });
 
-/// Stands in a document for any number of lines.
+/// In a document, stands for any number of lines.
 pub const ELLIPSIS: &str = "…";
 
 /// An output as it is compared, line by line.
@@ -113,7 +113,7 @@ pub fn agree(documented: &str, printed: &str) -> bool {
     let Some(rest) = printed.strip_prefix(*head).and_then(|rest| rest.strip_suffix(*tail)) else {
         return false;
     };
-    // Each part is sought behind the one before it.
+    // Each part is searched for after the one before it.
     let behind = |rest: &'_ [String], part: &[String]| {
         (0..=rest.len()).find(|at| rest[*at..].starts_with(part)).map(|at| at + part.len())
     };
@@ -121,7 +121,8 @@ pub fn agree(documented: &str, printed: &str) -> bool {
     end.is_some()
 }
 
-/// What was printed, for a document: without progress, and shortened as what stands there now, if that is at one place.
+/// What was printed, for a document: without progress, and shortened like the output there now, if that is shortened in one
+/// place.
 pub fn for_document(documented: &str, printed: &str) -> String {
     let mut lines: Vec<&str> =
         printed.lines().map(str::trim_end).filter(|line| !PROGRESS.is_match(line)).collect();

@@ -1,4 +1,4 @@
-//! One who reads a document and types what it says, on a server and in a folder of their own.
+//! A reader who types what a document says, with a server and a folder of their own.
 
 use crate::document::{Block, Kind};
 use millrace_tests::Cluster;
@@ -38,8 +38,8 @@ impl Reader {
         Self { cluster, home, files }
     }
 
-    /// Types a block, and returns what is printed, with what goes to standard error. Fails where an error is printed that
-    /// the document does not have.
+    /// Types a block, and returns what is printed, including standard error. Fails if an error is printed that the document
+    /// does not have.
     pub fn types(&self, block: &Block) -> Result<String, String> {
         let psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"];
         let shell = ["bash", "-eu", "-o", "pipefail"];

@@ -16,7 +16,7 @@ impl Table {
         let rule = *lines.get(1).filter(|line| is_rule(line))?;
         let is_psql = !rule.contains(' ');
         let cells = |line: &str| if is_psql { by_bars(line) } else { by_place(line, rule) };
-        // Behind dots another table may begin, or something else.
+        // After dots another table may begin, or something else.
         let next = lines[2..].iter().skip(1).chain([&""]);
         let rows = lines[2..].iter().zip(next).take_while(|(line, next)| {
             let ends = line.is_empty() || line.starts_with('(') || is_rule(next);

@@ -1,6 +1,6 @@
 //! One dispatch at a time: what a coordinator refuses, and that the extension and its client ask nothing of the kind.
 //!
-//! Segments are the coordinator itself here: who makes rows is of no concern.
+//! The coordinator stands for the segments here, because it does not matter who makes the rows.
 
 use super::{LAY_OUT_BY_DEFAULT, Simulation, texts};
 use millrace_tests::{Cluster, one};
@@ -83,7 +83,7 @@ fn a_coordinator_refuses_what_it_cannot_dispatch() {
             "SELECT * FROM t WHERE a < (SELECT count(*) FROM t WHERE a < (SELECT locks()))",
             ["", "portal \"\" does not exist"],
         ),
-        // Where functions of segments may stand.
+        // Where functions that run on segments are allowed.
         ("SELECT tpch_region()", fine),
         ("SELECT tpch_region() LIMIT 1", both("function with EXECUTE ON restrictions cannot be used here")),
         ("SELECT tpch_region() FROM t", both(in_select_list)),
@@ -95,7 +95,7 @@ fn a_coordinator_refuses_what_it_cannot_dispatch() {
         ("SELECT * FROM tpch_region(), stream_report('none')", both(together)),
         ("SELECT (SELECT count(*) FROM millrace.sessions(name)) FROM millrace.run", both(outer)),
         ("SELECT * FROM millrace.run r, LATERAL millrace.sessions(r.name)", fine),
-        // Each segment has its own idea of a volatile function.
+        // Each segment evaluates a volatile function itself.
         ("SELECT * FROM t WHERE a > random()", fine),
         ("SELECT * FROM millrace.run WHERE created < clock_timestamp()", both(volatile)),
         ("UPDATE millrace.run SET created = clock_timestamp()", both(updating)),
@@ -172,7 +172,7 @@ fn views_and_functions_answer_by_both_protocols() {
         "stream_bench_skipped",
         "stream_queries",
     ] {
-        // One that is empty would answer anything.
+        // An empty table would allow anything.
         let filled = one::<i64>(&mut client, &format!("SELECT count(*) FROM {view}")) > 0;
         assert!(filled || view == "stream_bench_skipped", "{view}");
         assert_eq!(errors(&mut client, &format!("TABLE {view}")), ["", ""], "{view}");
@@ -196,7 +196,7 @@ fn views_and_functions_answer_by_both_protocols() {
     ] {
         assert_eq!(errors(&mut client, query), ["", ""], "{query}");
     }
-    // Sorted as the queries say.
+    // Sorted as in the queries.
     let flags = "SELECT r ->> 'l_returnflag' || (r ->> 'l_linestatus') FROM tpch_run(1) r";
     assert_eq!(texts(&mut client, flags), ["AF", "NF", "NO", "RF"]);
     let passed = "SELECT count(*) FROM tpch_validate('virtual') WHERE pass";

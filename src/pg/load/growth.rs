@@ -1,9 +1,9 @@
 //! Room for rows at the end of a heap, many pages at once.
 //!
-//! Before version 16, PostgreSQL extends a heap page by page, writing zeroes to its file and holding the
-//! relation's extension lock: that is a quarter of the time of a load, and processes that load one table wait
-//! for each other. Here the pages that the next rows need are reserved in the file together, as
-//! PostgreSQL 16 does by itself, and listed in the free space map, where whoever inserts finds them.
+//! Before version 16, PostgreSQL extends a heap page by page, writing zeroes to its file while it holds the relation's
+//! extension lock. That takes a quarter of a load's time, and processes that load one table wait for each other. Here the
+//! pages that the next rows need are reserved in the file together, as PostgreSQL 16 does itself, and listed in the free
+//! space map, where every process that inserts finds them.
 
 use crate::pg::server::compat;
 use crate::pg::server::process;
@@ -23,7 +23,7 @@ const EXCLUSIVE: pg_sys::LOCKMODE = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
 const PAGE: usize = pg_sys::BLCKSZ as usize;
 /// A page that holds nothing yet.
 const EMPTY_PAGE: usize = PAGE - std::mem::offset_of!(pg_sys::PageHeaderData, pd_linp);
-/// What the free space map, which knows steps of so many bytes, says of an empty page.
+/// What the free space map, which counts in steps of this many bytes, says about an empty page.
 const MOST_RECORDED: usize = EMPTY_PAGE / FREE_SPACE_STEP * FREE_SPACE_STEP;
 const FREE_SPACE_STEP: usize = PAGE / 256;
 /// What points to a row in its page.
@@ -32,33 +32,33 @@ const ITEM: usize = size_of::<pg_sys::ItemIdData>();
 const LONGEST_ROW: usize = PAGE / 4;
 /// Pages reserved at once at most, whose buffers are pinned meanwhile.
 const MOST_PAGES: u32 = 64;
-/// So many times the pages that rows need are reserved for those after them where several processes load a
-/// table: the more, the rarer one has to wait for another's extension.
+/// If several processes load a table, this many times the pages that the rows need are reserved for later rows. The more
+/// there are, the less often a process waits for another to extend the table.
 const AHEAD: u32 = 3;
-/// A row so near to the end shows that what was free before it is used up.
+/// A row this near to the end shows that the free space before it is used up.
 const NEAR_END: u32 = 256;
 
 /// How a heap grows while rows are inserted.
 pub struct Growth<'r> {
     relation: OpenRelation<'r>,
-    /// From here on pages were near the end, or are new.
+    /// The first page that was near the end or is new.
     end: BlockNumber,
-    /// Whether rows go there, not to pages in the middle that have become free.
+    /// Whether rows go there, rather than to pages in the middle that have become free.
     is_appending: bool,
     /// Whether pages could be reserved so far.
     is_possible: bool,
-    /// New pages that its own rows do not fill yet; `None` if nobody has looked.
+    /// New pages that its own rows have not filled yet; `None` if that was not looked up.
     ahead: Option<u32>,
     /// Room for rows in a new page, as its fill factor allows.
     page_room: usize,
-    /// Of that, what the last of the rows leave in their page.
+    /// The part of it that is left in the page of the last row.
     room_left: usize,
-    /// Keeps new pages to a few of the buffers, as in COPY; null until there are some.
+    /// Confines new pages to a few buffers, as in COPY; null until there are some.
     strategy: pg_sys::BufferAccessStrategy,
 }
 
 impl<'r> Growth<'r> {
-    /// `None` for what is no heap, and for a table that only this session sees, whose pages have other buffers.
+    /// `None` for a relation that is not a heap, and for a temporary table, whose pages have local buffers.
     pub fn new(relation: OpenRelation<'r>) -> Option<Self> {
         if !relation.is_heap() || relation.is_temporary() || !compat::reads_no_page_beyond_the_end() {
             return None;
@@ -75,8 +75,8 @@ impl<'r> Growth<'r> {
         })
     }
 
-    /// Reserves the pages that the rows in slots will need, if the heap has to grow for them, and beside
-    /// other processes some for the rows after them: so there is seldom need to wait for their extensions.
+    /// Reserves the pages that the rows in slots will need, if the heap has to grow for them. If other processes load the
+    /// table, too, it also reserves some for later rows, so that they seldom wait for each other.
     pub fn make_room(&mut self, slots: &[OwnSlot]) {
         let pages = self.pages_for(slots);
         if !self.is_appending {
@@ -108,7 +108,7 @@ impl<'r> Growth<'r> {
         pages
     }
 
-    /// Learns where rows went, the last of which is in the last slot.
+    /// Notes where rows went; the last of them is in the last slot.
     pub fn note(&mut self, slots: &[OwnSlot]) {
         let Some(last) = slots.last() else { return };
         // SAFETY: a place has a page.
@@ -129,19 +129,18 @@ impl<'r> Growth<'r> {
         pages.rev().take(NEAR_END as usize).filter(is_empty).count() as u32
     }
 
-    /// Adds empty pages to the heap; returns how many. None are added where another process is extending it,
-    /// unless `wait` is set, and where the file system has no space or no such call: the server will do, or
-    /// complain, in its own way.
+    /// Adds empty pages to the heap; returns how many. It adds none if another process is extending the heap, unless `wait`
+    /// is set, nor if the file system has no space or no such call: then the server extends it, or raises its error.
     fn extend(&mut self, pages: u32, wait: bool) -> Option<u32> {
         if !self.lock_end(wait) {
             return None;
         }
         let first = self.relation.pages();
-        // A file of its own begins with each segment: the server makes it.
+        // Each segment begins with a new file, which the server creates.
         let left = (pg_sys::RELSEG_SIZE - first % pg_sys::RELSEG_SIZE) % pg_sys::RELSEG_SIZE;
         let pages = first..first + pages.min(left);
-        // The buffers come before the pages, so that nobody reads a page, fills it and has it written
-        // before it gets its buffer here, which begins with zeroes.
+        // The buffers come before the pages. Otherwise another process could read a page, fill it and have it written before
+        // it gets its buffer here, which begins with zeroes.
         let buffers: Vec<_> = pages.clone().map(|page| self.empty_buffer(page)).collect();
         self.is_possible = pages.is_empty() || self.reserve(&pages);
         self.unlock_end();
@@ -154,8 +153,7 @@ impl<'r> Growth<'r> {
         Some(pages.len() as u32)
     }
 
-    /// Locks the relation for the time in which nobody else may extend it; false if somebody is doing so, and
-    /// `wait` is not set.
+    /// Locks the relation for extension; false if another process is extending it, and `wait` is not set.
     fn lock_end(&self, wait: bool) -> bool {
         // SAFETY: the relation is open.
         unsafe {
@@ -172,7 +170,7 @@ impl<'r> Growth<'r> {
         unsafe { pg_sys::UnlockRelationForExtension(self.relation.as_ptr(), EXCLUSIVE) };
     }
 
-    /// Lists pages in the free space map, where whoever inserts finds them.
+    /// Lists pages in the free space map, where every process that inserts finds them.
     fn offer(&self, pages: &Range<BlockNumber>) {
         // SAFETY: the relation is open, and has the pages.
         unsafe {

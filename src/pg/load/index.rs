@@ -1,9 +1,8 @@
 //! Index entries of a batch of rows.
 //!
-//! Entries of B-trees are collected, sorted, and inserted in key order at the end of the batch: neighbours
-//! go to the same page, which is then at hand. That takes about half the time of inserting them in the
-//! rows' order. Other indexes have no order to make use of and get theirs with the rows, as do B-trees
-//! that few rows come for.
+//! Entries of B-trees are collected, sorted, and inserted in key order at the end of the batch, so that neighbours go to the
+//! same page while it is in the cache. That takes about half the time of inserting them in the rows' order. Other indexes have
+//! no order to make use of, so their entries are inserted with the rows; so are those of B-trees that get few rows.
 
 use super::leaf::SlottedRows;
 use super::table::{Executor, Target};
@@ -17,9 +16,9 @@ use pgrx::pg_sys::{self, Datum};
 
 /// Entries inserted between two looks for interrupts.
 const ENTRIES_AT_ONCE: usize = 1000;
-/// Rows that must come for a table at once to have its entries sorted: fewer are inserted before a sort has begun.
+/// Rows that must come for a table at once for its entries to be sorted: fewer are inserted faster than a sort begins.
 const ROWS_TO_SORT: usize = 64;
-/// Partitions whose entries are sorted, each in its share of the memory. Those met later get theirs with the rows.
+/// How many partitions' entries are sorted, each in its share of the memory. Entries of others are inserted with the rows.
 const SORTED_PARTITIONS: u32 = 16;
 
 /// How many more tables may have their entries sorted, and in how much memory each.
@@ -78,8 +77,8 @@ impl<'t> Indexes<'t> {
         }
         for index in &self.indexes {
             debug_assert!(index.table == rows.target.relation());
-            // SAFETY: the slots hold rows of the index's table: a leaf has made both of one target. Values of expressions live until the memory is reset. The
-            // closure owns nothing.
+            // SAFETY: the slots hold rows of the index's table: a leaf has made both from one target. Values of expressions
+            // live until the memory is reset. The closure owns nothing.
             unsafe { guarded(|| slots.iter().for_each(|slot| index.add(slot))) };
         }
     }

@@ -23,9 +23,9 @@ use std::sync::Arc;
 
 /// What became of a bulk insert.
 pub enum Outcome {
-    /// All rows are in each of the tables; what each took.
+    /// All rows are in each of the tables; what was measured for each.
     Inserted(Vec<Measured>),
-    /// No row is in any of them: this one of them has a partition into which only the executor can insert.
+    /// No row is in any of them: this table has a partition into which only the executor can insert.
     NeedsExecutor(Oid),
 }
 
@@ -51,11 +51,11 @@ pub fn bulk_insert(
     source: &Arc<dyn Source>,
     units: Range<u64>,
 ) -> Result<Outcome> {
-    // Only rows show which of the partitions are used, and others may be in the tables by then.
+    // Only the rows show which partitions are used, and by then others may be in the tables.
     let may_stop =
         inserts.iter().any(LockedInsert::is_partitioned) && source.rows(units.clone()) > ROWS_AT_ONCE as u64;
     let mut memory = PgMemoryContexts::new("millrace bulk insert");
-    // SAFETY: nothing of what is allocated there outlives the call, but errors, which own what they say.
+    // SAFETY: nothing that is allocated there outlives the call, except errors, which own their texts.
     let inserted = unsafe {
         memory.switch_to(|_| {
             let load = || load(inserts, name, source, units);
@@ -69,7 +69,7 @@ pub fn bulk_insert(
     }
 }
 
-/// Opens the tables, inserts the rows, and closes the tables. If an error ends it, the transaction's end does.
+/// Opens the tables, inserts the rows, and closes the tables. After an error, the transaction's end closes them.
 fn load(
     inserts: &[LockedInsert],
     name: &str,
@@ -88,13 +88,13 @@ fn load(
     };
     tables.into_iter().for_each(OpenTable::close);
     if done.is_ok() {
-        // SAFETY: within a transaction, the rest of which is to see the rows.
+        // SAFETY: within a transaction; what follows in it must see the rows.
         unsafe { pg_sys::CommandCounterIncrement() };
     }
     done
 }
 
-/// A bulk insert into several open tables under way.
+/// A bulk insert in progress into several open tables.
 struct Load<'t> {
     /// Which columns of the source are read.
     columns: Vec<usize>,
@@ -157,7 +157,7 @@ impl<'t> Load<'t> {
         }
     }
 
-    /// Inserts what is left to insert; returns what each table took.
+    /// Inserts what is left to insert; returns what was measured for each table.
     fn finish(self) -> Vec<Measured> {
         let finish = |(insert, _, mut measured): (Insert, Reader, Measured)| {
             measured.rows = measured.measure(|| insert.finish());
@@ -172,7 +172,7 @@ impl<'t> Load<'t> {
     }
 }
 
-/// Makes of a batch what each table takes; null formers are for tables that take columns.
+/// Turns a batch into the form that each table takes: tuples, or columns where there is no former.
 fn prepare(formers: Vec<Option<Former>>) -> impl Fn(RecordBatch) -> Result<Vec<Batch>> {
     move |batch| {
         let prepare = |former: &Option<Former>| match former {
@@ -228,17 +228,17 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A bulk insert into one table under way.
+/// A bulk insert in progress into one table.
 struct Insert<'t> {
     table: &'t OpenTable<'t>,
     writer: Writer,
-    /// The row that looks for its partition, if the table is partitioned.
+    /// The row to find the partition of, if the table is partitioned.
     routed: Option<OwnSlot<'t>>,
-    /// Where rows go: the table itself, or its partitions as rows come for them.
+    /// Where rows go: the table itself, or those partitions that rows have come for.
     leaves: Vec<Leaf<'t>>,
     /// Which of the leaves a partition is.
     partitions: HashMap<*mut pg_sys::ResultRelInfo, usize>,
-    /// Converted values of the rows at hand; emptied when they are inserted.
+    /// Converted values of the rows in the slots; emptied when those are inserted.
     converted: PgMemoryContexts,
     rows: i64,
 }
@@ -269,7 +269,7 @@ impl<'t> Insert<'t> {
     /// Puts the next row into a slot of the leaf it belongs to; false if there is none left.
     fn fill_next(&mut self, rows: &mut Rows) -> Stoppable<bool> {
         let Self { table, routed, leaves, partitions, converted, .. } = self;
-        // SAFETY: the rows were made for this table, of which the slots are. Those are cleared when they are flushed, before
+        // SAFETY: the rows and the slots were made for this table. The slots are cleared when they are flushed, before
         // the rows go, and the one that is routed is filled anew before anybody looks at it. After an error nobody does.
         unsafe {
             let Some(row) = routed else {
@@ -312,7 +312,7 @@ impl<'t> Insert<'t> {
     }
 }
 
-/// The leaf that a partition is, to which a row of a table belongs.
+/// The leaf of the partition that a row of a table belongs to.
 fn leaf_of<'l, 't>(
     leaves: &'l mut Vec<Leaf<'t>>,
     partitions: &mut HashMap<*mut pg_sys::ResultRelInfo, usize>,

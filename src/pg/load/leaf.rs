@@ -17,7 +17,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// For rows of a table, in the current memory context.
+    /// A writer for rows of a table, in the current memory context.
     pub fn new(table: &OpenTable) -> Self {
         // SAFETY: within a transaction, which writes.
         let (state, command) = unsafe { (pg_sys::GetBulkInsertState(), pg_sys::GetCurrentCommandId(true)) };
@@ -78,7 +78,7 @@ impl<'t> Leaf<'t> {
         }
     }
 
-    /// Of a partition that rows were routed to.
+    /// A leaf for a partition that rows were routed to.
     pub fn of_partition(target: Target<'t>) -> Self {
         Self { map: target.map_from_root(), is_bounded: false, is_routed: true, ..Self::of_table(target) }
     }
@@ -109,7 +109,7 @@ impl<'t> Leaf<'t> {
         Ok(is_filled)
     }
 
-    /// Takes over a row of the partitioned table, which stays where it is.
+    /// Takes over a row of the partitioned table without copying it.
     ///
     /// # Safety
     /// `row` holds a row of the partitioned table, and what it is made of stays until the leaf is flushed, or the slot is
@@ -171,7 +171,7 @@ impl<'t> Leaf<'t> {
 }
 
 impl SlottedRows<'_, '_> {
-    /// Raises the server's error if a row violates a constraint; `is_bounded` says that it may be none of this partition's.
+    /// Raises the server's error if a row violates a constraint; `is_bounded`: also if it does not belong to this partition.
     fn check(&mut self, is_bounded: bool) {
         let (result, relation) = (self.target.as_ptr(), self.target.relation());
         let estate = self.target.executor.as_ptr();
@@ -183,7 +183,7 @@ impl SlottedRows<'_, '_> {
             guarded(|| {
                 for slot in slots {
                     slot.set_table(table);
-                    // No other constraint says anything of rows without nulls.
+                    // Rows without nulls cannot violate any other constraint.
                     if has_checks || is_constrained && !slot.is_free_of_nulls() {
                         raw::ExecConstraints(result, slot.as_ptr(), estate);
                     }

@@ -1,9 +1,9 @@
 //! Inserts that are plain: rows go into the table, and nothing but constraints and indexes looks at them.
 //!
-//! The server says so. Its planner, with whatever hooks it, plans `INSERT INTO t (columns) VALUES ($1, ...)`, and
-//! only if that gives an insert of just these values into just this table may rows go there in bulk: a distributed
-//! table, a hypertable, a view, a rule or a policy all show in the plan. What does not is looked at here. The server's
-//! cache of plans notices when the plan no longer holds.
+//! The server decides that. Its planner, hooks included, plans `INSERT INTO t (columns) VALUES ($1, ...)`, and rows may go
+//! there in bulk only if the plan inserts just these values into just this table: a distributed table, a hypertable, a view, a
+//! rule or a policy all show in the plan. What does not show there is checked here. The server's plan cache notices when
+//! the plan is no longer valid.
 
 use super::table::Target;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ pub struct PlainInsert {
     /// Those that it fills.
     columns: Vec<String>,
     statement: Prepared,
-    /// That of the plan which was looked at.
+    /// That of the plan that was checked.
     generation: i32,
 }
 
@@ -52,8 +52,8 @@ impl PlainInsert {
         Ok(generation.map(|generation| Self { table, columns: columns.to_vec(), statement, generation }))
     }
 
-    /// Locks the table, as an insert does, for the rest of the transaction; `None` if the insert must be
-    /// planned anew, since the table, the current role or something else has changed that the plan depends on.
+    /// Locks the table, as an insert does, for the rest of the transaction; `None` if the insert must be planned again,
+    /// because the table, the current role or something else that the plan depends on has changed.
     pub fn lock(&self) -> Option<LockedInsert<'_>> {
         // From now on nobody else can change the table.
         lock_for_insert(self.table);
@@ -65,8 +65,8 @@ impl PlainInsert {
     }
 }
 
-/// Whether an INSERT is the server's own, whatever else it does: its rows go into the table, or into that below a view, and
-/// commit with this transaction. Those of one that another extension plans may commit where this transaction has no say.
+/// Whether the server itself executes an INSERT, whatever else that does: its rows go into the table, or into the one below a
+/// view, and commit with this transaction. If another extension plans it, its rows may commit independently.
 pub fn is_servers_own(table: Oid, statement: &str, parameters: &mut [Oid]) -> Result<bool> {
     let statement = Prepared::new(&to_c_string(statement), parameters)?;
     let Some(plan) = statement.plan() else { return Ok(false) };
@@ -86,7 +86,7 @@ impl LockedInsert<'_> {
         row_type(self.table(), &self.insert.columns)
     }
 
-    /// Whether rows go into partitions, which are looked at when rows come for them.
+    /// Whether rows go into partitions, which are checked when rows come for them.
     pub(super) fn is_partitioned(&self) -> bool {
         // SAFETY: looks up the catalogs.
         unsafe { pg_sys::get_rel_relkind(self.table()) as u8 == pg_sys::RELKIND_PARTITIONED_TABLE }
@@ -103,7 +103,7 @@ impl LockedInsert<'_> {
     }
 }
 
-/// A table's row type, of which only some columns are filled.
+/// A table's row type if only some of its columns are filled.
 fn row_type(table: Oid, columns: &[String]) -> Result<RowType> {
     let row_type =
         RowType::of_table(table).ok_or_else(|| Error::UnknownTarget(table.to_u32().to_string()))?;
@@ -148,7 +148,7 @@ fn plan_is_plain(plan: &pg_sys::PlannedStmt, table: Oid, filled: &[Attribute]) -
         && row_fills(row, filled)
 }
 
-/// The node that a plan which writes begins with.
+/// The top node of a plan that writes.
 fn modify_table(plan: &pg_sys::PlannedStmt) -> Option<&pg_sys::ModifyTable> {
     child(plan.planTree)
 }
@@ -172,7 +172,7 @@ fn inserts_into(plan: &pg_sys::PlannedStmt, insert: &pg_sys::ModifyTable, table:
         && entry.is_some_and(|entry| entry.rtekind == pg_sys::RTEKind::RTE_RELATION && entry.relid == table)
 }
 
-/// Whether a node makes one row, of nothing.
+/// Whether a node makes one row without reading anything.
 fn is_one_row(row: &pg_sys::Result) -> bool {
     row.plan.lefttree.is_null()
         && row.plan.righttree.is_null()
@@ -181,7 +181,7 @@ fn is_one_row(row: &pg_sys::Result) -> bool {
         && row.resconstantqual.is_null()
 }
 
-/// Whether a node makes values for these columns alone: of others, which a table's dropped columns are among, come nulls.
+/// Whether a node makes values for these columns only, and nulls for all others, including dropped ones.
 fn row_fills(row: &pg_sys::Result, filled: &[Attribute]) -> bool {
     // SAFETY: the list is one of target entries, the table's columns in their order.
     let entries = unsafe { nodes(row.plan.targetlist) };

@@ -8,13 +8,13 @@ use pgrx::pg_sys;
 
 /// Routes the rows of a partitioned table.
 pub(super) struct Router {
-    /// The executor's node for an insert, of which routing reads the target and keeps the partitions.
+    /// The executor's node for an insert, from which routing reads the target, and in which it keeps the partitions.
     node: *mut pg_sys::ModifyTableState,
     routing: *mut PartitionTupleRouting,
 }
 
 impl Router {
-    /// A router for a partitioned table, whose it is from now on. What it allocates lives in the current memory context.
+    /// A router for a partitioned table. What it allocates lives in the current memory context.
     pub fn new(table: &Target) -> Self {
         let (estate, result, relation) = (table.executor.as_ptr(), table.as_ptr(), table.relation().as_ptr());
         let node = make_node::<pg_sys::ModifyTableState>();

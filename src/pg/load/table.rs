@@ -36,7 +36,7 @@ impl Executor {
         }
     }
 
-    /// For the server.
+    /// The pointer, for the server's functions.
     pub fn as_ptr(self) -> *mut pg_sys::EState {
         self.estate
     }
@@ -46,7 +46,7 @@ impl Executor {
         self.expressions
     }
 
-    /// The memory of rows at hand.
+    /// The memory of the current rows.
     pub fn memory_of_rows(self) -> pg_sys::MemoryContext {
         // SAFETY: made with the state.
         unsafe { (*self.expressions).ecxt_per_tuple_memory }
@@ -60,7 +60,7 @@ impl Executor {
 }
 
 impl<'i> OpenTable<'i> {
-    /// Opens it in the current memory context, after the server's own look at the rights of the current user.
+    /// Opens it in the current memory context, after the server has checked the rights of the current user.
     pub fn open(insert: &'i LockedInsert) -> Self {
         let statement = insert.statement();
         compat::check_permissions(statement);
@@ -77,7 +77,7 @@ impl<'i> OpenTable<'i> {
         table
     }
 
-    /// Prepares the way of rows into its partitions, or opens its indexes.
+    /// Prepares to route rows to its partitions, or opens its indexes.
     fn open_below(&mut self) {
         if self.relation().kind() == pg_sys::RELKIND_PARTITIONED_TABLE {
             self.router = Some(Router::new(&self.target()));
@@ -141,7 +141,7 @@ impl<'i> OpenTable<'i> {
     }
 }
 
-/// What stores rows: a table or one of its partitions, open with its indexes as long as the table is open.
+/// A table or partition that stores rows, open with its indexes as long as the table is open.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'t> {
     result: *mut pg_sys::ResultRelInfo,
@@ -160,7 +160,7 @@ impl<'t> Target<'t> {
         unsafe { OpenRelation::new((*self.result).ri_RelationDesc) }
     }
 
-    /// Its indexes, each with what the executor knows of it.
+    /// Its indexes, each with what the executor knows about it.
     pub fn indexes(self) -> impl Iterator<Item = (OpenRelation<'t>, *mut pg_sys::IndexInfo)> {
         // SAFETY: it is open; the arrays have as many entries as it says, of indexes that are open as long.
         unsafe {

@@ -1,4 +1,4 @@
-//! Calls of the generating functions as plans have them.
+//! Calls of the generating functions, as plans contain them.
 
 use crate::call::Call;
 use crate::error::Result;
@@ -14,7 +14,7 @@ use pgrx::prelude::*;
 pub struct GeneratingCall<'p>(&'p pg_sys::FuncExpr);
 
 impl<'p> GeneratingCall<'p> {
-    /// `None` if it is a call of another function, or of a wrong type, of which the function will complain.
+    /// `None` if it is a call of another function, or has a wrong type, which the function will report.
     pub fn new(node: Node<'p>) -> Option<Self> {
         let call = node.read::<pg_sys::FuncExpr>()?;
         // SAFETY: looks the type up in the catalog; zero if it is not a composite one.
@@ -22,7 +22,7 @@ impl<'p> GeneratingCall<'p> {
         (is_composite && is_generating(call.funcid)).then_some(Self(call))
     }
 
-    /// The call that a range table entry is, if the scan can stand for it.
+    /// The call that a range table entry is, if the scan can replace it.
     pub fn of_range_table(entry: &'p pg_sys::RangeTblEntry) -> Option<Self> {
         // SAFETY: the entry's kind says what else is in it, which nobody changes either for `'p`.
         unsafe {
@@ -34,7 +34,7 @@ impl<'p> GeneratingCall<'p> {
             if functions.next().is_some() || !function.funccolnames.is_null() {
                 return None;
             }
-            // Arguments of other tables' columns would tie the scan to a join.
+            // With columns of other tables among its arguments, the scan would depend on a join.
             if pg_sys::contain_var_clause(function.funcexpr) {
                 return None;
             }
@@ -53,7 +53,7 @@ impl<'p> GeneratingCall<'p> {
         unsafe { nodes(self.0.args) }
     }
 
-    /// What it asks for, as far as that is known when it is planned: `None` if an argument is not, or is wrong.
+    /// What it asks for, if that is known at planning time: `None` if an argument is not known, or is wrong.
     pub fn planned(self) -> Option<Call> {
         let signature = Signature::of(self.0.funcid).ok()?;
         let mut values = Vec::new();
@@ -94,8 +94,8 @@ impl<'p> GeneratingCall<'p> {
     }
 }
 
-/// The support function of every generating function: answers row estimates and, with a null pointer,
-/// declines everything else.
+/// The support function of every generating function: answers requests for row estimates, and declines all others by
+/// returning a null pointer.
 #[pg_extern(sql = false)]
 pub fn generate_support(request: Internal) -> Internal {
     let declined = || Internal::from(Some(Datum::null()));
@@ -110,8 +110,7 @@ pub fn generate_support(request: Internal) -> Internal {
     Internal::from(Some(datum))
 }
 
-/// The rows of a call whose number is asked for. What a wrong call would return is not known, and planning it is no
-/// error.
+/// The number of rows of the call in a request. For a wrong call it is not known; planning one is no error.
 fn estimated_rows(request: Node) -> Option<u64> {
     let node = request.read::<pg_sys::SupportRequestRows>()?.node;
     // SAFETY: the request is for a node of the query that is being planned.

@@ -1,7 +1,7 @@
 //! Foreign keys between generated tables, for the planner's estimates of joins.
 //!
-//! Without them it takes the columns of a key of two for independent, and expects hundreds of rows where each order
-//! line meets its part's supplier. Tables have theirs in the catalog; those of calls are the sources' ([`Reference`]).
+//! Without them it takes the two columns of a key for independent, and expects hundreds of rows where each order line joins
+//! one supplier of its part. Tables have their keys in the catalog; those of calls come from the sources ([`Reference`]).
 
 use crate::call::Call;
 use crate::pg::planner::call::GeneratingCall;
@@ -42,7 +42,7 @@ impl Table {
         self.attributes.iter().find(|attribute| attribute.name == name)
     }
 
-    /// The keys by which all rows of this table have one in the other: which must be whole, and of the same scale.
+    /// The keys by which every row of this table has a row in the other, which must be whole and of the same scale.
     fn keys_to(&self, other: &Table) -> impl Iterator<Item = pg_sys::ForeignKeyOptInfo> {
         let (from, to) = (&self.call, &other.call);
         let related = other.is_whole && from.options == to.options && from.source.family == to.source.family;
@@ -73,8 +73,8 @@ impl Table {
     }
 }
 
-/// Keeps the key if the query joins by all its columns. Those of tables have been matched by now, and a second
-/// time would be counted twice.
+/// Keeps the key if the query joins by all its columns. The keys of tables are matched already, so we match only ours: if
+/// matched again they would be counted twice.
 fn match_to_joins(relation: &BaseRelation, key: pg_sys::ForeignKeyOptInfo) {
     let root = relation.root;
     // SAFETY: joins are not planned yet, so that keys may still be added to the planner's list; the node is allocated as
@@ -87,7 +87,7 @@ fn match_to_joins(relation: &BaseRelation, key: pg_sys::ForeignKeyOptInfo) {
         let matched_before = std::mem::replace(&mut (*root).fkey_list, keys.into_pg());
         pg_sys::match_foreign_keys_to_quals(root);
         let matched = (*root).fkey_list;
-        // A join's clause counts for the first key that has it, and a key of several columns needs all of them.
+        // A join clause counts for the first key that matches it, and a key of several columns needs all its clauses.
         let (first, then) = if key.nkeys > 1 { (matched, matched_before) } else { (matched_before, matched) };
         (*root).fkey_list = pg_sys::list_concat(first, then);
     }

@@ -4,8 +4,7 @@ use crate::pg::planner::call::GeneratingCall;
 use crate::pg::server::node::{Node, nodes};
 use pgrx::pg_sys::{self, AttrNumber, Index};
 
-/// A base relation that is a call of a generating function, while the planner looks for its paths: joins are not
-/// planned yet.
+/// A base relation that is a call of a generating function, while the planner looks for its paths, before it plans joins.
 pub struct BaseRelation<'p> {
     pub(super) root: *mut pg_sys::PlannerInfo,
     pub(super) rel: *mut pg_sys::RelOptInfo,
@@ -47,14 +46,14 @@ impl<'p> BaseRelation<'p> {
         // SAFETY: a list of expressions.
         let expressions = unsafe { nodes(self.target().exprs) };
         let columns = expressions.filter_map(Node::read::<pg_sys::Var>);
-        // A column of another relation may be among them, in the place of a column of this one's parent.
+        // A column of another relation may be among them, in place of a column of this one's parent.
         columns.filter(|var| {
             i64::from(var.varno) == i64::from(rel.relid)
                 && (rel.min_attr..=rel.max_attr).contains(&var.varattno)
         })
     }
 
-    /// Says how wide the values of one of those are, in the place of what the planner took from its type.
+    /// Sets how wide the values of one of those are, instead of the width that the planner took from its type.
     pub fn set_width(&self, column: AttrNumber, width: i32) {
         let place = (column - self.rel().min_attr) as usize;
         // SAFETY: there is a width for each column from the least to the greatest, and this is one of them.
@@ -66,7 +65,7 @@ impl<'p> BaseRelation<'p> {
     }
 }
 
-/// The call that a relation of a query is, if the scan can stand for it.
+/// The call that a relation of a query is, if the scan can replace it.
 ///
 /// # Safety
 /// The planner is planning this query for `'p`, and it has as many relations.

@@ -1,9 +1,8 @@
-//! What the planner knows of generated rows beyond their number: how many values of a column differ, which are
-//! common, how they are spread, how wide they are.
+//! What the planner knows about generated rows beyond their number: for each column how many distinct values it has, which
+//! are common, how they are distributed, and how wide they are.
 //!
-//! The sources say it ([`ColumnStatistics`]); here it becomes what ANALYZE would have stored of a table: a row
-//! of `pg_statistic` for each question of the planner's. It is the same whether the scan or the function makes
-//! the rows.
+//! The sources say it ([`ColumnStatistics`]). Here it becomes what ANALYZE would have stored for a table: a row of
+//! `pg_statistic` for each column the planner asks about, whether the scan or the function makes the rows.
 
 use crate::pg::planner::call::GeneratingCall;
 #[cfg(not(feature = "cbdb"))]
@@ -22,7 +21,7 @@ use std::ptr::null_mut;
 
 static mut PREVIOUS_HOOK: pg_sys::get_relation_stats_hook_type = None;
 
-/// Answers the planner's questions for statistics; called when the library is loaded.
+/// Answers the planner's requests for statistics; called when the library is loaded.
 pub fn register() {
     // SAFETY: runs once, on the process's only thread.
     unsafe {
@@ -49,7 +48,7 @@ unsafe extern "C-unwind" fn get_relation_stats(
             Some(column) => {
                 (*answer).statsTuple = column.statistic();
                 (*answer).freefunc = Some(free_statistic);
-                // The specification is no secret, so any operator may look at its values.
+                // The generated values are no secret, so any operator may see them.
                 (*answer).acl_ok = true;
                 true
             }
@@ -65,8 +64,8 @@ unsafe extern "C-unwind" fn free_statistic(tuple: pg_sys::HeapTuple) {
     unsafe { pg_sys::heap_freetuple(tuple) };
 }
 
-/// Puts the widths of a call's columns in the place of those that the planner takes from their types; it asks
-/// for the statistics of tables only.
+/// Replaces the widths that the planner takes from the types of a call's columns; it asks for statistics of widths only for
+/// tables.
 #[cfg(not(feature = "cbdb"))]
 pub fn set_widths(relation: &BaseRelation) {
     for column in relation.columns_in_target().map(|var| var.varattno) {
@@ -76,7 +75,7 @@ pub fn set_widths(relation: &BaseRelation) {
     }
 }
 
-/// A column of a call, with what its source says of it.
+/// A column of a call, with what its source says about it.
 struct CallColumn {
     attribute: Attribute,
     statistics: ColumnStatistics,
@@ -87,7 +86,7 @@ struct CallColumn {
 }
 
 impl CallColumn {
-    /// `None` where nothing is known: if an argument is not known, or the column is not the source's.
+    /// `None` if nothing is known: an argument is not known, or the column is not the source's.
     fn new(call: GeneratingCall, number: AttrNumber) -> Option<Self> {
         let (source, units) = call.planned()?.open().ok()?;
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
@@ -105,7 +104,7 @@ impl CallColumn {
 
     /// The mean width of a stored value in bytes.
     fn width(&self) -> i32 {
-        /// A length word is a byte where the value is not much longer than a hundred.
+        /// Values up to this long have a length of one byte.
         const SHORT: f64 = 126.0;
         let Attribute { oid, typmod, .. } = self.attribute;
         // SAFETY: looks the type up in a cache.
@@ -173,8 +172,7 @@ struct Values {
 }
 
 impl Values {
-    /// `None` without values, or if the column is not of a type that they need no cast for: whether others can
-    /// hold them all is not for the planner to find out.
+    /// `None` without values, or if they need a cast to the column's type: that may fail, and planning must not.
     fn new(array: Option<&ArrayRef>, attribute: &Attribute, data_type: &DataType) -> Option<Self> {
         let array = array?;
         let layout = Layout::direct(data_type, attribute.oid, attribute.typmod)?;
@@ -199,7 +197,7 @@ fn varlena_bytes(datum: Datum) -> f64 {
     (unsafe { pgrx::varsize_4b(datum.cast_mut_ptr()) } - LENGTH_WORD) as f64
 }
 
-/// Puts values of a type in its own order; the sources know that of bytes only.
+/// Sorts values in their type's own order; the sources sort by bytes only.
 fn sort(values: &mut [Datum], oid: Oid, collation: Oid) {
     // SAFETY: the entry is the cache's, which keeps it; the values are of the type.
     unsafe {
@@ -234,7 +232,7 @@ fn sort_operators(oid: Oid) -> (Oid, Oid) {
 
 const COLUMNS: usize = pg_sys::Natts_pg_statistic as usize;
 
-/// A row of `pg_statistic` in the making.
+/// A row of `pg_statistic` that is being built.
 struct StatisticRow {
     values: [Datum; COLUMNS],
     nulls: [bool; COLUMNS],

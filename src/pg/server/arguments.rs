@@ -8,7 +8,7 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::{CStr, c_char};
 use std::ptr::null_mut;
 
-/// What the catalog says of a function's arguments.
+/// What the catalog says about a function's arguments.
 pub struct Signature {
     function: String,
     /// Names and types, by position.
@@ -18,8 +18,8 @@ pub struct Signature {
 impl Signature {
     pub fn of(function: Oid) -> Result<Self> {
         let (mut types, mut names, mut modes) = (null_mut(), null_mut(), null_mut());
-        // SAFETY: the catalog's row is there until it is released, and what is read of it is copied: arrays of as many
-        // elements as are counted. A function whose arguments have no names has a null pointer for them.
+        // SAFETY: the catalog's row is there until it is released, and what is read from it is copied; its arrays have as
+        // many elements as it says. A function whose arguments have no names has a null pointer for them.
         unsafe {
             let cache = pg_sys::SysCacheIdentifier::PROCOID as i32;
             let row = pg_sys::SearchSysCache1(cache, Datum::from(function));
@@ -35,7 +35,7 @@ impl Signature {
         }
     }
 
-    /// Whether the value of an argument is read; of others it does not matter.
+    /// Whether the value of an argument is read; other values do not matter.
     pub fn reads(&self, place: usize) -> bool {
         self.arguments.get(place).is_some_and(|(_, oid)| is_read(*oid))
     }
@@ -60,8 +60,8 @@ impl Signature {
 
 /// The arguments of the call that `fcinfo` is, whose rows are of a type of this name.
 pub fn of_call(fcinfo: pg_sys::FunctionCallInfo, row_type: &str) -> Result<Arguments> {
-    // SAFETY: `fcinfo` is this call's, which has as many arguments as it says; the server has seen to it that they are
-    // of the types that the function is declared with.
+    // SAFETY: `fcinfo` is this call's, which has as many arguments as it says; the server has made them be of the types
+    // that the function is declared with.
     unsafe {
         let call = &*fcinfo;
         let arguments = call.args.as_slice(call.nargs as usize);

@@ -1,7 +1,7 @@
 //! Cancels that the server takes for something else.
 //!
 //! A cancel that comes while a commit waits for a synchronous standby ends that wait with a warning and is then
-//! forgotten, because the transaction has committed. Whoever commits again and again must still end.
+//! forgotten, because the transaction has committed. A procedure that commits again and again must end all the same.
 
 use pgrx::pg_sys;
 use std::ffi::c_int;
@@ -13,7 +13,7 @@ unsafe extern "C-unwind" {
     fn StatementCancelHandler(signal: c_int);
 }
 
-/// The cancels that came to this process until something began.
+/// How many cancels had come to this process at one moment.
 #[derive(Clone, Copy)]
 pub struct Cancels {
     before: u32,
@@ -26,13 +26,13 @@ impl Cancels {
         Self { before: CANCELS.load(Ordering::Relaxed) }
     }
 
-    /// Whether a cancel came since, though this process is still at work.
+    /// Whether a cancel has come since.
     pub fn came(self) -> bool {
         CANCELS.load(Ordering::Relaxed) != self.before
     }
 }
 
-/// Has the handler of cancels count them, for as long as the process lives: whoever began to count first need not be the last.
+/// Has the handler of cancels count them, for as long as the process lives, because several may be counting.
 fn count_signals() {
     // SAFETY: the handler does what a signal handler may: count, and what the server's own does.
     unsafe {

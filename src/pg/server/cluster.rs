@@ -1,8 +1,8 @@
 //! Which engine this server is, and which of a cluster's processes this is.
 //!
-//! Apache Cloudberry, as Greenplum before it, tells each process its role by settings that PostgreSQL does not
-//! have. They are read by name, when somebody asks, so nothing of Cloudberry's is linked, and a plain
-//! server whose sessions have settings of these names stands for a cluster in the tests.
+//! Apache Cloudberry, like Greenplum before it, tells each process its role by settings that PostgreSQL does not have. They
+//! are read by name when they are needed, so nothing of Cloudberry's is linked. In the tests, a plain server whose sessions
+//! have settings of these names stands for a cluster.
 
 use crate::error::{Error, Result};
 use millrace_export::Segment;
@@ -16,14 +16,14 @@ const ROLE: &CStr = c"gp_role";
 /// The segment's number, from 0; -1 on the coordinator.
 const CONTENT_ID: &CStr = c"gp_contentid";
 
-/// Whether this is one of a cluster's processes, of Cloudberry or Greenplum, where rows reach their segments by
-/// the executor alone: whoever else writes a table or adds nodes to plans would do so on the coordinator.
+/// Whether this process is part of a Cloudberry or Greenplum cluster. There only the executor sends rows to their segments:
+/// any other code that writes a table or adds nodes to plans would do so on the coordinator.
 pub fn is_cluster() -> bool {
     setting(ROLE).is_some()
 }
 
-/// Which of some units this process makes, if this many segments make all of them together: a segment's
-/// worker its share, any other process all of them. Null and 0 mean no segments.
+/// Which of some units this process makes if this many segments share them: a segment's worker makes its share, any other
+/// process makes all. Null and 0 mean no segments.
 pub fn share_of_segment(units: Range<u64>, segments: Option<i16>) -> Result<Range<u64>> {
     Ok(match segment(segments)? {
         Some(Segment { number, segments }) => share(units, number, segments).unwrap_or_default(),

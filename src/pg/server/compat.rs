@@ -10,8 +10,8 @@ use std::ptr::null_mut;
 #[cfg(all(any(feature = "pg14", feature = "pg15"), not(feature = "cbdb")))]
 use std::sync::LazyLock;
 
-/// What the streaming scan can do beyond scanning. That custom scans project has to be said since
-/// PostgreSQL 15; before, it was taken for granted.
+/// What the streaming scan can do beyond scanning. Since PostgreSQL 15 a custom scan must say that it can project; before,
+/// that was assumed.
 #[cfg(not(feature = "cbdb"))]
 pub const CUSTOM_PATH_FLAGS: u32 = {
     #[cfg(feature = "pg14")]
@@ -62,7 +62,7 @@ pub fn update_copy_progress_bytes(bytes: i64) {
     }
 }
 
-/// Ends what [`start_copy_progress`] began; no harm where that is ended already.
+/// Ends what [`start_copy_progress`] began; does nothing if that has ended already.
 pub fn end_copy_progress() {
     // SAFETY: writes to this backend's own status entry.
     unsafe { pg_sys::pgstat_progress_end_command() };
@@ -113,7 +113,7 @@ pub unsafe fn root_to_partition_map(
     }
 }
 
-/// The server's own check that the current user may do what a plan does, with whatever hooks it; raises its error if not.
+/// The server's own check, hooks included, that the current user may do what a plan does; raises its error if not.
 #[cfg(not(feature = "cbdb"))]
 pub fn check_permissions(plan: &pg_sys::PlannedStmt) {
     // SAFETY: the lists are those of a plan.
@@ -125,7 +125,7 @@ pub fn check_permissions(plan: &pg_sys::PlannedStmt) {
     }
 }
 
-/// Gives an executor's state the range table of a plan, of which relation `used` is opened.
+/// Gives an executor's state the range table of a plan; only relation `used` of it is opened.
 ///
 /// # Safety
 /// `estate` is new, and outlived by the plan.
@@ -157,8 +157,8 @@ pub fn generates_columns(constraints: &pg_sys::TupleConstr) -> bool {
     constraints.has_generated_stored || is_virtual
 }
 
-/// Raises the errors of pending interrupts. Cloudberry's function also asks where that is; the tests' simulated
-/// cluster is PostgreSQL. pgrx's macro does the same, but not all versions of the fork have one that compiles here.
+/// Raises the errors of pending interrupts. Cloudberry's function also takes the place in the source; the tests' simulated
+/// cluster is PostgreSQL. pgrx's macro does the same, but does not compile here in all versions of the fork.
 pub fn process_interrupts() {
     // SAFETY: may be called at any time; the name of the file is a constant C string.
     unsafe {
@@ -184,8 +184,8 @@ pub fn terminate_on_sigterm() {
     }
 }
 
-/// Whether the free space map is not taken at its word where it names pages beyond a table's end. It is not
-/// written to WAL, so it may after a crash; before 15.7 and 14.12 the server then failed to read them.
+/// Whether the server copes with a free space map that names pages beyond a table's end. The map is not written to WAL, so
+/// that can happen after a crash; before 15.7 and 14.12 the server then failed to read those pages.
 #[cfg(all(any(feature = "pg14", feature = "pg15"), not(feature = "cbdb")))]
 pub fn reads_no_page_beyond_the_end() -> bool {
     const SINCE: u32 = if cfg!(feature = "pg14") { 140_012 } else { 150_007 };

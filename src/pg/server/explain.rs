@@ -6,10 +6,10 @@ use pgrx::{Spi, pg_sys};
 use serde_json::Value;
 use std::ffi::CStr;
 
-/// The plan of a query; `None` where that is not what the server calls JSON.
+/// The plan of a query; `None` if the server's JSON cannot be read.
 pub fn explain(query: &str) -> Result<Option<Value>> {
     let statement = to_c_string(&format!("EXPLAIN (FORMAT json, VERBOSE, COSTS false) {query}"));
-    // Not by pgrx, for which what SPI does not take for read-only needs a transaction ID, and a standby has none to give.
+    // Not through pgrx, which takes a transaction ID for all that SPI does not call read-only, and a standby has none to give.
     let run = || {
         // SAFETY: SPI is connected, and the statement is a C string.
         Spi::check_status(unsafe { pg_sys::SPI_execute(statement.as_ptr(), false, 0) })?;

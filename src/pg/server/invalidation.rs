@@ -1,7 +1,7 @@
 //! Hearing that a relation changed, instead of looking it up again and again.
 //!
-//! The server tells every backend of each change of a relation before the backend can lock that relation again, or at
-//! the latest when its next transaction begins. A message of one's own is sent in the same way.
+//! The server tells every backend of each change of a relation before the backend can lock that relation again, at the
+//! latest when its next transaction begins. [`announce`] sends such a message, too.
 
 use crate::pg::server::raw::guarded;
 use pgrx::pg_sys::{Datum, Oid};
@@ -49,7 +49,7 @@ pub fn announce(relation: Oid) {
     unsafe { guarded(|| CacheInvalidateRelcacheByRelid(relation)) };
 }
 
-/// The server keeps a process's callbacks until the process ends, and has room for a few: one is enough.
+/// The server keeps a process's callbacks until the process ends, and has room for only a few, so we register one.
 fn register() {
     thread_local!(static REGISTERED: Cell<bool> = const { Cell::new(false) });
     if !REGISTERED.replace(true) {

@@ -1,18 +1,18 @@
-//! The lock that says a run is being worked on: a lock of the server's on an object, which is the run's name.
+//! The lock of a run that is being worked on: one of the server's object locks, whose object stands for the run's name.
 //!
-//! A session that ingests holds it from batch to batch, so beyond transactions ([`SessionLock`]); whoever begins, drops or
-//! changes a run holds it until the transaction ends, so that nobody sees the run before the change is committed.
+//! A session that ingests holds it from batch to batch, across transactions ([`SessionLock`]). A session that begins, drops
+//! or changes a run holds it until the transaction ends, so that nobody sees the run before the change is committed.
 //!
-//! It is no advisory lock, which any role could take, but of the kind of those: the server lets go of a session's when the
-//! session ends, whether or not it is in a transaction then.
+//! It is not an advisory lock, which any role could take, but has the same lock method: the server releases a session's
+//! lock when the session ends, in a transaction or not.
 
 use pgrx::pg_sys::{self, Oid};
 
-/// The header has it as an untyped macro.
+/// An untyped macro in the server's header.
 const USER_LOCK_METHOD: u8 = 2;
 const EXCLUSIVE: i32 = pg_sys::ExclusiveLock as i32;
 
-/// What is locked: an object that is said to be of a table of the extension's, so that no other lock is like it.
+/// What is locked: an object that belongs to a table of the extension, so no other lock is the same.
 #[derive(Clone, Copy)]
 pub struct Key {
     pub table: Oid,
@@ -66,7 +66,7 @@ pub fn lock_to_look(table: Oid) {
     unsafe { pg_sys::LockRelationOid(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE) };
 }
 
-/// Locks a table as an INSERT does, to the end of the transaction; what changed it before is known from then on.
+/// Locks a table as an INSERT does, to the end of the transaction; earlier changes of it are known from then on.
 pub fn lock_for_insert(table: Oid) {
     // SAFETY: takes any OID, also of a table that was dropped.
     unsafe { pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) };

@@ -42,8 +42,8 @@ node_types! {
     TargetEntry: T_TargetEntry,
 }
 
-/// A node that nobody changes for `'p`, nor what it refers to: while the planner or the executor calls us, or while
-/// a plan is held.
+/// A node that nobody changes for `'p`, nor anything it refers to: while the planner or the executor calls us, or while a
+/// plan is held.
 #[derive(Clone, Copy)]
 pub struct Node<'p>(NonNull<pg_sys::Node>, PhantomData<&'p pg_sys::Node>);
 
@@ -51,7 +51,7 @@ impl<'p> Node<'p> {
     /// `None` for a null pointer.
     ///
     /// # Safety
-    /// Null, or a node that nobody changes for `'p`, nor what it refers to.
+    /// Null, or a node that nobody changes for `'p`, nor anything it refers to.
     pub unsafe fn new<T>(node: *const T) -> Option<Self> {
         NonNull::new(node.cast_mut().cast()).map(|node| Self(node, PhantomData))
     }
@@ -75,7 +75,7 @@ pub unsafe fn nodes<'p>(list: *mut pg_sys::List) -> impl Iterator<Item = Node<'p
     }
 }
 
-/// A node of zeroes, but for its tag, in the current memory context, as `makeNode` makes it.
+/// A node of zeroes, except for its tag, in the current memory context, as `makeNode` makes it.
 #[cfg(not(feature = "cbdb"))]
 pub fn make_node<T: NodeType>() -> *mut T {
     // SAFETY: the memory is as long as a node of the type, which zeroes and its tag make.

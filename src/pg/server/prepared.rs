@@ -39,8 +39,8 @@ impl Prepared {
         unsafe { pg_sys::CachedPlanIsValid(self.source) }
     }
 
-    /// The plan of now for any parameters, made anew if it has to be; `None` if a rule has made several statements of the
-    /// one. Tables in it are locked.
+    /// The current plan for any parameters, made again if necessary; `None` if a rule has made several statements of the
+    /// one. Its tables are locked.
     pub fn plan(&self) -> Option<Plan> {
         // SAFETY: the source is kept, so that a resource owner may hold references to its plan.
         let plan = unsafe {
@@ -65,7 +65,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What tells it from those made before and after it.
+    /// Distinguishes it from the plans made before and after it.
     pub fn generation(&self) -> i32 {
         // SAFETY: the plan is held.
         unsafe { (*self.plan).generation }
@@ -85,7 +85,7 @@ impl Plan {
 
 impl Drop for Plan {
     fn drop(&mut self) {
-        // If an error is passing by, the transaction's end gives it back.
+        // If an error is unwinding, the end of the transaction gives it back.
         if !std::thread::panicking() {
             // SAFETY: it was got for this resource owner, and is given back once.
             unsafe { pg_sys::ReleaseCachedPlan(self.plan, self.owner) };

@@ -35,12 +35,12 @@ thread_local! {
     static SHARING: Cell<usize> = const { Cell::new(1) };
 }
 
-/// How many processes share the work that this one is at; at least one.
+/// How many processes share this one's work; at least one.
 pub fn sharing() -> usize {
     SHARING.get()
 }
 
-/// Says how many processes share the work that this one is at.
+/// Sets how many processes share this one's work.
 pub fn share_with(processes: usize) {
     SHARING.set(processes);
 }
@@ -78,14 +78,13 @@ pub fn in_transaction_block() -> bool {
     unsafe { pg_sys::IsTransactionBlock() }
 }
 
-/// Whether a procedure that was called from here may commit: not from a function, and not where a procedure has settings of
-/// its own or its owner's rights.
+/// Whether the calling procedure may commit: not within a function, nor within a procedure with SET or SECURITY DEFINER.
 pub fn may_commit() -> bool {
     // SAFETY: reads what SPI, through which the procedure has called, knows of itself.
     unsafe { pg_sys::SPI_inside_nonatomic_context() }
 }
 
-/// Keeps names of settings that begin as ours do for us, so that a misspelt one is told.
+/// Reserves the prefix of our settings' names, so that the server reports a misspelt one.
 pub fn reserve_setting_names() {
     // SAFETY: the name is a C string, which the server copies.
     unsafe {
@@ -186,7 +185,7 @@ pub fn stoppably<T: Send + 'static>(
     let working = Working { stop, finished };
     while working.finished.recv_timeout(INTERRUPT_CHECK) == Err(RecvTimeoutError::Timeout) {
         if is_cancelled() {
-            // Before, because a termination does not come back from the next call.
+            // Before the next call, from which a termination does not return.
             working.end();
         }
         check_for_interrupts();
@@ -195,7 +194,7 @@ pub fn stoppably<T: Send + 'static>(
     Ok(thread.join())
 }
 
-/// Whether the next look for interrupts will end what this backend does.
+/// Whether the next check for interrupts will end what this backend does.
 fn is_cancelled() -> bool {
     // SAFETY: flags of this process, which its signal handlers set.
     unsafe {

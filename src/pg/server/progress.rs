@@ -59,7 +59,7 @@ impl Generation {
 
 thread_local! {
     static GENERATION: Cell<Generation> = const { Cell::new(Generation::NONE) };
-    /// Rows of the batch in flight, where one is being reported.
+    /// Rows of the batch in flight, if one is being reported.
     static BATCH_ROWS: Cell<Option<i64>> = const { Cell::new(None) };
 }
 
@@ -69,7 +69,7 @@ pub fn add_generated(took: Duration, waited: Duration) {
     GENERATION.set(Generation { took: before.took + took, waited: before.waited + waited });
 }
 
-/// The generation of rows by this backend so far.
+/// Time that this backend has spent on generating rows so far.
 pub fn generation() -> Generation {
     GENERATION.get()
 }

@@ -1,7 +1,7 @@
 //! Server functions without a guard: those that pgrx does not know, and those that are called for every row.
 //!
-//! pgrx guards each call of a server function, so that an error unwinds through Rust. For calls that take
-//! less time than their guard there is one guard around many of them instead: [`guarded`].
+//! pgrx guards each call of a server function, so that an error unwinds through Rust. Where a call takes less time than its
+//! guard, [`guarded`] puts one guard around many calls instead.
 
 use pgrx::pg_sys;
 #[cfg(not(feature = "cbdb"))]

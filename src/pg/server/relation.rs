@@ -21,13 +21,12 @@ impl<'r> OpenRelation<'r> {
         unsafe { Self(NonNull::new_unchecked(relation), PhantomData) }
     }
 
-    /// For the server.
+    /// The pointer, for the server's functions.
     pub fn as_ptr(self) -> pg_sys::Relation {
         self.0.as_ptr()
     }
 
-    /// What the relation cache has of it. The server may write to it in any call, during which nobody here holds a
-    /// reference.
+    /// Its entry in the relation cache. The server may write to it in any call; nobody here holds a reference then.
     fn cached(&self) -> &pg_sys::RelationData {
         // SAFETY: the cache keeps what is open.
         unsafe { self.0.as_ref() }
@@ -104,7 +103,7 @@ impl<'r> OpenRelation<'r> {
     }
 }
 
-/// What one has to know to make a heap longer.
+/// What is needed to extend a heap.
 #[cfg(any(feature = "pg14", feature = "pg15"))]
 impl OpenRelation<'_> {
     pub fn is_temporary(self) -> bool {
@@ -132,7 +131,7 @@ impl OpenRelation<'_> {
     }
 }
 
-/// Has a look at a relation that is locked; `None` if there is none of that OID.
+/// Looks at a relation that is locked; `None` if there is none of that OID.
 pub fn look_at<T>(relation: Oid, look: impl FnOnce(OpenRelation) -> T) -> Option<T> {
     // SAFETY: it is open while it is looked at, and closed once.
     unsafe {

@@ -31,7 +31,7 @@ impl Report {
         Self { hint: Some(to_message(hint.as_ref())), ..self }
     }
 
-    /// The error that a handler has caught and not let go of yet.
+    /// The error that a handler has caught and not flushed yet.
     pub fn caught(error: &CaughtError) -> Self {
         match error {
             CaughtError::PostgresError(_) => {
@@ -78,7 +78,7 @@ impl Report {
         unsafe { pg_sys::ThrowErrorData(&mut data) };
     }
 
-    /// In at most `limit` bytes, for which texts are cut if they must.
+    /// In at most `limit` bytes; texts are cut if necessary.
     pub fn to_bytes(&self, limit: usize) -> Vec<u8> {
         let mut bytes = (self.code as i32).to_ne_bytes().to_vec();
         let texts = [Some(&self.message), self.detail.as_ref(), self.hint.as_ref()];
@@ -105,12 +105,12 @@ impl Report {
     }
 }
 
-/// Tells the client what is no fault.
+/// Sends the client a notice.
 pub fn notice(message: impl AsRef<str>) {
     Report::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message).report(PgLogLevel::NOTICE);
 }
 
-/// Warns the client of what may be wrong.
+/// Sends the client a warning.
 pub fn warning(message: impl AsRef<str>) {
     Report::new(PgSqlErrorCode::ERRCODE_WARNING, message).report(PgLogLevel::WARNING);
 }

@@ -19,7 +19,7 @@ pub fn may_act_for(role: Oid) -> bool {
     }
 }
 
-/// As [`may_act_for`], of somebody whose role may be gone: for whom only a superuser acts.
+/// As [`may_act_for`], of a role that may be gone: only a superuser may act for that.
 pub fn may_act_for_owner(owner: Option<Oid>) -> bool {
     owner.map_or_else(is_superuser, may_act_for)
 }
@@ -43,8 +43,8 @@ pub fn act_as<T>(role: Oid, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Who this process was before it became somebody else, whom it becomes again when this is dropped. (An error that
-/// ends the transaction does the same.)
+/// The role that this process had before, and takes again when this is dropped. (An error that ends the transaction does
+/// the same.)
 struct Identity {
     user: Oid,
     context: i32,
@@ -71,7 +71,7 @@ impl Drop for Identity {
     }
 }
 
-/// The number that tells this cluster's role OIDs from those of another, from which a dump may come.
+/// The number that distinguishes this cluster, with its role OIDs, from one that a dump may come from.
 pub fn cluster_identifier() -> i64 {
     // SAFETY: reads the control file's copy in shared memory.
     unsafe { pg_sys::GetSystemIdentifier() as i64 }

@@ -24,7 +24,7 @@ fn value(name: &CStr) -> Option<String> {
     }
 }
 
-/// Does `work` under these settings; the session's come back with its end, or with that of the transaction after an error.
+/// Does `work` under these settings. The session's are restored at its end, or after an error at the transaction's end.
 pub fn with<T>(settings: &Settings, work: impl FnOnce() -> T) -> T {
     let others: Vec<_> = settings.iter().filter(|(name, wanted)| differs(name, wanted)).collect();
     if others.is_empty() {

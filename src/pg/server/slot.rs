@@ -20,7 +20,7 @@ impl Slot {
         unsafe { Self(NonNull::new_unchecked(slot)) }
     }
 
-    /// For the server.
+    /// The pointer, for the server's functions.
     #[inline]
     pub fn as_ptr(&self) -> *mut pg_sys::TupleTableSlot {
         self.0.as_ptr()
@@ -50,7 +50,7 @@ impl Slot {
         unsafe { PgTupleDesc::from_pg_copy(self.get().tts_tupleDescriptor) }
     }
 
-    /// Has `write` write a row of values and nulls to it; it is empty before, and stays so if that returns false.
+    /// `write` writes a row of values and nulls to it. The slot is empty before, and stays so if that returns false.
     ///
     /// # Safety
     /// The values are of the slot's row type, and stay until it is cleared.
@@ -74,7 +74,7 @@ impl Slot {
     }
 }
 
-/// A slot of one's own, in memory that lives for `'m`.
+/// A slot that we own, in memory that lives for `'m`.
 ///
 /// It may hold a tuple that it does not own, formed in Rust's memory: see [`OwnSlot::lend`].
 #[repr(transparent)]
@@ -92,7 +92,7 @@ impl<'m> OwnSlot<'m> {
         }
     }
 
-    /// A slot for heap tuples of a table, also where the table itself stores none.
+    /// A slot for heap tuples of a table, even if the table itself does not store those.
     ///
     /// # Safety
     /// As [`OwnSlot::of_table`].
@@ -166,7 +166,7 @@ impl<'m> OwnSlot<'m> {
             .is_some_and(|(tuple, _)| unsafe { (*tuple).t_infomask & pg_sys::HEAP_HASNULL as u16 == 0 })
     }
 
-    /// Has `fill` fill in a row, in place of what it holds; columns that it leaves alone are null. False if there is none.
+    /// `fill` fills in a row, in place of what the slot holds; columns that it does not set are null. False if there is no row.
     ///
     /// # Safety
     /// As [`Slot::write`].
@@ -204,7 +204,7 @@ impl<'m> OwnSlot<'m> {
         }
     }
 
-    /// How long the tuple in it is, or would be, about.
+    /// About how long the tuple in it is, or would be.
     #[cfg(any(feature = "pg14", feature = "pg15"))]
     pub fn tuple_size(&self) -> usize {
         if let Some((_, length)) = self.lent() {
@@ -222,7 +222,7 @@ impl<'m> OwnSlot<'m> {
         size_of::<pg_sys::HeapTupleHeaderData>() + values
     }
 
-    /// Says which table its row is for.
+    /// Sets which table its row is for.
     #[inline]
     pub fn set_table(&mut self, table: pg_sys::Oid) {
         self.get_mut().tts_tableOid = table;
@@ -262,7 +262,7 @@ impl DerefMut for OwnSlot<'_> {
 
 impl Drop for OwnSlot<'_> {
     fn drop(&mut self) {
-        // If an error is passing by, the transaction's end frees slots and gives back their references.
+        // If an error is unwinding, the end of the transaction frees slots and their references.
         if !std::thread::panicking() {
             self.clear();
             // SAFETY: it was made for itself alone, and is dropped once.
@@ -285,7 +285,7 @@ pub unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTabl
     }
 }
 
-/// Says that a slot's values are its row, as `ExecStoreVirtualTuple` does, at the cost of two writes.
+/// Declares that a slot's values are its row, as `ExecStoreVirtualTuple` does, with two writes.
 ///
 /// # Safety
 /// `slot` is a slot that was empty and whose values and nulls are all filled in.
@@ -298,11 +298,11 @@ pub unsafe fn store_virtual(slot: *mut pg_sys::TupleTableSlot) {
     }
 }
 
-/// Whether the row in `context` meets a condition, as `ExecQual` finds out; null is the condition that all meet.
+/// Whether the row in `context` meets a condition, as `ExecQual` does it; every row meets a null condition.
 ///
 /// # Safety
-/// `condition` is null or a list of conditions prepared for rows like that. It may raise an error: called where a jump
-/// may pass, in a frame like C's or within [`super::raw::guarded`].
+/// `condition` is null or a list of conditions prepared for such rows. It may raise an error, so call it where a jump may
+/// pass: in a frame like C's, or within [`super::raw::guarded`].
 pub unsafe fn passes(condition: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> bool {
     let mut is_null = false;
     // SAFETY: an expression that was prepared has a function to evaluate it.

@@ -2,8 +2,9 @@
 
 use pgrx::pg_sys;
 
-/// While it lives, queries see all that was committed when it was taken, where the isolation level lets them. What a statement
-/// reads after it has waited for a lock is otherwise as of its beginning: a column that was dropped meanwhile is still there.
+/// While it lives, queries see everything that was committed when it was taken, if the isolation level lets them. Without it,
+/// what a statement reads after waiting for a lock is as of the statement's beginning: a column that was dropped meanwhile
+/// is still there.
 pub struct Snapshot(());
 
 impl Snapshot {
@@ -16,7 +17,7 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        // If an error is passing by, the transaction's end takes it off the stack.
+        // If an error is unwinding, the end of the transaction takes it off the stack.
         if !std::thread::panicking() {
             // SAFETY: what was pushed since has been popped, so that this one is on top.
             unsafe { pg_sys::PopActiveSnapshot() };

@@ -4,8 +4,8 @@ use pgrx::pg_sys;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::null;
 
-/// Does `work` in a subtransaction, which is rolled back if `work` returns an error, or if an error of the server's
-/// ends it, which passes on.
+/// Does `work` in a subtransaction, which is rolled back if `work` returns an error, or if it raises an error of the
+/// server's, which is raised again.
 pub fn attempt<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     // SAFETY: called within a transaction. As in a block of PL/pgSQL with a handler, the work has the caller's memory
     // context and the subtransaction's resources, and both are the caller's again afterwards. The subtransaction to

@@ -28,7 +28,7 @@ pub fn stores_utf8() -> bool {
     [UTF8, SQL_ASCII].contains(&unsafe { pg_sys::GetDatabaseEncoding() })
 }
 
-/// A text in the database's encoding as Rust has it. Raises an error where that is no valid UTF-8.
+/// A text in the database's encoding as Rust has it. Raises an error if that is not valid UTF-8.
 pub fn from_server(bytes: &[u8]) -> String {
     let utf8 = if bytes.is_ascii() || stores_utf8() {
         String::from_utf8(bytes.to_vec())
@@ -49,7 +49,7 @@ pub fn from_c_string(text: &CStr) -> String {
     from_server(text.to_bytes())
 }
 
-/// A text in the database's encoding. Raises the server's error where that lacks a character.
+/// A text in the database's encoding. Raises the server's error if that lacks a character.
 pub fn to_server(text: &str) -> Cow<'_, [u8]> {
     if let Some(zero) = text.find('\0') {
         invalid(&text.as_bytes()[zero..]);
@@ -99,7 +99,7 @@ fn try_to_c_string(text: &str) -> Option<CString> {
         .execute()
 }
 
-/// Raises what the server says of bytes that are no valid UTF-8.
+/// Raises the server's error for bytes that are not valid UTF-8.
 fn invalid(bytes: &[u8]) -> ! {
     Error::InvalidText(bytes.iter().take(4).copied().collect()).raise()
 }
@@ -167,7 +167,7 @@ impl IntoDatum for Text {
 pub struct Json(pub Value);
 
 impl FromDatum for Json {
-    /// Raises an error for what `jsonb` holds and [`Value`] does not: large numbers and deep nesting.
+    /// Raises an error for what `jsonb` can hold but [`Value`] cannot: large numbers and deep nesting.
     unsafe fn from_polymorphic_datum(datum: Datum, is_null: bool, _: Oid) -> Option<Self> {
         if is_null {
             return None;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 static ON_ABORT: OnceLock<fn()> = OnceLock::new();
 
-/// Has `work`, which must not raise, done when a transaction fails; called when the library is loaded.
+/// Registers `work`, which must not raise, to be done when a transaction fails; called when the library is loaded.
 pub fn on_abort(work: fn()) {
     if ON_ABORT.set(work).is_ok() {
         // SAFETY: the callback is a function of this library, which is never unloaded.

@@ -4,11 +4,11 @@ use pgrx::pg_sys;
 use std::cell::Cell;
 
 thread_local! {
-    /// How much this backend had written when it last asked for a flush.
+    /// How many bytes this backend had written when it last asked for a flush.
     static FLUSH_ASKED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How much goes to disk at a time: as much as the WAL writer flushes by default.
+/// How many bytes go to disk at a time: as many as the WAL writer flushes by default.
 #[cfg(not(feature = "cbdb"))]
 const FLUSH_BYTES: u64 = 1 << 20;
 

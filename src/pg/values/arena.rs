@@ -1,13 +1,13 @@
-//! Memory for values that live a moment: until the row, or the rows, they belong to are used.
+//! Memory for short-lived values: they last until their row, or their batch of rows, is used.
 //!
-//! A value is a few bytes, and there are dozens of millions of them: asking the server's memory contexts
-//! for each would cost more than making it.
+//! A value is a few bytes, and there are tens of millions of them, so allocating each in a memory context of the server
+//! would cost more than making it.
 
 /// Memory that is handed out piece by piece and taken back all at once.
 #[derive(Default)]
 pub struct Arena {
     blocks: Vec<Box<[u64]>>,
-    /// The block in use, and how many of its words are.
+    /// The block in use, and how many of its words are in use.
     block: usize,
     used: usize,
 }
@@ -16,7 +16,7 @@ pub struct Arena {
 const BLOCK: usize = 8192;
 
 impl Arena {
-    /// Takes back all that was handed out; what was must not be used any more.
+    /// Takes back everything that was handed out, which must not be used any more.
     pub fn reset(&mut self) {
         self.block = 0;
         self.used = 0;

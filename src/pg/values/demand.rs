@@ -1,15 +1,13 @@
-//! Which columns a query reads of a function scan's rows.
+//! Which columns of a function scan's rows a query reads.
 //!
-//! A function is not told. But the plan that is being executed says it: who reads a scan's rows has a variable for
-//! each column, in the scan's own expressions or, where the scan passes all its columns on as they are, in those
-//! of the node above it.
+//! A function is not told, but the plan that is being executed says it: each column that is read is a variable in the
+//! scan's own expressions or, where the scan passes all its columns on as they are, in those of the node above it.
 
 use pgrx::pg_sys::{self, Bitmapset, FunctionCallInfo, NodeTag, Plan};
 use pgrx::{PgList, is_a};
 use std::ptr::null_mut;
 
-/// The positions of the columns that the plan reads of this call's rows; `None` if it reads all of them, or that
-/// is not known.
+/// The positions of the columns of this call's rows that the plan reads; `None` if it reads all, or that is not known.
 ///
 /// # Safety
 /// `fcinfo` is of a call under way, `context` the one it is evaluated in.
@@ -33,12 +31,12 @@ pub unsafe fn columns_read(
 struct Search {
     /// The call's expression, a node of the plan.
     call: *mut pg_sys::Node,
-    /// Attributes read, as the server's sets have them: see [`MEMBER`].
+    /// The attributes that are read, numbered as in the server's sets: see [`MEMBER`].
     read: *mut Bitmapset,
     found: bool,
 }
 
-/// What the number of an attribute is in a set more than it is, so that those of the system's columns fit.
+/// How much larger an attribute's number is in a set, so that the system columns' numbers fit.
 const MEMBER: i32 = -pg_sys::FirstLowInvalidHeapAttributeNumber;
 
 impl Search {
@@ -70,7 +68,7 @@ impl Search {
         }
     }
 
-    /// Notes what is read of a scan, if it is one of the call alone.
+    /// Notes what is read of a scan, if this call is all that it scans.
     ///
     /// # Safety
     /// As [`Search::visit`].
@@ -86,7 +84,7 @@ impl Search {
             pg_sys::pull_varattnos(plan.qual.cast(), relation, &mut self.read);
             let taken = outputs_taken(parent);
             for entry in PgList::<pg_sys::TargetEntry>::from_pg(plan.targetlist).iter_ptr() {
-                // Others than plain columns are computed whether they are taken or not.
+                // Anything but a plain column is computed whether it is taken or not.
                 let is_passed_on = is_a((*entry).expr.cast(), NodeTag::T_Var);
                 let is_taken =
                     |taken: *mut Bitmapset| pg_sys::bms_is_member(i32::from((*entry).resno) + MEMBER, taken);
@@ -113,7 +111,7 @@ impl Search {
     }
 }
 
-/// Which of its child's outputs an aggregate takes; `None` for other nodes, which may take all.
+/// Which of its child's outputs an aggregate reads; `None` for other nodes, which may read all.
 ///
 /// # Safety
 /// `node` is null or a node of a plan.

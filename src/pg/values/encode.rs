@@ -48,7 +48,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// The layout and type in which an Arrow type comes without any conversion.
+    /// The layout and type that an Arrow type has without any conversion.
     pub fn natural(data_type: &DataType) -> Option<(Layout, Oid)> {
         Some(match data_type {
             DataType::Int32 => (Layout::Int4, pg_sys::INT4OID),
@@ -64,8 +64,8 @@ impl Layout {
         })
     }
 
-    /// The layout for a column of the server's type `oid` with modifier `typmod`, if the values need
-    /// nothing the server's own casts would have to do.
+    /// The layout for a column of the server's type `oid` with modifier `typmod`, if the values need none of the server's
+    /// casts.
     pub fn direct(data_type: &DataType, oid: Oid, typmod: i32) -> Option<Layout> {
         let length = usize::try_from(typmod).ok().map(|typmod| typmod.saturating_sub(VARHDRSZ));
         match (data_type, oid) {
@@ -109,7 +109,7 @@ pub struct Column {
     name: String,
     values: Values,
     layout: Layout,
-    /// Whether its texts are to be brought into the database's encoding.
+    /// Whether its texts are to be converted to the database's encoding.
     recodes: bool,
 }
 
@@ -149,7 +149,7 @@ impl Column {
         Some(Self { name: name.to_owned(), values, layout, recodes: false })
     }
 
-    /// Gives texts in the database's encoding, by the server's conversions: not for threads.
+    /// Converts texts to the database's encoding with the server's functions, so not on other threads.
     pub fn recoded(self) -> Self {
         let recodes = !stores_utf8() && !self.is_ascii();
         Self { recodes, ..self }
@@ -186,7 +186,7 @@ impl Column {
         }
     }
 
-    /// The value at `row`, or `None` for null. As a call of its own it would cost a scan a fifth of its time.
+    /// The value at `row`, or `None` for null. If not inlined, it would take a fifth of a scan's time.
     #[inline(always)]
     pub fn value(&self, row: usize) -> Result<Option<Value<'_>>, Error> {
         Ok(Some(match &self.values {
@@ -270,7 +270,7 @@ fn characters(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().count() }
 }
 
-/// A value as the server lays it out, but for the length before those of varying length.
+/// A value as the server lays it out, without the length that precedes a value of varying length.
 pub enum Value<'a> {
     Bool(bool),
     /// Of four bytes.
@@ -330,7 +330,7 @@ const NUMERIC_SHORT: u16 = 0x8000;
 const NUMERIC_SHORT_NEGATIVE: u16 = 0x2000;
 const NUMERIC_SHORT_SCALE_SHIFT: u32 = 7;
 const NUMERIC_SHORT_WEIGHT_MASK: u16 = 0x7f;
-/// 38 decimal digits, and a fraction padded to whole base digits, fill no more.
+/// Enough for 38 decimal digits and a fraction padded to whole base digits.
 const NUMERIC_MAX_DIGITS: usize = 12;
 
 /// A decimal as a `numeric` holds it.
@@ -345,7 +345,7 @@ impl Numeric {
     /// `value` with `scale` decimal digits after the point.
     #[inline]
     fn new(value: i128, scale: u32) -> Self {
-        // Base digits stand on both sides of the point, so the fraction is padded to whole ones.
+        // The point is between two base digits, so the fraction is padded to whole ones.
         let padding = (NUMERIC_BASE_DIGITS - scale % NUMERIC_BASE_DIGITS) % NUMERIC_BASE_DIGITS;
         let fraction_digits = (scale + padding) / NUMERIC_BASE_DIGITS;
         let mut words = [0u16; 1 + NUMERIC_MAX_DIGITS];

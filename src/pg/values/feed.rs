@@ -1,8 +1,8 @@
 //! Where a reader's batches come from: made when they are asked for, or ahead by threads.
 //!
-//! Making rows and inserting them are of the same order of work. Threads that make the next batches while the
-//! backend inserts the last take the making out of the time of a load. They touch nothing of the server's,
-//! and none is more than four batches ahead.
+//! Making rows takes about as much work as inserting them. If threads make the next batches while the backend inserts the
+//! last one, a load takes hardly longer than the inserting alone. The threads touch nothing of the server's, and none is more
+//! than four batches ahead.
 
 use crate::error::{Error, Result};
 use crate::guc;
@@ -18,26 +18,26 @@ use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-/// What sources prepare is short work; more threads would hardly be started before it is done.
+/// Preparing sources is short work, which would be done before more threads had started.
 const PREPARATION_THREADS: usize = 4;
-/// Rows are made in about two and a half times the time they are inserted in.
+/// Making rows takes about two and a half times as long as inserting them.
 const MOST_THREADS: usize = 3;
 /// Batches of each thread that wait to be read; one more is in the making.
 const AHEAD: usize = 3;
 
-/// How many threads make rows ahead: where they are more than the processors, they only hold up each other.
+/// How many threads make rows ahead: no more than there are processors, or they would only hold up each other.
 fn threads() -> usize {
     static PROCESSORS: LazyLock<usize> =
         LazyLock::new(|| available_parallelism().map_or(1, NonZeroUsize::get));
     (*PROCESSORS / process::sharing()).clamp(1, MOST_THREADS)
 }
 
-/// What becomes of a batch before it is read, in the thread that makes it.
+/// What is done to a batch before it is read, in the thread that makes it.
 pub type Prepare<T> = Arc<dyn Fn(RecordBatch) -> Result<T> + Send + Sync>;
 
 /// Batches to read.
 pub enum Feed<T> {
-    /// Made when they are asked for: rows that nobody asks for are not made.
+    /// Made when they are asked for.
     OnDemand(Batches, Prepare<T>),
     /// Made by threads, which end when this is dropped; the first has the next batch.
     Ahead(VecDeque<Maker<T>>),
@@ -60,7 +60,7 @@ fn make_ahead<T: Send + 'static>(mut batches: Batches, prepare: Prepare<T>) -> R
         loop {
             let made = make(&mut batches, &prepare);
             let is_last = made.is_none();
-            // Nobody waits for it any more if the load was interrupted.
+            // If the load was interrupted, nobody waits for it any more.
             if sender.send(made).is_err() || is_last {
                 break;
             }
@@ -83,8 +83,8 @@ fn make<T>(batches: &mut Batches, prepare: &Prepare<T>) -> Option<Made<T>> {
 }
 
 impl<T: Send + 'static> Feed<T> {
-    /// For somebody who reads all of `units`: starts threads that make them, unless that is switched off, or
-    /// they are so few that a thread would make them no sooner.
+    /// For a caller that reads all of `units`: starts threads that make them, unless that is switched off, or there are so
+    /// few that threads would not be faster.
     pub fn ahead(
         source: &Arc<dyn Source>,
         units: Range<u64>,
@@ -100,7 +100,7 @@ impl<T: Send + 'static> Feed<T> {
         Ok(Feed::Ahead(threads.collect::<Result<_>>()?))
     }
 
-    /// Goes on with other units when those it makes on demand are at their end.
+    /// Continues with other units, after those that it made on demand.
     #[cfg(not(feature = "cbdb"))]
     pub fn go_on_with(&mut self, units: Range<u64>) {
         if let Feed::OnDemand(batches, _) = self {

@@ -107,9 +107,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads batches that have the source's columns of these numbers, those that are columns of the row type
-    /// too. Other columns of the row type are left alone. What it allocates lives as long as the current
-    /// memory context, and so must the reader.
+    /// Reads batches that have the source's columns with these numbers, which the row type has, too. Other columns of the
+    /// row type are left as they are. What it allocates lives as long as the current memory context, and so must the reader.
     #[cfg(not(feature = "cbdb"))]
     pub fn new(row_type: &RowType, source: &str, schema: &Schema, columns: &[usize]) -> Result<Self> {
         let (attributes, numbers) = match_columns(row_type, source, schema, Unmatched::Null)?;
@@ -133,7 +132,7 @@ impl Reader {
         Self { readings, columns: Vec::new(), rows: 0..0, memory: Arena::default() }
     }
 
-    /// Goes on with the rows of another batch.
+    /// Continues with the rows of another batch.
     pub fn take(&mut self, batch: &RecordBatch) {
         self.rows = 0..batch.num_rows();
         let column = |Reading { field, .. }: &Reading| {
@@ -142,7 +141,7 @@ impl Reader {
         self.columns = self.readings.iter().filter_map(column).map(Column::recoded).collect();
     }
 
-    /// Lets go of the values of all rows read so far.
+    /// Releases the values of all rows read so far.
     pub fn release(&mut self) {
         self.memory.reset();
     }

@@ -60,8 +60,7 @@ impl RowType {
         }
     }
 
-    /// The row type of a table, or `None` if it was dropped. The table is kept from being dropped for the
-    /// rest of the transaction.
+    /// The row type of a table, or `None` if it was dropped. The table cannot be dropped for the rest of the transaction.
     pub fn of_table(table: Oid) -> Option<Self> {
         // SAFETY: any OID may be locked; who has the lock sees all changes that were committed before. It is kept.
         let row_type = unsafe {
@@ -95,7 +94,7 @@ impl RowType {
         })
     }
 
-    /// Its columns but for those that were dropped or are not filled.
+    /// Its columns, except those that were dropped or are not filled.
     pub fn attributes(&self) -> Vec<Attribute> {
         let attributes = self.descriptor.iter().enumerate().filter(|(_, attribute)| !attribute.is_dropped());
         attributes

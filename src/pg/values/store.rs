@@ -1,8 +1,8 @@
-//! What a generating function answers: rows one by one, or a store with all of them.
+//! What a generating function returns: rows one by one, or a store with all of them.
 //!
-//! A function scan keeps all rows in a tuplestore before it gives the first. Asked for each row it would make a
-//! datum of it, take that apart again and form the tuple that it stores. A function that fills the store
-//! itself puts tuples there as threads formed them.
+//! A function scan stores all rows in a tuplestore before it returns the first. From a function that returns row by row it
+//! gets each as a datum, takes that apart and forms the tuple to store. A function that fills the store itself puts in the
+//! tuples that threads have formed.
 
 use super::demand::columns_read;
 use super::feed::Feed;
@@ -26,9 +26,9 @@ use std::sync::Arc;
 
 /// The answer to a call of a generating function.
 pub enum Answer {
-    /// Rows, as they are asked for.
+    /// Rows one by one.
     Stream(SetOfIterator<'static, Row>),
-    /// All rows were put into a store that the caller has.
+    /// All rows are in a store that the caller has.
     Stored,
 }
 
@@ -64,8 +64,8 @@ impl Answer {
     }
 }
 
-/// Where the caller expects the rows, if it prefers all in a store, as a function scan does; a select list takes
-/// rows one by one.
+/// Where the caller expects the rows if it prefers a store with all of them, as a function scan does; a select list takes rows
+/// one by one.
 ///
 /// # Safety
 /// `fcinfo` is of a call under way.
@@ -97,7 +97,7 @@ struct Store {
 }
 
 impl Store {
-    /// Makes the store that is this call's result.
+    /// Creates the store that is this call's result.
     fn begin(result: &mut pg_sys::ReturnSetInfo, row_type: RowType) -> Self {
         let reads_anywhere = SetFunctionReturnMode::SFRM_Materialize_Random as i32;
         // SAFETY: the caller of a function that returns a set has a context for expressions, whose memory per query

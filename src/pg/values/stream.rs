@@ -60,7 +60,7 @@ impl Stream {
         Ok(Self { reader, feed: Feed::OnDemand(source.batches(units, columns), Arc::new(Ok)) })
     }
 
-    /// Goes on with other units when those it reads are at their end.
+    /// Continues with other units, after those that it has read.
     #[cfg(not(feature = "cbdb"))]
     pub fn go_on_with(&mut self, units: Range<u64>) {
         self.feed.go_on_with(units);

@@ -1,8 +1,8 @@
 //! Heap tuples formed straight from Arrow columns, by any thread.
 //!
-//! What `heap_form_tuple` does, without datums between: each value is written once, to its place in the
-//! tuple. A tuple is a header, a bit for each column if one of them is null, and the values, each at a
-//! multiple of its alignment (`access/htup_details.h`).
+//! This does what `heap_form_tuple` does, but without datums: each value is written once, to its place in the tuple. A tuple
+//! is a header, a bit for each column if one of them is null, and the values, each at a multiple of its alignment
+//! (`access/htup_details.h`).
 
 use crate::error::Error;
 use crate::pg::server::text::stores_utf8;
@@ -32,11 +32,11 @@ pub struct Former {
     width: usize,
     /// Whether texts are stored as they come.
     stores_utf8: bool,
-    /// Memory of tuples that are not used any more, at hand and known to the system.
+    /// Memory of tuples that are not used any more, kept for the next ones.
     spare: Spare,
 }
 
-/// The rows of a batch, as threads ready them.
+/// The rows of a batch as threads prepare them.
 pub enum Batch {
     /// As they are stored.
     Tuples(Tuples),
@@ -47,12 +47,12 @@ pub enum Batch {
 type Spare = Arc<Mutex<Vec<Vec<u64>>>>;
 
 impl Former {
-    /// Of `fields`, in the table's order.
+    /// Forms tuples of `fields`, which are in the table's order.
     pub fn new(fields: Vec<Field>, width: usize) -> Self {
         Self { fields, width, stores_utf8: stores_utf8(), spare: Spare::default() }
     }
 
-    /// The rows of a batch as tuples, but for texts in an encoding that only the server knows.
+    /// The rows of a batch as tuples, unless they have texts in an encoding that only the server can convert to.
     pub fn form(&self, batch: &RecordBatch) -> Result<Batch, Error> {
         let column = |field: &Field| Column::new(&field.name, batch.column(field.place), field.layout);
         let columns: Vec<_> = self.fields.iter().filter_map(column).collect();
@@ -108,7 +108,7 @@ fn put(bytes: &mut [u8], offset: usize, value: u16) {
     bytes[offset..offset + size_of::<u16>()].copy_from_slice(&value.to_ne_bytes());
 }
 
-/// Tuples in memory that no memory context knows.
+/// Tuples in memory that belongs to no memory context.
 pub struct Tuples {
     bytes: Bytes,
     /// Where each begins, and its length.

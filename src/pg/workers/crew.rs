@@ -1,8 +1,7 @@
-//! Background workers that ingest batches of a run beside the session that was called to, or read its tables meanwhile.
+//! Background workers that ingest batches of a run together with the session that was called, or read its tables meanwhile.
 //!
-//! The session and its workers take batches from the same counter, each commits its own. The session
-//! leads: it starts them, waits for them, raises their errors, and ends them if it is ended itself. So
-//! nobody works on a run whose lock is not held.
+//! The session and its workers take batches from the same counter, and each commits its own. The session leads: it starts
+//! them, waits for them, raises their errors, and ends them if it ends itself. So no process works on a run without its lock.
 
 use crate::error::{Error, Result};
 use crate::pg::server::report::{Report, warning};
@@ -21,8 +20,8 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 thread_local! {
-    /// The crew that this session leads. Without a destructor, which the end of the process would call when the server
-    /// has already put its things away.
+    /// The crew that this session leads. It has no destructor, because that would run at the end of the process, after the
+    /// server has shut down.
     static CREW: ManuallyDrop<RefCell<Option<Rc<Crew>>>> = const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
@@ -92,17 +91,17 @@ impl Crew {
         Ok(())
     }
 
-    /// What the end of a worker means.
+    /// Whether a worker that ended has failed.
     fn judge(&self, number: usize) -> Result<()> {
         match self.shared.stage(number) {
             Stage::Done => Ok(()),
             // Its error is in the server's log.
             Stage::Working if self.parts[number] == Part::Observe => {
-                warning("the observer has ended, the run continues without it");
+                warning("the observer has ended; the run continues without it");
                 Ok(())
             }
             Stage::Starting => {
-                warning("a worker could not start, the run continues without it");
+                warning("a worker could not start; the run continues without it");
                 Ok(())
             }
             // Its error is raised instead, if it left one.
@@ -125,7 +124,7 @@ pub fn dismiss() {
     let ending: Vec<_> =
         workers.into_iter().flatten().flatten().map(DynamicBackgroundWorker::terminate).collect();
     for worker in ending {
-        // There is nothing to do about a postmaster that died.
+        // Nothing can be done if the postmaster has died.
         let _ = worker.wait_for_shutdown();
     }
     crew.shared.detach();
@@ -159,12 +158,12 @@ type Work = fn(&Shared, &Orders, usize);
 
 static WORK: OnceLock<Work> = OnceLock::new();
 
-/// Says what workers do; called when the library is loaded.
+/// Registers what workers do; called when the library is loaded.
 pub fn register_work(work: Work) {
     WORK.get_or_init(|| work);
 }
 
-/// Where a worker begins.
+/// The entry point of a worker.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn millrace_ingest_worker(_argument: pg_sys::Datum) {
@@ -180,7 +179,7 @@ pub extern "C-unwind" fn millrace_ingest_worker(_argument: pg_sys::Datum) {
     let work = || work(&shared, &orders, number as usize);
     PgTryBuilder::new(std::panic::AssertUnwindSafe(work))
         .catch_others(|error| {
-            // Rows matter more than what happens beside them.
+            // A failure to observe must not end the ingest.
             if orders.parts.get(number as usize) != Some(&Part::Observe) {
                 shared.fail(&Report::caught(&error));
             }
@@ -190,7 +189,7 @@ pub extern "C-unwind" fn millrace_ingest_worker(_argument: pg_sys::Datum) {
     shared.set_stage(number as usize, Stage::Done);
 }
 
-/// Maps the shared memory and becomes what its orders say; `None` if the session is gone.
+/// Maps the shared memory and takes on the role of its orders; `None` if the session is gone.
 fn take_over(handle: u32) -> Option<(Shared, Orders)> {
     // SAFETY: the worker is in no transaction. Settings of transactions can be set before the first snapshot only.
     unsafe { pg_sys::StartTransactionCommand() };

@@ -1,5 +1,4 @@
-//! Memory that the session ingesting a run shares with its workers: who takes which batch, and what became
-//! of it.
+//! Memory that a session ingesting a run shares with its workers: their orders, which batch is next, and how far they are.
 
 use crate::pg::server::process;
 use crate::pg::server::report::Report;
@@ -18,15 +17,15 @@ pub struct Orders {
     pub processes: usize,
     /// What the workers do, each by its number.
     pub parts: Vec<Part>,
-    /// Rows per second that arrive; `None` if a batch comes when there is time for it.
+    /// Rows per second that arrive; `None` if as fast as possible.
     pub rate: Option<f64>,
     /// When the run's first row comes, in microseconds of the server's clock.
     pub begin: i64,
-    /// When the run ends, whatever has arrived by then.
+    /// When the run ends, however much has arrived by then.
     pub end: Option<i64>,
     /// Rows that the run had before.
     pub rows_before: i64,
-    /// As whom: `SET SESSION AUTHORIZATION`, and `SET ROLE` if it was set.
+    /// The role to act as: `SET SESSION AUTHORIZATION`, and `SET ROLE` if it was set.
     session_user: u32,
     role: u32,
 }
@@ -87,13 +86,13 @@ struct Header {
     next: AtomicI64,
     /// Rows that were committed, by all processes.
     rows: AtomicI64,
-    /// Up to when the run's time is accounted for by batches, in microseconds of the server's clock.
+    /// The time up to which batches account for the run's time, in microseconds of the server's clock.
     accounted: AtomicI64,
     /// Whether to take no more batches.
     stop: AtomicBool,
     /// Whether batches are still coming, for those who work beside the ingest.
     streaming: AtomicBool,
-    /// Whether those are to end.
+    /// Whether those who work beside the ingest are to end.
     end_beside: AtomicBool,
     /// What each worker does.
     stages: [AtomicU32; MAX_WORKERS],
@@ -104,7 +103,7 @@ struct Header {
     settings_length: usize,
 }
 
-/// More processes than anybody has cores for.
+/// More processes than a server has cores.
 pub const MAX_WORKERS: usize = 1024;
 const FAILURE_SIZE: usize = 16 << 10;
 const CLAIMED: u32 = u32::MAX;
@@ -168,7 +167,7 @@ impl Shared {
         unsafe { pg_sys::dsm_segment_handle(self.segment) }
     }
 
-    /// Unmaps the memory, which is gone when all have.
+    /// Unmaps the memory, which is freed when all processes have done so.
     pub fn detach(&self) {
         // SAFETY: the segment is mapped, and not used any more.
         unsafe { pg_sys::dsm_detach(self.segment) };
@@ -230,24 +229,24 @@ impl Shared {
         self.header().rows.load(Ordering::Relaxed)
     }
 
-    /// Accounts for the run's time up to now; returns how much of it was not accounted for, by whichever process.
+    /// Accounts for the run's time up to now; returns how much of it no process had accounted for.
     pub fn account(&self) -> Duration {
         let now = process::now_in_microseconds();
         let before = self.header().accounted.fetch_max(now, Ordering::Relaxed);
         Duration::from_micros(u64::try_from(now - before).unwrap_or_default())
     }
 
-    /// Asks all to stop after the batch they are at.
+    /// Asks all processes to stop after their current batch.
     pub fn stop(&self) {
         self.header().stop.store(true, Ordering::Relaxed);
     }
 
-    /// Whether they were asked to.
+    /// Whether all processes were asked to stop.
     pub fn is_stopped(&self) -> bool {
         self.header().stop.load(Ordering::Relaxed)
     }
 
-    /// Says how far a worker is.
+    /// Notes how far a worker is.
     pub fn set_stage(&self, worker: usize, stage: Stage) {
         self.header().stages[worker].store(stage as u32, Ordering::Release);
     }
@@ -261,7 +260,7 @@ impl Shared {
         }
     }
 
-    /// Leaves a failure for the session to raise. The first one counts.
+    /// Leaves a failure for the session to raise. Only the first one is kept.
     pub fn fail(&self, failure: &Report) {
         let header = self.header();
         let unclaimed =

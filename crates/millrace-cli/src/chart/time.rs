@@ -1,4 +1,4 @@
-//! Curves over the time of a run, with what happened in the server meanwhile below them.
+//! Curves over the time of a run, and below them what happened in the server meanwhile.
 
 use super::{Axis, LINE_HEIGHT, PLOT_HEIGHT, Unit, WIDTH, colour, dashes, legend, svg};
 use maud::{Markup, html};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const LEFT: f64 = 84.0;
 const RIGHT: f64 = 20.0;
-/// How wide a gap is at most, however long it was, and how much of the plot all gaps may take.
+/// The largest width of a gap, however long it was, and the largest share of the plot for all gaps.
 const GAP: f64 = 18.0;
 const GAPS: f64 = 0.25;
 /// How high the mark of an event is, and its line.
@@ -28,7 +28,7 @@ pub struct Session {
     pub gap: f64,
 }
 
-/// What happens in a server that makes others wait.
+/// Server activity that makes sessions wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     Checkpoint,
@@ -89,7 +89,7 @@ pub struct OverTime<'a> {
     pub curves: Vec<Curve>,
 }
 
-/// Where times are: gaps have a width of their own, because nights would be wider than runs.
+/// Where times are. Gaps have a fixed width, because a night would be wider than a run.
 struct Horizontal<'a> {
     sessions: &'a [Session],
     gap: f64,
@@ -119,7 +119,7 @@ impl<'a> Horizontal<'a> {
         LEFT + (self.before(moment.session) + moment.at) * self.scale + moment.session as f64 * self.gap
     }
 
-    /// What a mark is called by: seconds at work, without digits that only look exact.
+    /// The name of a mark: seconds at work, rounded.
     fn label(&self, moment: Moment) -> f64 {
         ((self.before(moment.session) + moment.at) * 1000.0).round() / 1000.0
     }
@@ -249,7 +249,7 @@ impl OverTime<'_> {
         }
     }
 
-    /// What is between each curve and the next.
+    /// The band between each curve and the next.
     fn bands(&self, horizontal: &Horizontal, y: impl Fn(f64) -> f64) -> Markup {
         let line = |curve: &Curve, session: usize| -> Vec<String> { line(curve, session, horizontal, &y) };
         html! {

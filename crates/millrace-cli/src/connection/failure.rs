@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 
 const NOBODY_THERE: &str = "Is it running there? --host, --port, --username and --dbname, the PG* variables or a \
                             postgres:// URI say where.";
-/// Of no interest where the server then says something without TLS.
+/// Not shown if the server then answers without TLS.
 const NO_TLS: &str = "the server does not support TLS";
 
 /// What may still help when an attempt failed.
@@ -40,7 +40,7 @@ impl Failure {
         match error.source().map(ToString::to_string).as_deref() {
             Some("server does not support TLS") => return Self::because(NO_TLS, Then::OtherWay),
             Some("password missing") => {
-                let hint = "PGPASSWORD, a password file or a URI has it.";
+                let hint = "Set PGPASSWORD, or give it in a password file or a URI.";
                 return Self { hint, ..Self::because("the server asks for a password", Then::Nothing) };
             }
             _ => {}
@@ -59,7 +59,7 @@ fn what_helps(error: &postgres::Error) -> Then {
     if let Some(code) = error.code() {
         return match code {
             code if *code == SqlState::CANNOT_CONNECT_NOW => Then::OtherHost,
-            // Who may come in can depend on it.
+            // pg_hba.conf may depend on it.
             code if code.code().starts_with("28") => Then::OtherWay,
             _ => Then::Nothing,
         };
@@ -73,7 +73,7 @@ fn what_helps(error: &postgres::Error) -> Then {
     }
 }
 
-/// All failures in a line; they have the names of where they were met.
+/// All failures in a line, each with the name of its place.
 pub fn told(mut failures: Vec<(String, Failure)>) -> Error {
     if failures.iter().any(|(_, failure)| failure.message != NO_TLS) {
         failures.retain(|(_, failure)| failure.message != NO_TLS);
@@ -85,7 +85,7 @@ pub fn told(mut failures: Vec<(String, Failure)>) -> Error {
         false => failure.message.clone(),
     };
     let message = failures.iter().map(message).collect::<Vec<_>>().join("; ");
-    // What there is to say of the first goes for all.
+    // The hint for the first one holds for all.
     match failures.into_iter().next() {
         Some((_, first)) => Failure { message, ..first }.into_error(),
         None => Failure::because("there is no host", Then::Nothing).into_error(),

@@ -1,4 +1,4 @@
-//! Password files: lines `host:port:database:user:password`, of which the first that fits has the password.
+//! Password files: lines `host:port:database:user:password`; the first that fits has the password.
 
 use super::settings::{Settings, home};
 use crate::output;
@@ -25,7 +25,7 @@ impl PasswordFile {
 fn private_text(path: &Path) -> Option<String> {
     let metadata = fs::metadata(path).ok()?;
     let wrong = match metadata.permissions().mode() & 0o077 {
-        _ if !metadata.is_file() => "is no plain file",
+        _ if !metadata.is_file() => "is not a plain file",
         0 => return fs::read_to_string(path).ok(),
         _ => "can be read by others; chmod 0600 makes it private",
     };

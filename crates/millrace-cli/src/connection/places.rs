@@ -46,11 +46,11 @@ pub fn places(settings: &Settings) -> Result<Vec<Place>> {
     let ports = settings.list("port");
     let count = if addresses.is_empty() { hosts.len() } else { addresses.len() };
     if !addresses.is_empty() && !hosts.is_empty() && hosts.len() != count {
-        let message = format!("{} hosts do not go with {count} addresses", hosts.len());
-        return Err(Error::usage(message, "Give as many of host as of hostaddr."));
+        let message = format!("{} hosts do not match {count} addresses", hosts.len());
+        return Err(Error::usage(message, "Give as many hosts in host as addresses in hostaddr."));
     }
     if ports.len() > 1 && ports.len() != count {
-        let message = format!("{} ports do not go with {count} hosts", ports.len());
+        let message = format!("{} ports do not match {count} hosts", ports.len());
         return Err(Error::usage(message, "Give one port, or as many as hosts."));
     }
     let port = |index: usize| match ports.get(index).or(ports.first()).filter(|port| !port.is_empty()) {
@@ -70,7 +70,7 @@ pub fn places(settings: &Settings) -> Result<Vec<Place>> {
     let place = |index: usize| {
         let address = addresses.get(index).filter(|address| !address.is_empty());
         let address = address.map(|address| {
-            let wrong = || Error::usage(format!("hostaddr: \"{address}\" is no address"), "");
+            let wrong = || Error::usage(format!("hostaddr: \"{address}\" is not an address"), "");
             address.parse().map_err(|_| wrong())
         });
         let host = hosts.get(index).copied().unwrap_or_default();

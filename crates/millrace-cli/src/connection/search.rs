@@ -29,7 +29,7 @@ impl Link {
     }
 }
 
-/// What all attempts go with.
+/// What all attempts have in common.
 struct Search<'a> {
     settings: &'a Settings,
     mode: Mode,
@@ -37,7 +37,7 @@ struct Search<'a> {
     passwords: PasswordFile,
     user: String,
     dbname: String,
-    /// What came of those that failed, in order.
+    /// The failed attempts, in order.
     failures: Vec<(String, Failure)>,
 }
 
@@ -61,12 +61,12 @@ pub fn open(settings: &Settings) -> Result<(Link, Client)> {
     Err(failure::told(search.failures))
 }
 
-/// What came of a place.
+/// The outcome for a place.
 enum Tried {
     Found(Box<(Link, Client)>),
     /// The next one may do.
     Elsewhere,
-    /// The others need not be asked.
+    /// The others need not be tried.
     Refused,
 }
 
@@ -167,10 +167,10 @@ impl<'a> Search<'a> {
             return Ok(Link { config, tls: Tls::none() });
         }
         if self.mode == Mode::VerifyFull && place.host.is_empty() {
-            return Err(Failure::because("with sslmode verify-full host has to be given", Then::Nothing));
+            return Err(Failure::because("with sslmode verify-full, host must be given", Then::Nothing));
         }
         config.ssl_mode(SslMode::Require);
-        // A failure like others: where TLS is only preferred, it may not be needed.
+        // A failure like others: if TLS is only preferred, it may not be needed.
         let failed = |error: Error| Failure {
             hint: error.hint(),
             ..Failure::because(error.to_string(), Then::OtherWay)
@@ -212,7 +212,7 @@ fn base(settings: &Settings, mode: Mode, user: &str, dbname: &str) -> Result<Con
     config.channel_binding(settings.choice("channel_binding", &binding)?);
     let negotiation = tls::negotiation(settings)?;
     if negotiation == SslNegotiation::Direct && mode < Mode::Require {
-        return Err(Error::usage("with sslnegotiation=direct sslmode has to be require or stricter", ""));
+        return Err(Error::usage("with sslnegotiation=direct, sslmode must be require or stricter", ""));
     }
     config.ssl_negotiation(negotiation);
     keep_alive(&mut config, settings)?;
@@ -220,7 +220,7 @@ fn base(settings: &Settings, mode: Mode, user: &str, dbname: &str) -> Result<Con
 }
 
 fn keep_alive(config: &mut Config, settings: &Settings) -> Result<()> {
-    // Zero is what the system has.
+    // Zero is the system's default.
     let number = |keyword| Ok::<_, Error>(settings.number::<u32>(keyword)?.filter(|number| *number > 0));
     config.keepalives(settings.number::<i32>("keepalives")? != Some(0));
     if let Some(seconds) = number("keepalives_idle")? {

@@ -17,7 +17,7 @@ pub fn parameters(service: &str) -> Result<Vec<(String, String)>> {
             return Ok(found);
         }
     }
-    let hint = "PGSERVICEFILE, ~/.pg_service.conf, or pg_service.conf in PGSYSCONFDIR has services.";
+    let hint = "Define it in PGSERVICEFILE, ~/.pg_service.conf, or pg_service.conf in PGSYSCONFDIR.";
     Err(Error::usage(format!("definition of service \"{service}\" not found"), hint))
 }
 
@@ -49,7 +49,7 @@ fn section(text: &str, service: &str) -> std::result::Result<Option<Vec<(String,
             (Some(name), None) => found = (name == service).then(Vec::new),
             (None, Some(parameters)) if !line.is_empty() && !line.starts_with('#') => {
                 let (keyword, value) = line.split_once('=').ok_or(number)?;
-                // A service that names a service would be looked for without an end.
+                // A service that names a service could be looked up endlessly.
                 if keyword == "service" {
                     return Err(number);
                 }

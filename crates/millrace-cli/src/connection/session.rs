@@ -1,4 +1,4 @@
-//! What a session has to be allowed.
+//! What kind of session is wanted: `target_session_attrs`.
 
 use super::settings::Settings;
 use crate::error::Result;

@@ -13,15 +13,15 @@ use std::str::FromStr;
 #[derive(Clone, Copy)]
 enum Use {
     Used,
-    /// It changes nothing here: it is for GSSAPI, or for compression that nobody has.
+    /// It has no effect: it is for GSSAPI, or for compression, which no server has.
     Ignored,
-    /// Other values ask for what this program cannot do.
+    /// Other values need what this program cannot do.
     Only(&'static [&'static str]),
 }
 
 use Use::{Ignored, Only, Used};
 
-/// Keyword, variable, and what comes of it.
+/// Keyword, variable, and what this program makes of it.
 const PARAMETERS: [(&str, &str, Use); 49] = [
     ("application_name", "PGAPPNAME", Used),
     ("channel_binding", "PGCHANNELBINDING", Used),
@@ -98,7 +98,10 @@ impl Settings {
     pub fn add(&mut self, keyword: &str, value: impl Into<String>) -> Result<()> {
         let known = PARAMETERS.iter().find(|(known, ..)| *known == keyword);
         let (known, ..) = known.ok_or_else(|| {
-            Error::usage(format!("there is no connection parameter \"{keyword}\""), "They are libpq's.")
+            Error::usage(
+                format!("there is no connection parameter \"{keyword}\""),
+                "Connection parameters are those of libpq.",
+            )
         })?;
         self.0.entry(known).or_insert_with(|| value.into());
         Ok(())
@@ -137,7 +140,7 @@ impl Settings {
         self.check()
     }
 
-    /// Nothing that someone asks for, to be safe, is passed over.
+    /// Refuses what it cannot do, because ignoring it could be unsafe.
     fn check(&self) -> Result<()> {
         for (keyword, _, how) in PARAMETERS {
             if let (Only(possible), Some(value)) = (how, self.get(keyword))
@@ -170,14 +173,14 @@ impl Settings {
         let value = self.get(keyword).unwrap_or(choices[0].0);
         choices.iter().find(|(word, _)| *word == value).map(|(_, choice)| *choice).ok_or_else(|| {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            Error::usage(format!("{keyword}: \"{value}\" is none of {}", words.join(", ")), "")
+            Error::usage(format!("{keyword}: \"{value}\" is not one of {}", words.join(", ")), "")
         })
     }
 
     /// The role to connect as: the one given, or the system's user.
     pub fn user(&self) -> Result<String> {
         let theirs = || User::from_uid(geteuid()).ok().flatten().map(|user| user.name);
-        let nobody = || Error::usage("the user has no name", "--username names a role.");
+        let nobody = || Error::usage("the user has no name", "Name a role with --username.");
         self.get("user").map(str::to_owned).or_else(theirs).ok_or_else(nobody)
     }
 

@@ -7,7 +7,7 @@ type Result<T> = std::result::Result<T, String>;
 
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 
-/// Whether a database's name is none, but a connection string.
+/// Whether a database's name is in fact a connection string.
 pub fn is_one(text: &str) -> bool {
     text.contains('=') || without_scheme(text).is_some()
 }
@@ -106,7 +106,7 @@ fn host_and_port(text: &str) -> Result<(&str, &str)> {
     match rest.strip_prefix(':') {
         Some(port) => Ok((address, port)),
         None if rest.is_empty() => Ok((address, "")),
-        None => Err(format!("\"{rest}\" stands after an address in brackets")),
+        None => Err(format!("\"{rest}\" follows an address in brackets")),
     }
 }
 
@@ -124,7 +124,7 @@ fn parameter(pair: &str) -> Result<(String, String)> {
 
 /// With %XX as the byte it stands for.
 fn decoded(text: &str) -> Result<String> {
-    let wrong = || format!("\"{text}\" has a % without two hexadecimal digits, or bytes that are no UTF-8");
+    let wrong = || format!("\"{text}\" has a % without two hexadecimal digits, or bytes that are not UTF-8");
     let mut pieces = text.split('%');
     let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
     for piece in pieces {

@@ -40,14 +40,14 @@ const MODES: [(&str, Mode); 6] = [
 ];
 
 impl Mode {
-    /// The mode that is given; of the system's certificates everybody can get one, so with them the name counts.
+    /// The mode that is given. With the system's certificates the name must be checked, because anybody can get one of those.
     pub fn of(settings: &Settings) -> Result<Self> {
         let mode = settings.choice("sslmode", &MODES)?;
         let is_default = settings.get("sslmode").is_none();
         match settings.get("sslrootcert") == Some(SYSTEM) {
             true if is_default => Ok(Self::VerifyFull),
             true if mode != Self::VerifyFull => {
-                Err(Error::usage("with sslrootcert=system sslmode has to be verify-full", ""))
+                Err(Error::usage("with sslrootcert=system, sslmode must be verify-full", ""))
             }
             _ => Ok(mode),
         }
@@ -100,7 +100,7 @@ impl Tls {
     }
 }
 
-/// What makes no sense is told, also where TLS is only preferred.
+/// Reports settings that make no sense, even if TLS is only preferred.
 pub fn check(settings: &Settings) -> Result<()> {
     versions(settings)?;
     shows_certificate(settings)?;
@@ -130,14 +130,14 @@ fn file(settings: &Settings, keyword: &str, default: &str) -> Option<PathBuf> {
     settings.get(keyword).map(PathBuf::from).or_else(default)
 }
 
-/// Which authorities are trusted; false if none are, and any server's certificate will do. A file that is there is looked
-/// at in every mode, so `require` is as `verify-ca` then.
+/// Which authorities are trusted; false if none are, and any server's certificate is accepted. If the file exists it is used
+/// in every mode, so `require` is then like `verify-ca`.
 fn trust(builder: &mut SslConnectorBuilder, settings: &Settings, mode: Mode) -> Result<bool> {
     if settings.get("sslrootcert") == Some(SYSTEM) {
         builder.set_default_verify_paths().map_err(broken("the system's certificates"))?;
         return Ok(true);
     }
-    // The connector begins with those of the system, which stand for nothing that was asked for.
+    // The connector begins with those of the system, which were not asked for.
     let store = X509StoreBuilder::new().map_err(broken("TLS"))?;
     builder.set_cert_store(store.build());
     let root = file(settings, "sslrootcert", "root.crt");
@@ -149,14 +149,15 @@ fn trust(builder: &mut SslConnectorBuilder, settings: &Settings, mode: Mode) -> 
         }
         None if mode >= Mode::VerifyCa => {
             let root = settings.get("sslrootcert").unwrap_or("~/.postgresql/root.crt");
-            let hint = "sslrootcert names the file of the authority, or system for those the system trusts.";
+            let hint =
+                "Set sslrootcert to the file of the authority, or to system for those the system trusts.";
             Err(Error::usage(format!("root certificate file {root} does not exist"), hint))
         }
         None => Ok(false),
     }
 }
 
-/// Certificates that are revoked, where a file or a folder says which.
+/// Loads the revoked certificates, if a file or a folder lists them.
 fn revocations(builder: &mut SslConnectorBuilder, settings: &Settings) -> Result<()> {
     let folder = settings.get("sslcrldir").map(PathBuf::from);
     let of_default = file(settings, "sslcrl", "root.crl");
@@ -188,14 +189,14 @@ fn show_certificate(builder: &mut SslConnectorBuilder, settings: &Settings) -> R
     builder.set_certificate_chain_file(&certificate).map_err(unreadable("certificate file", &certificate))?;
     let path = file(settings, "sslkey", "postgresql.key").filter(|path| path.exists()).ok_or_else(|| {
         let message = format!("certificate {} has no private key file", certificate.display());
-        Error::usage(message, "sslkey names it.")
+        Error::usage(message, "Name it with sslkey.")
     })?;
     require_private(&path)?;
     let key = private_key(&path, settings.get("sslpassword").unwrap_or_default())?;
     builder.set_private_key(&key).map_err(unreadable("private key file", &path))
 }
 
-/// A key that others can read is none.
+/// Refuses a key that others can read.
 fn require_private(path: &Path) -> Result<()> {
     let metadata = fs::metadata(path).map_err(Error::file(path.to_string_lossy()))?;
     // The system's administrator may share one with a group.
@@ -206,7 +207,7 @@ fn require_private(path: &Path) -> Result<()> {
             let message = format!("private key file {} can be read by others", path.display());
             Err(Error::usage(message, "chmod 0600 makes it private."))
         }
-        _ => Err(Error::usage(format!("private key file {} is no plain file", path.display()), "")),
+        _ => Err(Error::usage(format!("private key file {} is not a plain file", path.display()), "")),
     }
 }
 
@@ -246,7 +247,7 @@ fn reason(stack: &ErrorStack) -> String {
     reason.map_or_else(|| stack.to_string(), str::to_owned)
 }
 
-/// What went wrong in TLS, if it is that which a session failed of.
+/// What went wrong in TLS, if that is why a session failed.
 pub fn failure(error: &postgres::Error) -> Option<String> {
     let cause = error.source()?;
     let inner = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());

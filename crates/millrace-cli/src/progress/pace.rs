@@ -1,5 +1,5 @@
-//! How late the batches of a run are to which rows arrive at a rate, while they arrive. Each batch is read once, so that a
-//! look costs the same after an hour as at the beginning.
+//! How late the batches of a run with a rate are, while rows arrive. Each batch is read once, so that a look costs the same
+//! after an hour as at the beginning.
 
 use crate::error::Result;
 use crate::output;
@@ -10,8 +10,9 @@ use std::collections::{BTreeSet, VecDeque};
 /// What "lately" is, in seconds.
 const LATELY: f64 = 10.0;
 
-/// The server's time, the backlog, and the batches after the one named: when the last table had them, and how many milliseconds
-/// after they were due. How long a commit took is noted later; the one before of the same process took about as long.
+/// The server's time, the backlog, and the batches after the one given: when the last table had them, and how many
+/// milliseconds that was after they were due. How long a commit took is noted later, so that of the process's previous batch
+/// stands for it.
 const BATCHES: &str = "
     SELECT extract(epoch FROM clock_timestamp())::float8, m.backlog_rows, b.batch, b.finished, b.ms
     FROM (SELECT (SELECT backlog_rows FROM millrace.moment WHERE run = $1 ORDER BY at DESC LIMIT 1) AS backlog_rows) m
@@ -24,12 +25,12 @@ const BATCHES: &str = "
     ) b ON true
     ORDER BY b.batch";
 
-/// What is known of a run.
+/// What is known about a run.
 pub struct Pace {
     run: String,
     /// Rows per second that arrive.
     rate: f64,
-    /// All batches up to this one are known, and some above it: processes do not end theirs in order.
+    /// All batches up to this one are known, and some beyond it, because processes do not finish theirs in order.
     through: i64,
     above: BTreeSet<i64>,
     /// Microseconds.
@@ -42,7 +43,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Of a run of which nothing was read yet; `None` if there is no memory for it.
+    /// For a run that was not read yet; `None` if there is no memory for it.
     pub fn new(run: &str, rate: f64) -> Option<Self> {
         let all = Histogram::new(3).ok()?;
         Some(Self {
@@ -78,7 +79,7 @@ impl Pace {
         while self.above.remove(&(self.through + 1)) {
             self.through += 1;
         }
-        // It grows with what it is given.
+        // It grows with its values.
         let _ = self.all.record((1000.0 * ms).max(1.0) as u64);
         self.lately.push_back((at, ms));
     }

@@ -1,5 +1,5 @@
-//! A run or a TPC test beside an earlier one: how many times as fast each table and query is, and what of it is more than
-//! chance.
+//! A run or a TPC test compared with an earlier one: how many times as fast each table and query is, and which differences
+//! are more than chance.
 
 mod latency;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::output;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Of fewer nobody knows how far they differ by themselves.
+/// With fewer, their spread is not known.
 const FEWEST_BATCHES: usize = 4;
 const FEWEST_EXECUTIONS: usize = 2;
 const FEWEST_STEPS: usize = 4;
@@ -26,7 +26,7 @@ enum Measure {
     Query(Table, String),
     /// The 99th percentile of how late a phase's batches were, in milliseconds.
     Latency(String),
-    /// The rows of a phase that were committed of those that came, in rows per second.
+    /// The committed rows of a phase, in rows per second.
     Committed(String),
     /// The 99th percentile of a query that readers ran while rows arrived, in milliseconds.
     Reader(Table, String),
@@ -43,7 +43,7 @@ struct Figure {
     now: f64,
     /// How many times as fast it is now.
     ratio: f64,
-    /// By which share batches, executions or steps differ without any change; None if there are too few to tell.
+    /// The spread: by which share batches, executions or steps differ without any change; None if there are too few to tell.
     spread: Option<f64>,
 }
 
@@ -92,7 +92,7 @@ fn named(table: &Table) -> String {
     format!("{}{phase}", table.variant)
 }
 
-/// All that two runs have in common, and what they have not.
+/// The figures that two runs have in common, and what only one of them has.
 pub struct Comparison {
     figures: Vec<Figure>,
     /// Table, query if it is one's, and which run has it.
@@ -270,7 +270,7 @@ impl Comparison {
     /// Fails if something that has changed takes longer by more than this percentage.
     pub fn require(&self, percent: f64) -> Result<()> {
         if self.figures.iter().all(|figure| figure.spread.is_none()) {
-            let message = "there is too little to tell whether something is slower";
+            let message = "there is too little data to tell whether something is slower";
             let hint = format!("A table needs {FEWEST_BATCHES} batches: load with smaller --batch-rows.");
             return Err(Error::failed(message, hint));
         }
@@ -296,7 +296,7 @@ fn judgement(figure: &Figure) -> [String; 3] {
     [format!("{:.3}", figure.ratio), spread, figure.mark().to_owned()]
 }
 
-/// Different loads are as fast as they are; that says nothing.
+/// Refuses to compare different loads.
 fn require_same_batches(
     table: &Table,
     earlier: &BTreeMap<i64, Batch>,
@@ -316,7 +316,7 @@ fn require_same_batches(
     }
 }
 
-/// Other queries, or queries beside other sessions, take the time they take.
+/// Refuses to compare tests with different queries, or different numbers of sessions.
 fn require_same_steps(test: &str, earlier: &Metrics, now: &Metrics) -> std::result::Result<(), String> {
     let steps = |metrics: &Metrics| -> Vec<(Step, usize)> {
         metrics.steps_of(test).map(|(step, times)| (step.clone(), times.len())).collect()
@@ -333,10 +333,10 @@ fn require_same_steps(test: &str, earlier: &Metrics, now: &Metrics) -> std::resu
     }
 }
 
-/// The figures of a TPC test: as a whole, and each step. A step has run once, or with parameters of its own in each session,
-/// so how far it differs by itself is not known. But most steps are as they were, or all have changed alike: what
-/// the changes of all steps differ by is chance. Three times the middle half of them are four standard deviations; hardly a step
-/// differs by more. The same is taken of their seconds, for a few milliseconds are much of a short step.
+/// The figures of a TPC test: as a whole, and each step. A step has run once, or with its own parameters in each session, so
+/// its own spread is not known. But most steps are as they were, or all have changed alike, so the differences between the
+/// changes of all steps are chance. Three times their interquartile range is four standard deviations, which hardly a step
+/// exceeds. The same is computed for their seconds, because a few milliseconds are a large share of a short step.
 fn test_figures(test: &str, earlier: &Metrics, now: &Metrics) -> Vec<Figure> {
     let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
     let both = earlier.steps_of(test).zip(now.steps_of(test));
@@ -364,9 +364,9 @@ fn test_figures(test: &str, earlier: &Metrics, now: &Metrics) -> Vec<Figure> {
     [whole].into_iter().chain(each).collect()
 }
 
-/// The figures of a table: all its rows, and the median batch. How far they differ by themselves is seen from the
-/// changes of single batches, each beside the same one of the other run: batches may vary, and get slower as the table
-/// grows, in both runs alike.
+/// The figures of a table: all its rows, and the median batch. Their spread comes from the changes of single batches, each
+/// compared with the same one of the other run, because batches may vary, and get slower as the table grows, in both runs
+/// alike.
 fn speeds(table: &Table, earlier: &BTreeMap<i64, Batch>, now: &BTreeMap<i64, Batch>) -> Vec<Figure> {
     let pairs: Vec<(Batch, Batch)> = earlier.values().copied().zip(now.values().copied()).collect();
     let speeds: Vec<(f64, f64)> =
@@ -402,7 +402,7 @@ fn speeds(table: &Table, earlier: &BTreeMap<i64, Batch>, now: &BTreeMap<i64, Bat
     ]
 }
 
-/// The standard error of a sum. One batch that took long, for a checkpoint say, makes it large.
+/// The standard error of a sum. One batch that took long, such as during a checkpoint, makes it large.
 fn error_of_sum(numbers: &[f64]) -> f64 {
     let count = numbers.len() as f64;
     let mean = numbers.iter().sum::<f64>() / count;
@@ -410,7 +410,7 @@ fn error_of_sum(numbers: &[f64]) -> f64 {
     (count * squares / (count - 1.0)).sqrt()
 }
 
-/// The fastest executions. How far they differ is what the slowest one of each run took longer, together.
+/// The fastest executions. Their spread is how much longer the slowest took in each run, added up.
 fn query_figure(table: &Table, query: &str, earlier: &[f64], now: &[f64]) -> Option<Figure> {
     let ends = |times: &[f64]| {
         let times = sorted(times.iter().copied().filter(|time| *time > 0.0));
@@ -440,14 +440,14 @@ fn sorted(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
     numbers
 }
 
-/// Of sorted numbers, of which there is one, between neighbours as percentile_cont has it.
+/// A quantile of sorted numbers, at least one, interpolated as percentile_cont does.
 fn quantile(numbers: &[f64], share: f64) -> f64 {
     let place = share * (numbers.len() - 1) as f64;
     let (below, above) = (numbers[place.floor() as usize], numbers[place.ceil() as usize]);
     below + (above - below) * place.fract()
 }
 
-/// How far the middle half of sorted numbers reaches.
+/// The interquartile range of sorted numbers.
 fn middle_half(numbers: &[f64]) -> f64 {
     quantile(numbers, 0.75) - quantile(numbers, 0.25)
 }
@@ -560,7 +560,7 @@ mod tests {
         Ok(())
     }
 
-    /// A throughput test of these streams, of which all have a step in each place.
+    /// A throughput test of these streams, which all have a step in each place.
     fn test(streams: &[&[f64]]) -> std::result::Result<Metrics, String> {
         let head = "test,session,position,step,refresh_set,seconds,rows\n".to_owned();
         let line = |(stream, position, seconds): (usize, usize, &f64)| {

@@ -1,5 +1,5 @@
 //! The course of a run over time: how late batches were, what waited, what readers saw, and what the server did meanwhile. The
-//! server sums it up by slots of time, so that a run of a day has as many points as one of minutes.
+//! server summarizes it by slots of time, so that a run of a day has as many points as one of minutes.
 
 mod charts;
 mod slots;
@@ -10,7 +10,7 @@ use postgres::{Client, Row};
 use slots::{Slot, Slots};
 use std::collections::BTreeMap;
 
-/// How long before the end of a stream the table is about as large as it is at the end, in seconds.
+/// This many seconds before the end of a stream, the table is about as large as at the end.
 const END: f64 = 10.0;
 
 /// The sessions of a run as a table, and where in them a time is.
@@ -32,7 +32,7 @@ const BATCHES: &str = "
            date_part('epoch', min(due)) AS due
     FROM stream_batches WHERE run = $1 GROUP BY batch";
 
-/// What a slot has of batches.
+/// The batches of a slot.
 #[derive(Default)]
 struct Amounts {
     rows: f64,
@@ -41,7 +41,7 @@ struct Amounts {
     backlog: Option<f64>,
 }
 
-/// What was seen of the server in a slot, in bytes.
+/// What was observed of the server in a slot, in bytes.
 #[derive(Clone, Copy)]
 struct Seen {
     /// WAL written per second.
@@ -58,7 +58,7 @@ pub struct Course {
     rates: Vec<Option<f64>>,
     slots: Slots,
     timeline: Timeline,
-    /// By when batches were due: p50, p95, p99 and the most, in milliseconds.
+    /// At the times when batches were due: p50, p95, p99 and the maximum, in milliseconds.
     latency: Vec<(Slot, [f64; 4])>,
     amounts: BTreeMap<Slot, Amounts>,
     seen: Vec<(Slot, Seen)>,
@@ -69,7 +69,7 @@ pub struct Course {
 }
 
 impl Course {
-    /// `None` of a run that nobody read, and to which no rows arrived at a rate: how late they were is not known.
+    /// `None` for a run without readers and without a rate, because how late its rows were is not known.
     pub fn read(client: &mut Client, run: &str, phase: Option<String>) -> Result<Option<Self>> {
         let sessions =
             "SELECT date_part('epoch', begun), date_part('epoch', ended), rate FROM millrace.sessions($1)";
@@ -137,7 +137,7 @@ impl Course {
              GROUP BY 1, 2",
             slot("b.finished")
         );
-        // While nothing was committed, nothing was.
+        // While no batch was committed, the rate was zero.
         let all = (0..).zip(&self.slots.counts);
         let all = all
             .flat_map(|(session, count)| (0..*count).map(move |slot| ((session, slot), Amounts::default())));
@@ -170,7 +170,7 @@ impl Course {
         Ok(())
     }
 
-    /// Notes what happened in a slot: the same as in the one before goes on.
+    /// Notes what happened in a slot; what happened in the one before, too, is extended.
     fn note(&mut self, cause: Cause, slot: Slot, count: i64) {
         if count == 0 {
             return;

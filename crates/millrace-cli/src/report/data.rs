@@ -1,4 +1,4 @@
-//! What a report tells, read from the server.
+//! The data of a report, read from the server.
 
 use super::course::Course;
 use super::latency::{self, Latency, Reader};
@@ -12,7 +12,7 @@ pub const POINTS: i64 = 400;
 #[derive(Default)]
 pub struct Report {
     pub run: String,
-    /// What it was and where, by name.
+    /// Facts about it and the server, by name.
     pub facts: Vec<(&'static str, String)>,
     /// In the server's order: by phase, then as they were given.
     pub targets: Vec<Target>,
@@ -23,7 +23,7 @@ pub struct Report {
     pub readers: Vec<Reader>,
     /// Of the runs whose course is known, in the order of their phases.
     pub courses: Vec<Course>,
-    /// Variants the server could not have, and why.
+    /// Variants that the server does not support, and why.
     pub skipped: Vec<(String, String)>,
 }
 

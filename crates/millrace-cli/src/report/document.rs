@@ -1,4 +1,4 @@
-//! A report as its readers get it: a page, Markdown, and plain text.
+//! A report in its final forms: a page, Markdown, and plain text.
 
 use crate::chart::Bars;
 use crate::error::{Error, Result};
@@ -23,17 +23,17 @@ td.number, th.number { text-align: right } .pass { color: #00694b; font-weight: 
 .remark { font-weight: 600 } td.long { white-space: normal; min-width: 14rem }
 ";
 
-/// What a report tells, ready to be laid out.
+/// The content of a report, ready to be laid out.
 pub struct Document {
     pub title: String,
     pub verdicts: Vec<Verdict>,
-    /// What it was and where, by name.
+    /// Facts about it and the server, by name.
     pub facts: Vec<(&'static str, String)>,
     pub figures: Vec<Figure>,
     pub tables: Vec<Table>,
 }
 
-/// What a reader has to know first.
+/// What a reader must know first.
 pub struct Verdict {
     pub text: String,
     pub kind: Kind,
@@ -127,7 +127,7 @@ impl Document {
     }
 }
 
-/// Tables and what they come to, for a terminal.
+/// Tables and their notes, for a terminal.
 pub fn print(tables: &[Table], verdicts: &[Verdict]) -> Result<()> {
     for table in tables {
         let head = [String::new(), table.title.to_owned()];

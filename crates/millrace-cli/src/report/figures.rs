@@ -6,7 +6,7 @@ use super::document::{Figure, Kind, Verdict};
 use crate::chart::{Bars, Lines, Unit};
 
 impl Report {
-    /// Whether all gates passed; of a run without gates, nothing.
+    /// Whether all gates passed; nothing for a run without gates.
     pub fn verdict(&self) -> Option<Verdict> {
         let all = self.gates.len();
         let failed = self.gates.iter().filter(|gate| gate.pass == Some(false)).count();
@@ -17,7 +17,7 @@ impl Report {
         }
     }
 
-    /// Whether all tables hold the same rows, and queries find the same in them.
+    /// Whether all tables hold the same rows, and queries return the same.
     pub fn is_correct(&self) -> bool {
         let matters = |gate: &&Gate| matches!(gate.gate.as_str(), "content" | "queries");
         self.gates.iter().filter(matters).all(|gate| gate.pass == Some(true))
@@ -167,7 +167,7 @@ impl Report {
         };
         Figure::of_bars(
             bars,
-            "The fastest run after the first, which the table below has as cold; shorter is faster.",
+            "The fastest execution after the first, which is the cold one in the table below; shorter is faster.",
         )
     }
 }

@@ -1,4 +1,4 @@
-//! How late rows were that came at a rate, and how long queries took meanwhile: tables of a report.
+//! How late rows that came at a rate were, and how long queries took meanwhile: tables of a report.
 
 use super::data::{Report, phase_of};
 use super::document::Table;
@@ -6,7 +6,7 @@ use super::tables::{count, number};
 use crate::error::Result;
 use postgres::{Client, Row};
 
-/// A row of `stream_latency`, of a run to which rows arrived at a rate.
+/// A row of `stream_latency`, for a run with a rate.
 #[derive(Default)]
 pub struct Latency {
     /// The phase, or the run where it is not a benchmark's.

@@ -1,4 +1,4 @@
-//! `metrics.csv`: written by the server, and read again to compare with, as is that of a TPC test.
+//! `metrics.csv`: written by the server, and read again for comparison, as is that of a TPC test.
 
 use super::data::runs_of;
 use crate::error::{Error, Result};
@@ -57,7 +57,7 @@ const READERS: &str = "
         WHERE m.value IS NOT NULL
     ) TO STDOUT (FORMAT csv)', $1::text)";
 
-/// Has the server write them. In statements of their own: a cluster may not have them in one.
+/// Has the server write them, in separate statements, because a cluster may not run them in one.
 pub fn write(client: &mut Client, run: &str, file: &mut impl Write) -> Result<()> {
     let runs = runs_of(client, run)?;
     let asked: [(&str, &(dyn ToSql + Sync)); 4] =
@@ -111,7 +111,7 @@ impl Step {
     }
 }
 
-/// What can be compared.
+/// The figures that can be compared.
 #[derive(Default)]
 pub struct Metrics {
     pub batches: BTreeMap<Table, BTreeMap<i64, Batch>>,
@@ -168,7 +168,7 @@ impl Columns {
 }
 
 impl Metrics {
-    /// Reads them; or says what is wrong with the text.
+    /// Reads them; an error says what is wrong with the text.
     pub fn read(text: &[u8]) -> std::result::Result<Self, String> {
         let mut reader = csv::Reader::from_reader(text);
         let head = reader.headers().map_err(|error| error.to_string())?;

@@ -6,20 +6,20 @@ use millrace_sources::{tpcds, tpch};
 
 /// A benchmark. Its functions on the server are those of the others, with its family before their names.
 pub struct Benchmark {
-    /// Its names, its queries, and by which index correlated subqueries run as they are written.
+    /// Its names, its queries, and the index that correlated subqueries need to run as they are written.
     pub kit: &'static Kit,
     /// A table that is there if the others are.
     pub largest_table: &'static str,
     /// Whether there are refresh functions to run beside the queries.
     pub refreshes: bool,
-    /// How many query streams the specification wants at a scale factor.
+    /// How many query streams the specification requires at a scale factor.
     pub fewest_streams: fn(f64) -> i32,
     pub metrics: &'static [Metric],
-    /// What a reader of the metrics has to know.
+    /// What a reader of the metrics must know.
     pub remark: &'static str,
 }
 
-/// A figure of the whole.
+/// A figure of the whole test.
 #[derive(Clone, Copy)]
 pub enum Metric {
     /// TPC-H's Power@Size

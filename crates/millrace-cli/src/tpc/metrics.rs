@@ -1,7 +1,7 @@
-//! What the times come to, in seconds: TPC-H's metrics (clause 5.4 of its specification), and means.
+//! Metrics from times in seconds: TPC-H's (clause 5.4 of its specification), and means.
 
-/// Power@Size: 3600 times the scale factor through the geometric mean of the power test's times. A query that took
-/// less than a thousandth of the longest one counts as that much.
+/// Power@Size: 3600 times the scale factor, divided by the geometric mean of the power test's times. A query that took less
+/// than a thousandth of the longest one counts as that thousandth.
 pub fn power(sf: f64, queries: &[f64], refreshes: &[f64]) -> f64 {
     let least = queries.iter().copied().fold(0.0, f64::max) / 1000.0;
     let raised = queries.iter().map(|seconds| seconds.max(least));

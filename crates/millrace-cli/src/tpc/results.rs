@@ -1,4 +1,4 @@
-//! What the tests came to: metrics, charts, tables, and a line per step as CSV.
+//! The results of the tests: metrics, charts, tables, and a line per step as CSV.
 
 use super::benchmark::{Benchmark, Metric};
 use super::metrics;
@@ -82,7 +82,7 @@ impl Throughput {
 }
 
 impl Results {
-    /// The report as its readers get it.
+    /// The report in its final form.
     pub fn document(&self) -> Document {
         let power = self.power.iter().filter_map(power_figure);
         let throughput = self.throughput.iter().flat_map(|test| self.throughput_figures(test));

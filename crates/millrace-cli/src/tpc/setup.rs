@@ -18,7 +18,7 @@ pub struct Setup {
     /// Whether queries with a subquery per row are joins.
     decorrelated: bool,
     streams: i32,
-    /// The next refresh set, where the benchmark has any.
+    /// The next refresh set, if the benchmark has any.
     first_set: Option<i32>,
 }
 
@@ -163,7 +163,7 @@ impl Setup {
     }
 }
 
-/// Numbers as a sentence has them.
+/// Numbers as in a sentence.
 fn listed(numbers: &[i32]) -> String {
     let texts: Vec<String> = numbers.iter().map(i32::to_string).collect();
     match texts.split_last() {
@@ -208,7 +208,7 @@ fn first_set(session: &mut Client, schema: &str, sf: f64) -> Result<i32> {
         }
     }
     let message = format!("all {REFRESH_SETS} refresh sets are in the tables");
-    Err(Error::failed(message, "CALL tpch_load(…, overwrite => true) loads the tables anew."))
+    Err(Error::failed(message, "Load the tables again with CALL tpch_load(…, overwrite => true)."))
 }
 
 #[cfg(test)]

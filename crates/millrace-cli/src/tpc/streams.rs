@@ -1,4 +1,4 @@
-//! Streams of queries and refresh functions, at once, each in a session of its own.
+//! Concurrent streams of queries and refresh functions, each in its own session.
 
 use crate::connection::Server;
 use crate::error::{Error, Result};
@@ -101,7 +101,7 @@ pub fn run(server: &Server, display: &Display, streams: Vec<Stream>) -> Result<(
                     stop.fetch_or(result.is_err(), Ordering::SeqCst);
                     results.push((index, result));
                 }
-                // Again and again: a stream may have been between two statements.
+                // Repeatedly, because a stream may have been between two statements.
                 Err(RecvTimeoutError::Timeout) if interrupt::count() > 0 || stop.load(Ordering::SeqCst) => {
                     interrupt::cancel();
                 }

@@ -45,7 +45,7 @@ pub enum Rule {
 
 impl Rule {
     fn accepts(self, found: &str, expected: &str) -> bool {
-        // What is not printed in full may be printed with more zeros; a char(n) has blanks after it.
+        // A number may be printed with more zeros; a char(n) has blanks after it.
         let (found, expected) = (found.trim_end(), expected.trim_end());
         let numbers = || Some((found.parse::<f64>().ok()?, expected.parse::<f64>().ok()?));
         let is =
@@ -61,7 +61,7 @@ impl Rule {
                 Rule::Quotient => {
                     is(|found, expected| (found - expected).abs() <= 1e-9 * found.abs().max(expected.abs()))
                 }
-                // A hundredth, and what a decimal fraction loses as a binary one.
+                // A hundredth, plus the error of a decimal fraction in binary.
                 Rule::Hundredths => is(|found, expected| (found - expected).abs() <= 0.010_000_1),
             }
     }
@@ -123,14 +123,14 @@ impl Kit {
         None
     }
 
-    /// As [`Kit::first_difference`], of rows that a database has put in another order of texts than C's: both are
-    /// compared in the same order.
+    /// As [`Kit::first_difference`], for a database that sorts texts otherwise than C: both sides are sorted the same way
+    /// first.
     pub fn first_difference_in_c_order(
         &self,
         answer: &Answer,
         mut found: Vec<Vec<Option<String>>>,
     ) -> Option<String> {
-        // By the columns that are texts first, since numbers may differ in their last digits.
+        // By the text columns first, since numbers may differ in their last digits.
         let is_number = |text: &str| text.trim().parse::<f64>().is_ok();
         let texts: Vec<usize> = (0..answer.columns.len())
             .filter(|&column| answer.rows.first().is_some_and(|row| !is_number(&row[column])))
@@ -190,7 +190,7 @@ mod tests {
             rows[row][column] = value.map(str::to_owned);
             kit.first_difference(&answers[query - 1], &rows)
         };
-        // A sum of money and an average have room, a count has none.
+        // A sum of money and an average have a tolerance, a count has none.
         assert_eq!(changed(1, 0, 2, Some("37734207.00")), None);
         assert!(
             changed(1, 0, 2, Some("37734208.00")).unwrap().contains("row 1, column sum_qty: 37734208.00")

@@ -1,5 +1,5 @@
-//! What a benchmark of the TPC's is, besides its rows: how its tables are made in a database, its queries and their
-//! answers. There is one kit; the benchmarks are its descriptions.
+//! What a benchmark of the TPC's is, besides its rows: how its tables are created in a database, its queries and their
+//! answers. Each benchmark is described by a [`Kit`].
 
 pub mod answers;
 pub mod queries;
@@ -14,8 +14,8 @@ use std::ops::RangeInclusive;
 
 /// A benchmark of the TPC's.
 pub struct Kit {
-    /// The family of its sources, with which the names of its functions begin: `tpch`. Also the schema that its tables
-    /// are in unless another is named.
+    /// The family of its sources, which begins the names of its functions: `tpch`. It is also the default schema of its
+    /// tables.
     pub family: &'static str,
     /// Its name as the TPC writes it.
     pub title: &'static str,
@@ -25,7 +25,7 @@ pub struct Kit {
     pub tables: &'static [Design],
     /// Whether a column of its tables may be null.
     pub is_nullable: fn(&Field) -> bool,
-    /// The table whose rows tell the scale factor.
+    /// The table whose number of rows tells the scale factor.
     pub scale_table: &'static str,
     /// The scale factor, from the number of that table's rows.
     pub scale_of: fn(rows: u64) -> f64,
@@ -33,11 +33,12 @@ pub struct Kit {
     pub queries: Queries,
     /// The answers to them.
     pub answers: Answers,
-    /// The table and the column whose index lets correlated subqueries run as they are written; `None` if no index does.
+    /// The table and column whose index makes correlated subqueries fast enough as they are written; `None` if no index
+    /// does.
     pub correlated: Option<(&'static str, &'static str)>,
 }
 
-/// A table as it is made in a database.
+/// A table as it is created in a database.
 pub struct Design {
     /// Its name, and its source's.
     pub name: &'static str,
@@ -45,11 +46,11 @@ pub struct Design {
     pub primary_key: &'static [&'static str],
     /// The columns of other indexes, without those of the primary key.
     pub indexes: &'static [&'static [&'static str]],
-    /// How it is divided where tables are to be partitioned; `None` for a table that stays whole.
+    /// How it is partitioned if partitions are asked for; `None` for a table that never is.
     pub partitions: Option<&'static Partitions>,
     /// How a cluster distributes its rows.
     pub distribution: Distribution,
-    /// Whether no two of its rows have the same primary key, as they are made at a scale factor.
+    /// Whether its rows have distinct primary keys at a scale factor.
     pub is_key_unique: fn(sf: f64) -> bool,
 }
 
@@ -57,9 +58,9 @@ pub struct Design {
 pub struct Partitions {
     /// The column.
     pub column: &'static str,
-    /// What ends the name of each partition, and its bounds: the first value, and the one after the last.
+    /// The end of each partition's name, and its bounds: the first value, and the one after the last.
     pub ranges: &'static [(&'static str, &'static str, &'static str)],
-    /// Whether the column may be null, so that there is a partition for the rest and no key.
+    /// Whether the column may be null, so that there is a default partition and no key.
     pub is_nullable: bool,
 }
 

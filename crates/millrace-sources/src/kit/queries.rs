@@ -14,7 +14,7 @@ pub type Parameters = Vec<(String, String)>;
 pub struct Queries {
     /// Their texts.
     pub texts: &'static [&'static str],
-    /// Texts of queries with subqueries that would run once for each row of another table, without those.
+    /// Decorrelated texts of those queries whose subqueries would run once for each row of another table.
     pub decorrelated: &'static [(usize, &'static str)],
     /// The parameters of a query.
     pub parameters: fn(query: usize, choice: Choice) -> Parameters,
@@ -38,7 +38,7 @@ pub enum Choice {
     },
 }
 
-/// A text without the lines below its title that describe its parameters.
+/// A text without the lines after its title that describe its parameters.
 fn without_head(text: &str) -> String {
     let is_parameter = |(number, line): &(usize, &str)| *number > 0 && line.starts_with("-- ");
     let lines: Vec<&str> = text
@@ -79,8 +79,8 @@ impl Kit {
 
     /// The text of a query, ready to run: `table` gives each table's name as it is to be written.
     ///
-    /// `decorrelated`: as joins or windows, where the text of the specification has a subquery that would run
-    /// once for each row of another table. Equal in result, but no variant that the TPC has approved.
+    /// `decorrelated`: with joins or windows in place of a subquery that would run once for each row of another table. The
+    /// result is the same, but the TPC has not approved the variant.
     pub fn text(
         &self,
         query: usize,
@@ -98,7 +98,7 @@ impl Kit {
     }
 }
 
-/// The text with something else for each name in brackets.
+/// The text, with each name in brackets replaced.
 fn fill(text: &str, value: impl Fn(&str) -> String) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -149,7 +149,7 @@ mod tests {
         for kit in kit::all() {
             for query in 1..=kit.query_count() {
                 for (name, _) in (kit.queries.parameters)(query, Choice::Validation) {
-                    // Of some lists not every value is used.
+                    // Some queries do not use every value of a list.
                     let list = name.split('.').next().unwrap_or_default();
                     let text = kit.queries.texts[query - 1];
                     assert!(text.contains(&format!("[{list}")), "{} {query}: {name}", kit.title);

@@ -94,7 +94,7 @@ const BENCHMARK: Benchmark = Benchmark {
     arguments: "ARRAY[date_trunc('hour', min(call_timestamp))::text, \
                 (date_trunc('hour', min(call_timestamp)) + interval '1 hour')::text, \
                 mode() WITHIN GROUP (ORDER BY caller_number), mode() WITHIN GROUP (ORDER BY cell_tower_id)::text]",
-    // The rows are a day's, however many they are. What has no end takes its days as they come.
+    // However many rows there are, they are one day's. A source without end has `rows_per_day` rows each day.
     defaults: |rows| match rows {
         Some(rows) => json!({ "rows_per_day": rows.min(MAX_ROWS_PER_DAY) }),
         None => json!({}),
@@ -139,10 +139,10 @@ impl Table for Cdr {
             name: "rows",
             about: "number of calls, from 1 to 10^15, or null for no end, default 1000000",
         },
-        OptionHelp { name: "seed", about: "of all random numbers, from 0 to 2^64 - 1, default 0" },
+        OptionHelp { name: "seed", about: "seed of all random numbers, from 0 to 2^64 - 1, default 0" },
         OptionHelp {
             name: "start",
-            about: "timestamp the first day begins at, from 1678 to 2261, default 2024-01-01 00:00:00",
+            about: "timestamp at which the first day begins, from 1678 to 2261, default 2024-01-01 00:00:00",
         },
         OptionHelp {
             name: "rows_per_day",
@@ -151,11 +151,11 @@ impl Table for Cdr {
         OptionHelp { name: "subscribers", about: "number of subscribers, from 2 to 10^9, default 5000000" },
         OptionHelp {
             name: "exponent",
-            about: "of Zipf's law for callers and callees, from 0 (all call equally often) to 4, default 0.8",
+            about: "exponent of Zipf's law for callers and callees, from 0 (all call equally often) to 4, default 0.8",
         },
         OptionHelp {
             name: "tower_exponent",
-            about: "of Zipf's law for cell towers, from 0 (all serve the same number of calls) to 4, default 0.6",
+            about: "exponent of Zipf's law for cell towers, from 0 (all serve the same number of calls) to 4, default 0.6",
         },
     ];
     const COLUMNS: &'static [(&'static str, DataType)] = &[
@@ -286,7 +286,7 @@ impl Table for Cdr {
             "is_roaming" => ColumnStatistics::weighted(array::boolean([false, true]), vec![0.9, 0.1]),
             "call_quality_mos" => ColumnStatistics::drawn(calls, 281.0),
             "packet_loss_percent" => {
-                // Of a cube of an even number, the first values are the most frequent by far.
+                // The cube of an even number: the first values are the most frequent by far.
                 let below = |loss: i32| (f64::from(loss) / 1_001.0).cbrt();
                 let met = |loss| -(-calls * (below(loss + 1) - below(loss))).exp_m1();
                 number((0..1_001).map(met).sum())
@@ -296,7 +296,7 @@ impl Table for Cdr {
     }
 }
 
-/// Of calls: voice and data, and of these what was answered.
+/// The share of calls that are voice or data and were answered.
 const SHARE_OF_TALKS: f64 = 0.75 * 0.83;
 
 impl Cdr {
@@ -304,15 +304,15 @@ impl Cdr {
         Stream { seed: self.options.seed, column }.rows(&calls.rows)
     }
 
-    /// Different for each row, because scrambling is one-to-one, and in no order.
+    /// Different for each row, because scrambling is one-to-one, and unordered.
     fn call_id(&self, row: u64) -> [u8; 16] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let id = scramble(row ^ scramble(self.options.seed));
         std::array::from_fn(|place| DIGITS[(id >> (60 - 4 * place)) as usize & 15])
     }
 
-    /// When the calls began, in microseconds since 1970. An hour has the same number of calls each day; each
-    /// begins at a random moment of its own stretch of time, so none begins before the one before it.
+    /// When the calls began, in microseconds since 1970. An hour has the same number of calls each day. Each call begins at a
+    /// random moment of its own stretch of the hour, so none begins before the one before it.
     fn times<'a>(&self, calls: &'a Calls) -> &'a [i64] {
         calls.times.get_or_init(|| {
             let mut times = Vec::with_capacity((calls.rows.end - calls.rows.start) as usize);
@@ -354,7 +354,7 @@ impl Cdr {
         calls.callers.get_or_init(|| self.draws(CALLER, calls).map(|draw| self.subscriber(draw)).collect())
     }
 
-    /// Who is called, by rank as a caller. Those called most often are in the middle, and nobody calls himself.
+    /// Who is called, by rank as a caller. Those called most often are in the middle of the ranks, and nobody calls themselves.
     fn callees(&self, calls: &Calls) -> impl Iterator<Item = u64> {
         let count = self.options.subscribers;
         let other = move |subscriber| if subscriber >= count { subscriber - count } else { subscriber };
@@ -367,7 +367,7 @@ impl Cdr {
     fn tower(&self, draw: Draw) -> i32 {
         let exponent = self.options.tower_exponent;
         let towers = self.towers.get_or_init(|| Zipf::new(cell_towers::COUNT, exponent));
-        // A number without common factors: the busiest towers are all over the range.
+        // A factor without common divisors, so that the busiest towers are all over the range.
         (towers.rank(draw) * 7_919 % cell_towers::COUNT) as i32 + 1
     }
 
@@ -380,7 +380,7 @@ impl Cdr {
         calls.types.get_or_init(|| self.draws(TYPE, calls).map(call_type).collect())
     }
 
-    /// Why calls ended: positions in [`REASONS`]. Four in five are normal, the rest is spread.
+    /// Why calls ended: positions in [`REASONS`]. Four in five are normal, the others are spread over the other reasons.
     fn terminations<'a>(&self, calls: &'a Calls) -> &'a [u8] {
         let reason = |draw: Draw| {
             let (fifth, rest) = draw.split(5);

@@ -36,7 +36,7 @@ impl Table for CellTowers {
     const ROW_TYPE: &'static str = "cdr_cell_towers";
     const ABOUT: &'static str = "where calls of source cdr begin: 10,000 rows";
     const OPTIONS: &'static [OptionHelp] =
-        &[OptionHelp { name: "seed", about: "of all random numbers, from 0 to 2^64 - 1, default 0" }];
+        &[OptionHelp { name: "seed", about: "seed of all random numbers, from 0 to 2^64 - 1, default 0" }];
     const COLUMNS: &'static [(&'static str, DataType)] = &[
         ("cell_tower_id", DataType::Int32),
         ("tower_name", DataType::Utf8),

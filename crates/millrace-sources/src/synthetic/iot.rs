@@ -1,9 +1,9 @@
 //! `iot`: readings of sensors, in the order they arrive.
 //!
 //! Every device reads each of its metrics once per interval; readings are numbered in the order of their
-//! time, and a thousand of them ([`BLOCK`]) make a block. Some of a block's readings do not arrive with it:
-//! part of them is lost, the others are late and arrive at the head of a later block. Which ones is drawn
-//! anew for each block, how many is the same for all, so the row a block begins with is a formula.
+//! time, and a thousand of them ([`BLOCK`]) make a block. Some of a block's readings do not arrive with it: some are lost,
+//! the others are late and arrive at the head of a later block. Which ones is drawn for each block; their number is the same
+//! for all, so a formula gives the row that a block begins with.
 
 use super::options::{Timestamp, check, rows_or};
 use super::random::{Draw, Stream, sample, scramble};
@@ -108,7 +108,7 @@ pub struct Iot {
     lost: u64,
     /// Readings of a block that arrive late.
     late: u64,
-    /// By this number of blocks.
+    /// How many blocks late they arrive.
     delay: u64,
 }
 
@@ -142,7 +142,7 @@ impl Table for Iot {
             name: "rows",
             about: "number of readings, from 1 to 10^15, or null for no end, default 1000000",
         },
-        OptionHelp { name: "seed", about: "of all random numbers, from 0 to 2^64 - 1, default 0" },
+        OptionHelp { name: "seed", about: "seed of all random numbers, from 0 to 2^64 - 1, default 0" },
         OptionHelp {
             name: "start",
             about: "timestamp of the first reading, from 1678 to 2261, default 2024-01-01 00:00:00",
@@ -165,7 +165,7 @@ impl Table for Iot {
         },
         OptionHelp {
             name: "delay",
-            about: "seconds that late readings are late, to the next 1024 readings, from 0 to 86400, default 60",
+            about: "seconds that late readings are late, rounded up to blocks of 1024 readings, from 0 to 86400, default 60",
         },
     ];
     const COLUMNS: &'static [(&'static str, DataType)] = &[
@@ -198,7 +198,7 @@ impl Table for Iot {
             delay: (readings / BLOCK as f64).ceil().max(1.0) as u64,
             options,
         };
-        // At least as many of each block arrive, from the first on.
+        // At least this number of each block's readings arrive, from the first block on.
         let intervals_left = (iot.options.start.microseconds_left() / u128::from(interval)).saturating_sub(2);
         let blocks_left = intervals_left * u128::from(iot.readings_per_interval()) / u128::from(BLOCK);
         let blocks_left = blocks_left.saturating_sub(u128::from(iot.delay) + 2);
@@ -332,7 +332,7 @@ impl Iot {
         let Metric { usual, step, .. } = METRICS[reading.metric as usize];
         let series = reading.device * METRICS.len() as u64 + reading.metric;
         let key = scramble(series ^ scramble(self.options.seed ^ u64::from(VALUE)));
-        // Devices differ, too, by as much as each of them strays.
+        // Devices differ from each other by as much as each of them strays.
         let walk = walk(key, reading.number) + WALK_ENDS * Draw::of_key(key).bell();
         ((usual + step * walk) * 1_000.0).round() / 1_000.0
     }
@@ -348,15 +348,14 @@ fn quality(draw: Draw) -> &'static str {
 
 /// Steps after which a walk is pinned, so that it never strays.
 const WALK: u64 = 1_024;
-/// The deviation of pinned steps: their differences are those of a walk of this many steps, the root of
-/// `WALK / 2`.
+/// The deviation of pinned steps, the root of `WALK / 2`: so their differences are those of a walk of `WALK` steps.
 const WALK_ENDS: f64 = 22.627_416_997_969_522;
 
 /// A random walk at one of its steps, with steps of deviation 1.
 ///
-/// A sum of all steps before would take ever longer. This is Lévy's construction of the Brownian motion: the
-/// ends of a stretch are drawn, then the middle between them, with the deviation that a walk would have
-/// there, then the middle of the half that the step is in, and so on: at most twelve draws for any step.
+/// Summing all steps before would take longer and longer. This is Lévy's construction of Brownian motion: the ends of a
+/// stretch are drawn, then the middle between them, with the deviation that a walk would have there, then the middle of the
+/// half that the step is in, and so on: at most twelve draws for any step.
 fn walk(key: u64, step: u64) -> f64 {
     let draw = |step: u64| Draw::of_key(key ^ scramble(step)).bell();
     let mut start = step - step % WALK;

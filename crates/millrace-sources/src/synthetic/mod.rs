@@ -1,7 +1,6 @@
 //! Streams of a telephone network and of sensors, with their dimension tables.
 //!
-//! Any row is a function of the options and its number ([`random`]): whoever makes it, in whatever range,
-//! batch or company of columns, makes the same.
+//! Any row is a function of the options and its number ([`random`]), whatever range, batch or columns it is made with.
 
 mod array;
 mod cdr;
@@ -57,13 +56,13 @@ trait Table: Send + Sync + Sized + 'static {
     /// What the columns of one batch share.
     type Rows;
 
-    /// `Err` says which option is out of its range.
+    /// `Err` says which option is out of range.
     fn new(options: Self::Options) -> Result<Self, String>;
     fn units(&self) -> u64;
     fn rows(&self, units: Range<u64>) -> Self::Rows;
     fn column(&self, name: &str, rows: &Self::Rows) -> ArrayRef;
 
-    /// What is known of a column in some rows, at least one: nothing, unless the table says otherwise.
+    /// What is known about a column in some rows, at least one; by default nothing.
     fn statistics(&self, _name: &str, _rows: Range<u64>) -> ColumnStatistics {
         ColumnStatistics::default()
     }

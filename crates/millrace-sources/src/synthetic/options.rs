@@ -12,7 +12,7 @@ pub const MAX_ROWS: u64 = 1_000_000_000_000_000;
 /// 9999-12-31 23:59:59.999999, in microseconds since 1970.
 const MAX_TIMESTAMP: i64 = 253_402_300_799_999_999;
 
-/// Says so if a value is not in the range of its option.
+/// An error if a value is not in the range of its option.
 pub fn check<N: PartialOrd + Display>(name: &str, value: &N, range: RangeInclusive<N>) -> Result<(), String> {
     if range.contains(value) {
         return Ok(());
@@ -20,7 +20,7 @@ pub fn check<N: PartialOrd + Display>(name: &str, value: &N, range: RangeInclusi
     Err(format!("{name} must be from {} to {}, not {value}", range.start(), range.end()))
 }
 
-/// The number of rows that an option asks for, or without one the most there can be.
+/// The number of rows that an option asks for; without it, the largest there can be.
 pub fn rows_or(rows: Option<u64>, most: u128) -> Result<u64, String> {
     let Some(rows) = rows else {
         return Ok(u64::try_from(most).unwrap_or(MAX_ROWS).clamp(1, MAX_ROWS));
@@ -45,7 +45,7 @@ impl Timestamp {
         (i128::from(MAX_TIMESTAMP) - i128::from(self.microseconds)).try_into().unwrap_or_default()
     }
 
-    /// Says so if a table that begins here ends after the year 9999, where other programs may not follow.
+    /// An error if a table that begins here ends after the year 9999, which other programs may not support.
     pub fn check_end(self, microseconds_later: u128) -> Result<(), String> {
         let end = i128::from(self.microseconds).saturating_add_unsigned(microseconds_later);
         if end > i128::from(MAX_TIMESTAMP) {

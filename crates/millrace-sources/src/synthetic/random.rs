@@ -1,7 +1,7 @@
 //! Random numbers that belong to a row.
 //!
 //! Each random column has a stream of its own ([`Stream`]), and each row owns one draw of 64 bits in it.
-//! So a row's draws are one jump away (`advance`), and a column nobody reads costs nothing. What needs more
+//! So a row's draws are one jump away (`advance`), and a column that nobody reads costs nothing. A value that needs more
 //! than one number splits its draw ([`Draw::split`]).
 
 use rand_pcg::Pcg64;
@@ -13,8 +13,8 @@ const DRAWS_PER_SEED: u128 = 4;
 
 /// The stream of one column of a table with this seed.
 ///
-/// Streams begin at states drawn from the seed: generators of PCG whose states are near each other are
-/// correlated, those drawn at random from its 2¹²⁸ states are not.
+/// Streams begin at states drawn from the seed, because PCG generators with neighbouring states are correlated, while states
+/// drawn at random from its 2¹²⁸ are not.
 #[derive(Debug, Clone, Copy)]
 pub struct Stream {
     pub seed: u64,
@@ -42,7 +42,7 @@ impl Stream {
 pub struct Draw(u64);
 
 impl Draw {
-    /// Bits that were scrambled from a key: for values that are not in the order of the rows.
+    /// Bits scrambled from a key, for values that are not in the order of the rows.
     pub fn of_key(key: u64) -> Self {
         Self(scramble(key))
     }
@@ -53,14 +53,14 @@ impl Draw {
         self.split(count).0
     }
 
-    /// As [`Draw::below`], and what is left of the draw: 64 bits less those that the number took.
+    /// As [`Draw::below`], and the rest of the draw: 64 bits less those that the number took.
     #[inline]
     pub fn split(self, count: u64) -> (u64, Draw) {
         let product = u128::from(self.0) * u128::from(count);
         ((product >> 64) as u64, Draw(product as u64))
     }
 
-    /// Whether an event of this many percent happens.
+    /// Whether an event with this probability, in percent, happens.
     #[inline]
     pub fn percent(self, percent: u64) -> bool {
         self.below(100) < percent

@@ -20,7 +20,7 @@ impl Price {
     }
 }
 
-/// The prices of a plan. The lower its number, the less calls cost and the more the plan.
+/// The prices of a plan. The lower its number, the cheaper are calls and the dearer is the plan.
 pub struct Plan {
     pub voice_per_minute: Price,
     pub data_per_minute: Price,

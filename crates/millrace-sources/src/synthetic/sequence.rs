@@ -1,4 +1,4 @@
-//! `sequence`: numbers and their squares; the tests' smallest source, which shows what one consists of.
+//! `sequence`: numbers and their squares; the smallest source, only for tests, which shows what a source consists of.
 
 use super::options::{MAX_ROWS, check};
 use super::{Table, array};

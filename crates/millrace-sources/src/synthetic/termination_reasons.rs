@@ -12,7 +12,7 @@ pub struct Reason {
     pub code: i32,
     name: &'static str,
     category: &'static str,
-    /// Whether it had been answered, and so took time.
+    /// Whether it was answered, and so lasted some time.
     pub answered: bool,
 }
 

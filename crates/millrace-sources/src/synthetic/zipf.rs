@@ -1,30 +1,29 @@
 //! Ranks by Zipf's law, one draw each.
 //!
-//! The usual samplers reject draws, so they need another number of draws each time. Here ranks are put
-//! into buckets: the first 64 ranks have one each, the others share buckets a 64th as wide as their ranks
-//! are high, in which they are equally likely. A bucket is found by the alias method: a table lookup and a
-//! comparison, whatever the number of ranks. Each bucket is met to the last of the draw's bits, each rank
-//! within 1% times the exponent.
+//! The usual samplers reject draws, so the number of draws varies. Here ranks are put into buckets: the first 64 ranks have
+//! one each; the others share buckets whose width is a 64th of their ranks, and in which ranks are equally likely. The alias
+//! method finds a bucket with a table lookup and a comparison, whatever the number of ranks. The probability of a bucket is
+//! exact to the last bit of the draw, that of a rank within 1% times the exponent.
 
 use super::random::Draw;
 
 /// Ranks from here on share buckets a 64th as wide as they are high.
 const SINGLE: u64 = 64;
 
-/// Ranks counted from 0, of which the k-th comes in proportion to 1 / (k + 1)^exponent.
+/// Ranks counted from 0; the probability of rank k is proportional to 1 / (k + 1)^exponent.
 pub struct Zipf {
     slots: Vec<Slot>,
 }
 
 /// A slot of the alias table, all of which are equally likely.
 struct Slot {
-    /// Below this the slot's own bucket is meant, else the other.
+    /// Below this, the slot stands for its own bucket, else for the other.
     threshold: u32,
     own: Bucket,
     other: Bucket,
 }
 
-/// Some ranks that follow each other.
+/// Some consecutive ranks.
 #[derive(Clone, Copy)]
 struct Bucket {
     first: u64,
@@ -63,7 +62,7 @@ pub fn expected_distinct(draws: f64, count: u64, exponent: f64) -> f64 {
 }
 
 impl Bucket {
-    /// The sum of the ranks' weights; beyond the first ranks by its integral, which differs by less than a
+    /// The sum of the ranks' weights; beyond the first ranks it is an integral, which differs by less than a
     /// hundred-thousandth.
     fn weight(self, exponent: f64) -> f64 {
         let power = |rank: f64| rank.powf(-exponent);
@@ -71,7 +70,7 @@ impl Bucket {
             return power(self.first as f64 + 1.0);
         }
         let (low, high) = (self.first as f64 + 0.5, (self.first + u64::from(self.width)) as f64 + 0.5);
-        // Simpson's rule, for which a bucket is narrow.
+        // Simpson's rule, since a bucket is narrow enough for it.
         (high - low) / 6.0 * (power(low) + 4.0 * power((low + high) / 2.0) + power(high))
     }
 }

@@ -1,7 +1,7 @@
-//! The answers to the 99 queries, and what a result must have in common with them.
+//! The answers to the 99 queries, and how near a result must be.
 //!
-//! `benches/tpcds_answers.py` wrote the files: what DuckDB's own texts of the queries give on dsdgen's rows,
-//! or ours where DuckDB has none. Texts are sorted by bytes.
+//! `benches/tpcds_answers.py` wrote the files: DuckDB's answers on dsdgen's rows to its own texts of the queries, or to ours
+//! if it has none. Texts are sorted by bytes.
 
 use crate::kit::answers::{Answers, Rule};
 
@@ -36,7 +36,7 @@ mod tests {
         for answer in KIT.answers(1.0).unwrap() {
             for column in 0..answer.columns.len() {
                 if rule(answer.query, answer.statement, column) == Rule::Exact {
-                    // DuckDB prints decimals with up to 4 digits after the point, others are floating-point.
+                    // DuckDB prints decimals with up to 4 digits after the point; other numbers are floating-point.
                     let digits = |row: &Vec<String>| match row[column].parse::<f64>() {
                         Ok(_) => row[column].split_once('.').map_or(0, |(_, digits)| digits.len()),
                         Err(_) => 0,

@@ -1,5 +1,4 @@
-//! How many lines the tickets and orders of a sales channel have, and how many of those lines are returned, without
-//! making them.
+//! Counts the lines of the tickets and orders of a sales channel, and those that are returned, without making them.
 
 use crate::lehmer::{Draws, Stream};
 use std::ops::Range;

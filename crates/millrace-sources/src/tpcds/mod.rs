@@ -1,8 +1,8 @@
 //! TPC-DS: its 24 tables and `dbgen_version`, row for row as dsdgen makes them, and the queries.
 //!
-//! `tpcdsgen` makes the rows, in its mode that is true to dsdgen. It makes whole rows, from any source row on: that much a
-//! batch costs whichever of its columns are asked for, unless none is ([`lines`] counts without making). Of the rows of the
-//! large tables only the columns asked for are made into arrays ([`columns`]); of the others `tpcdsgen-arrow` makes all.
+//! `tpcdsgen` makes the rows, in its mode that equals dsdgen. It makes whole rows, beginning at any source row, so a batch
+//! costs that much whichever columns are asked for, unless none is ([`lines`] counts without making rows). For the large
+//! tables only the columns asked for become arrays ([`columns`]); for the others `tpcdsgen-arrow` makes all columns.
 
 mod answers;
 mod columns;
@@ -27,7 +27,7 @@ use tpcdsgen::config::{CompatMode, Scaling, Session, SessionBuilder, Table as Un
 /// The name of this family of sources.
 pub const FAMILY: &str = "tpcds";
 
-/// Below the smallest, some tables have no row for others to refer to.
+/// Below the smallest scale factor, some tables have no row for others to refer to.
 pub const SCALES: RangeInclusive<f64> = 0.001..=scale::LARGEST;
 
 /// All sources.
@@ -117,7 +117,7 @@ static DESIGNS: [Design; 24] = [
     large::<CustomerArrow>(&[&["c_current_cdemo_sk"], &["c_current_addr_sk"]]),
     small::<WebSiteArrow>(),
     small::<WebPageArrow>(),
-    // By item, because the key begins with the date, of which there are few.
+    // By item, because the key begins with the date, and there are few dates.
     Design {
         distribution: Distribution::By(&["inv_item_sk"]),
         partitions: Some(&years("inv_date_sk", false)),
@@ -149,7 +149,7 @@ static DESIGNS: [Design; 24] = [
     ),
 ];
 
-/// A table that each segment of a cluster has as a whole.
+/// A table that each segment of a cluster has in full.
 const fn small<T: Table>() -> Design {
     Design {
         name: T::NAME,
@@ -165,7 +165,7 @@ const fn large<T: Table>(indexes: &'static [&'static [&'static str]]) -> Design 
     Design { indexes, distribution: Distribution::By(T::KEY), ..small::<T>() }
 }
 
-/// Sales and returns: of a line both have the same key, so they are on the same segment.
+/// Sales and returns: those of one line have the same key, so they are on the same segment.
 const fn by_year<T: Table>(
     indexes: &'static [&'static [&'static str]],
     partitions: &'static Partitions,
@@ -173,8 +173,8 @@ const fn by_year<T: Table>(
     Design { partitions: Some(partitions), ..large::<T>(indexes) }
 }
 
-/// Partitions by year. Dates are keys of `date_dim`, which are numbers of days; sales are from 1998 to 2002, what follows
-/// from them up to 2003.
+/// Partitions by year. Dates are keys of `date_dim`, which are numbers of days. Sales are from 1998 to 2002, returns up to
+/// 2003.
 const fn years(column: &'static str, is_nullable: bool) -> Partitions {
     Partitions {
         column,
@@ -190,8 +190,8 @@ const fn years(column: &'static str, is_nullable: bool) -> Partitions {
     }
 }
 
-/// The scale factor, from the number of customers: below 1 in proportion; else one of the specification's, or the
-/// first integer. Between the specification's their number falls as well as rises.
+/// The scale factor, from the number of customers. Below 1 it is in proportion; otherwise it is one of the specification's,
+/// or the first integer with that number, because between the specification's the number rises and falls.
 fn scale_of(customers: u64) -> f64 {
     const AT_1: f64 = 100_000.0;
     const DEFINED: [u32; 9] = [1, 10, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000];
@@ -207,7 +207,7 @@ struct Tpcds<T> {
     table: std::marker::PhantomData<T>,
 }
 
-/// Counting the lines of this many units takes no longer than a planner may; of those returned, a tenth of it.
+/// Counting the lines of this many units is fast enough for a planner; for returned lines, a tenth of it.
 const QUICKLY_COUNTED: u64 = 2_000_000;
 
 impl<T: Table> Tpcds<T> {
@@ -226,7 +226,7 @@ impl<T: Table> Tpcds<T> {
         self.session.get_scaling()
     }
 
-    /// Statistics from the sample, with what is known of keys.
+    /// Statistics from the sample, with what is known about keys.
     fn improved(&self, sampled: ColumnStatistics, column: &str, units: &Range<u64>) -> ColumnStatistics {
         let orders = (units.end - units.start) as f64;
         let is_column = |reference: &&Reference| reference.columns == [column];

@@ -32,8 +32,8 @@ static TEXTS: [&str; COUNT] = texts!(
     "81" "82" "83" "84" "85" "86" "87" "88" "89" "90" "91" "92" "93" "94" "95" "96" "97" "98" "99"
 );
 
-/// Those that PostgreSQL plans badly as the specification has them: a correlated subquery that runs once for each
-/// row, a CTE that is estimated at one row and joined with itself, or one scan of a table for each column.
+/// Queries that PostgreSQL plans badly in the specification's form: with a correlated subquery that runs once for each row,
+/// a CTE that is estimated at one row and joined with itself, or one scan of a table for each column.
 static DECORRELATED: [(usize, &str); 16] = [
     (1, include_str!("queries/01.decorrelated.sql")),
     (4, include_str!("queries/04.decorrelated.sql")),
@@ -97,7 +97,7 @@ fn order(stream: usize) -> Vec<usize> {
         return order.to_vec();
     }
     numbers.truncate(COUNT);
-    // Columns up to the last query's are those of parameters.
+    // Columns up to the last query's belong to parameters.
     let mut draws = Stream { seed: 0, column: (COUNT + stream) as u32 }.from(0);
     for place in 0..COUNT {
         numbers.swap(place, place + below(&mut draws, (COUNT - place) as u64) as usize);
@@ -111,7 +111,7 @@ fn order(stream: usize) -> Vec<usize> {
 struct Described {
     name: String,
     validation: Vec<String>,
-    /// How many values are drawn, each another one as long as the rule allows others.
+    /// How many values are drawn, all different as long as the rule has others.
     count: usize,
     /// Whether the values go into the text as one list of literals.
     quoted: bool,
@@ -149,7 +149,7 @@ enum Rule {
     Number(RangeInclusive<i64>),
     /// A word, with the weight of each.
     Word(Vec<(String, u64)>),
-    /// Values that follow from another parameter's: each has words of its own.
+    /// Values that depend on another parameter's: each of those has its own words.
     Each(Vec<Vec<(String, u64)>>),
 }
 
@@ -163,11 +163,11 @@ impl Described {
         let (name, arguments) = self.rule.split_once('(').expect("a rule has arguments");
         let arguments: Vec<&str> = arguments.trim_end_matches(')').split(", ").collect();
         match name {
-            // As the name says, of numbers; the upper bound may be a table's rows.
+            // A number; the upper bound may be a table's number of rows.
             "uniform" => Rule::Number(bound(arguments[0], scale)..=bound(arguments[1], scale)),
             // A word of one of dsdgen's lists.
             "word" => Rule::Word(words(arguments[0])),
-            // The same of the places where there are stores.
+            // A word of one of dsdgen's lists, among the places where there are stores.
             "active" => Rule::Word(active(arguments[0], scale)),
             // A class of each category drawn before.
             "class" => {
@@ -177,7 +177,7 @@ impl Described {
             }
             // A manager of items, as skewed as items are.
             "manager" => Rule::Word(managers()),
-            // A day between two of a year, as likely as sales are on it.
+            // A day between two days of a year, with the probability of sales on it.
             "date" => {
                 let year: i32 = value("YEAR").and_then(|year| year.parse().ok()).expect("a year comes first");
                 Rule::Word(days(year, arguments[0], arguments[1]))
@@ -207,7 +207,7 @@ impl Rule {
     }
 }
 
-/// Draws values, each another one until there are no others.
+/// Draws values, all different until there are no others.
 fn fill(values: &mut Vec<String>, count: usize, different: usize, mut draw: impl FnMut() -> String) {
     while values.len() < count {
         let value = draw();

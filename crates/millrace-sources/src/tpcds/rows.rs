@@ -1,11 +1,11 @@
-//! What columns are made of: rows, or a batch that has all columns.
+//! What columns are made from: rows, or a batch that has all columns.
 
 use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use std::sync::Arc;
 
-/// Some rows of a table, whose columns can be had one by one.
+/// Some rows of a table, whose columns can be made one by one.
 pub trait Rows {
     fn count(&self) -> usize;
 
@@ -27,7 +27,7 @@ impl Rows for RecordBatch {
     }
 }
 
-/// All rows of a reader that makes one batch of them, or none where there is no row.
+/// All rows of a reader that makes them one batch, or none if there are no rows.
 pub fn only_batch(mut reader: impl RecordBatchReader) -> Result<RecordBatch, ArrowError> {
     reader.next().unwrap_or_else(|| Ok(RecordBatch::new_empty(reader.schema())))
 }

@@ -1,8 +1,8 @@
-//! What is known of columns, from a sample of the rows: some thousands, made once for each table and scale factor.
+//! What is known about columns, from a sample of a few thousand rows, made once for each table and scale factor.
 //!
 //! dsdgen draws most columns from word lists with weights, from calendars and from other columns, so formulas for all of
-//! them would be a second generator. The estimates are those of ANALYZE. Where rows that lie together are alike, as the lines
-//! of an order are, a sample of ranges says too little of how many values there are: of keys that is calculated.
+//! them would be a second generator. The estimates are those of ANALYZE. If neighbouring rows are alike, as the lines of an
+//! order are, a sample of ranges says too little about the number of distinct values; for keys it is calculated.
 
 use crate::{ColumnStatistics, Distinct, Source, expected_distinct};
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, UInt32Array};
@@ -15,11 +15,11 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// About this many rows, from ranges of units spread evenly over the table, one row of each unit.
 const ROWS: u64 = 3_000;
-/// Units of a range. To begin in the middle of sales costs as much as a hundred of their rows.
+/// Units of a range. Beginning in the middle of sales costs as much as making a hundred of their rows.
 const ORDERS_PER_RANGE: u64 = 60;
 const ROWS_PER_RANGE: u64 = 4;
 
-/// As many values as `default_statistics_target` has the server keep.
+/// As many values as the server keeps by default (`default_statistics_target`).
 const MOST_VALUES: usize = 100;
 
 /// Samples kept: of all tables at two scale factors.
@@ -39,13 +39,13 @@ pub fn statistics(source: &dyn Source, table: &'static str, sf: f64, column: usi
     sample.get(column).cloned().unwrap_or_default()
 }
 
-/// The same of a column with this many different values.
+/// The same for a column with this many distinct values.
 pub fn with_distinct(sampled: ColumnStatistics, distinct: Distinct) -> ColumnStatistics {
-    // Common values say how many there are by themselves.
+    // Common values tell the number by themselves.
     if sampled.common.is_some() { sampled } else { ColumnStatistics { distinct, ..sampled } }
 }
 
-/// The same of a column of days, of which each between the first and the last has rows.
+/// The same for a column of days, if each day between the first and the last has rows.
 pub fn of_days(sampled: ColumnStatistics, rows: f64) -> ColumnStatistics {
     let days =
         sampled.bounds.as_ref().and_then(|bounds| bounds.as_primitive_opt::<Int32Type>()).and_then(|days| {
@@ -58,7 +58,7 @@ pub fn of_days(sampled: ColumnStatistics, rows: f64) -> ColumnStatistics {
     }
 }
 
-/// The same of a key that is numbered from 1 or from elsewhere, in a range of units.
+/// The same for a key of consecutive numbers, in a range of units.
 pub fn of_key(sampled: ColumnStatistics, units: &Range<u64>) -> ColumnStatistics {
     let first = sampled.bounds.as_ref().and_then(|bounds| bounds.as_primitive_opt::<Int32Type>());
     let Some(&first) = first.and_then(|keys| keys.values().first()) else {
@@ -84,7 +84,7 @@ fn of_all_columns(source: &dyn Source) -> Arc<[ColumnStatistics]> {
     columns.into_iter().map(of_column).collect()
 }
 
-/// Which units are sampled: all of a table with few.
+/// Which units are sampled; all, if the table has few.
 fn ranges(units: u64, units_per_range: u64) -> Vec<Range<u64>> {
     if units <= 2 * ROWS {
         return std::iter::once(0..units).collect();
@@ -97,13 +97,13 @@ fn ranges(units: u64, units_per_range: u64) -> Vec<Range<u64>> {
     (0..count).map(range).collect()
 }
 
-/// Of `lines` values, the first: about one of each unit.
+/// The first of every `lines` values: about one of each unit.
 fn every(lines: usize, values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let places: UInt32Array = (0..values.len()).step_by(lines).map(|place| place as u32).collect();
     take(values, &places, None)
 }
 
-/// Estimates from some values of a column what holds for all `rows` of the table.
+/// Estimates from some values of a column the statistics of all `rows` of the table.
 fn of_values(values: &ArrayRef, rows: f64) -> Option<ColumnStatistics> {
     let sampled = values.len() as f64;
     let nulls = values.null_count();
@@ -127,7 +127,7 @@ fn of_values(values: &ArrayRef, rows: f64) -> Option<ColumnStatistics> {
     Some(ColumnStatistics { null_fraction, ..known })
 }
 
-/// Whether the sample has all values there are: it has all rows, or each value more than once.
+/// Whether the sample seems to have all distinct values: it has all rows, or each value more than once.
 fn is_complete(groups: &[Range<usize>], sampled: f64, rows: f64) -> bool {
     sampled >= rows || groups.iter().all(|group| group.len() > 1)
 }

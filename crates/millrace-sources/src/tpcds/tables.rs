@@ -14,7 +14,7 @@ use tpcdsgen::config::{Scaling, Session, Table as Units};
 use tpcdsgen::row::*;
 use tpcdsgen_arrow as theirs;
 
-/// What a unit of a table makes.
+/// Which rows a unit of a table makes.
 #[derive(Clone, Copy)]
 pub enum Lines {
     /// One row.
@@ -77,7 +77,7 @@ macro_rules! tables {
     )*};
 }
 
-/// All rows of some units: those of a large table as they are, those of another as a batch of all columns.
+/// All rows of some units: as they are for a large table, as a batch of all columns for others.
 macro_rules! made {
     ($session:ident, $units:ident, $table:ident $row:ident) => {
         Ok(Box::new($row::generate($session, $units)))
@@ -113,10 +113,10 @@ tables! {
     CustomerAddressArrow "customer_address" "addresses of customers: 50,000 rows at scale factor 1" of CustomerAddress Lines::One, key ["ca_address_sk"],
     refers {}
 
-    CustomerDemographicsArrow "customer_demographics" "all combinations of what customers are: 1,920,800 rows" of CustomerDemographics Lines::One, key ["cd_demo_sk"],
+    CustomerDemographicsArrow "customer_demographics" "all combinations of customers' attributes: 1,920,800 rows" of CustomerDemographics Lines::One, key ["cd_demo_sk"],
     refers {}
 
-    HouseholdDemographicsArrow "household_demographics" "all combinations of what households are: 7,200 rows" of HouseholdDemographics Lines::One, key ["hd_demo_sk"],
+    HouseholdDemographicsArrow "household_demographics" "all combinations of households' attributes: 7,200 rows" of HouseholdDemographics Lines::One, key ["hd_demo_sk"],
     refers {
         ["hd_income_band_sk"] => "income_band" ["ib_income_band_sk"];
     }
@@ -287,7 +287,7 @@ tables! {
     }
 }
 
-/// What dsdgen notes of itself. It also notes when it ran, which would make each batch another one: here that is null.
+/// What dsdgen notes about itself. It also notes when it ran, which is null here, because it would differ from batch to batch.
 pub struct DbgenVersion;
 
 impl Table for DbgenVersion {

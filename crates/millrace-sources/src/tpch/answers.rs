@@ -1,7 +1,7 @@
 //! The published answers to the 22 queries, and how near a result must be (specification, clause 2.1.3.5).
 //!
-//! `benches/tpch_answers.py` wrote the files: what DuckDB's own texts of the queries give on dbgen's data. At
-//! scale factor 1 these are the answers that the TPC publishes.
+//! `benches/tpch_answers.py` wrote the files: DuckDB's answers on dbgen's data to its own texts of the queries. At scale
+//! factor 1 they are the answers that the TPC publishes.
 
 use crate::kit::answers::{Answers, Rule};
 

@@ -24,7 +24,7 @@ const COMMENT: Stream = Stream::new(1_095_462_486, 2 * MAX_LINES);
 /// Days from an order to the receipt of a line.
 const DAYS_TO_RECEIPT: Ends = (SHIP_DAYS.0 + RECEIPT_DAYS.0, SHIP_DAYS.1 + RECEIPT_DAYS.1);
 
-/// Counting the lines of up to this many orders takes no longer than a planner may.
+/// Counting the lines of up to this many orders is fast enough for a planner.
 const QUICKLY_COUNTED: u64 = 2_000_000;
 
 pub struct LineItem {
@@ -107,7 +107,7 @@ impl Table for LineItem {
             "l_quantity" => ColumnStatistics::among(array::decimal((1..=50).map(|quantity| quantity * 100))),
             "l_extendedprice" => {
                 let products = statistics::products(1..51, &part::prices(&(0..parts)));
-                // Few of the products are the same.
+                // Few of the products are equal.
                 let possible = 50.0 * part::distinct_prices(parts as f64);
                 ColumnStatistics::drawn(rows, possible).within(array::decimal(products))
             }
@@ -127,7 +127,7 @@ impl Table for LineItem {
             "l_receiptdate" => lines::date_statistics(rows, DAYS_TO_RECEIPT),
             "l_shipinstruct" => statistics::words(words.ship_instructions()),
             "l_shipmode" => statistics::words(words.ship_modes()),
-            // Such short texts often are the same.
+            // Such short texts are often equal.
             "l_comment" => statistics::texts(0.8, 27.0),
             _ => ColumnStatistics::default(),
         }
@@ -146,7 +146,7 @@ impl LineItem {
     }
 }
 
-/// An order has a line of a number if it has at least that many lines, and orders have one to seven.
+/// An order has a line with this number if it has at least that many lines, and orders have one to seven.
 fn line_number_statistics() -> ColumnStatistics {
     let numbers = 1..=i64::from(MAX_LINES);
     let lines = f64::from(MAX_LINES) * lines::MEAN;
@@ -168,7 +168,7 @@ fn receipt_dates(lines: &Lines) -> impl Iterator<Item = i64> {
     lines.ship_dates().iter().zip(days).map(|(date, days)| date + days)
 }
 
-/// Drawn for lines that were received, `N` for the others, which leave their draw unused.
+/// Drawn for lines that were received; `N` for the others, whose draw is unused.
 fn return_flags(lines: &Lines) -> Vec<&'static str> {
     let flags = Distributions::static_default().return_flags();
     let mut receipts = receipt_dates(lines);

@@ -21,7 +21,7 @@ const TAX: Stream = Stream::new(721_958_466, MAX_LINES);
 const PART_KEY: Stream = Stream::new(1_808_217_256, MAX_LINES);
 const SHIP_DATE: Stream = Stream::new(1_769_349_045, MAX_LINES);
 
-/// What a refresh set's order key has more than that of the table's order of the same number.
+/// The difference between the key of a refresh set's order and that of the table's order with the same number.
 const REFRESH_KEY: i64 = 8;
 
 /// 1992-01-01 to 1998-08-02 in dbgen's day numbers: no line is received after 1998-12-31.
@@ -60,7 +60,7 @@ pub fn order_key_ends(orders: &Range<u64>) -> [i64; 2] {
     statistics::ends(statistics::key_ends(orders)).map(OrderGenerator::make_order_key)
 }
 
-/// What is known of dates that are `days` after their order's.
+/// What is known about dates that are `days` after their order's.
 pub fn date_statistics(rows: f64, days: Ends) -> ColumnStatistics {
     let dates = statistics::sums(ORDER_DATES, days);
     let possible = (dates[dates.len() - 1] - dates[0] + 1) as f64;
@@ -74,8 +74,7 @@ pub fn past_share(days: Ends) -> f64 {
     ((CURRENT_DATE - ORDER_DATES.0 + 1) as f64 - mean) / (ORDER_DATES.1 - ORDER_DATES.0 + 1) as f64
 }
 
-/// The mean, over all order dates, of what a function makes of the share of an order's lines that are shipped
-/// by the current date.
+/// The mean over all order dates of a function of the share of an order's lines that are shipped by the current date.
 pub fn mean_over_dates(of_shipped: impl Fn(f64) -> f64) -> f64 {
     let (first, last) = ORDER_DATES;
     let shipped = |date: i64| (CURRENT_DATE - date).clamp(0, SHIP_DAYS.1) as f64 / SHIP_DAYS.1 as f64;
@@ -112,13 +111,13 @@ impl Lines {
         self.counts.get_or_init(|| line_counts(&self.orders).map(|count| count as u32).collect())
     }
 
-    /// One value for each line there is, given those of all the lines that each order could have.
+    /// One value for each line that exists, given the values of all lines that each order could have.
     fn per_line<V: Copy + Default>(&self, per_order: impl Iterator<Item = [V; LINES]>) -> Vec<V> {
         let counts = self.counts();
         let mut values = vec![V::default(); counts.len() * LINES];
         let mut filled = 0;
         for (&count, of_order) in counts.iter().zip(per_order) {
-            // All seven, because no processor can guess how many; the next order's go over those too many.
+            // Writes all seven, because no processor can predict how many there are; the next order overwrites the surplus.
             values[filled..filled + LINES].copy_from_slice(&of_order);
             filled += count as usize;
         }
@@ -126,7 +125,7 @@ impl Lines {
         values
     }
 
-    /// One value per line, each drawn from the line's own share of the draws in `stream`.
+    /// One value per line, drawn from the line's own share of the draws in `stream`.
     pub fn draw<V>(&self, stream: Stream, mut value: impl FnMut(&mut Draws) -> V) -> Vec<V> {
         let draws = self.per_line(stream.lines(self.orders.start));
         draws.into_iter().map(|mut draws| value(&mut draws)).collect()
@@ -201,8 +200,7 @@ impl Lines {
         })
     }
 
-    /// dbgen uses eight keys of every 32. Orders beyond the table's are a refresh set's, whose keys are the
-    /// next eight.
+    /// dbgen uses eight of every 32 keys. Orders beyond the table's belong to refresh sets, whose keys are the next eight.
     pub fn order_keys(&self) -> impl Iterator<Item = i64> + use<> {
         let total = orders(self.scale) as i64;
         array::keys(&self.orders).map(move |number| {

@@ -1,8 +1,8 @@
 //! TPC-H: the eight tables and their refresh sets, row for row as dbgen makes them, and the queries.
 //!
-//! Words, texts, dates and key formulas are `tpchgen`'s. The rows are drawn here, a column at a time
-//! and from any row on ([`crate::lehmer`]), because `tpchgen` makes whole rows of a fixed split only: a column
-//! that nobody reads costs nothing, and any range of rows can be made at once.
+//! Words, texts, dates and key formulas are `tpchgen`'s. The rows are drawn here, a column at a time and from any row on
+//! ([`crate::lehmer`]), because `tpchgen` makes only whole rows of fixed splits. So a column that nobody reads costs nothing,
+//! and any range of rows can be made directly.
 
 mod answers;
 mod array;
@@ -87,7 +87,7 @@ pub static KIT: Kit = Kit {
     correlated: Some(("lineitem", "l_partkey")),
 };
 
-/// By the first column of every key, lines lie with their orders and partsupp with its parts.
+/// By the first column of each key, so that lines are with their orders, and partsupp is with its parts.
 static DESIGNS: [Design; 8] = [
     design("region", &["r_regionkey"], &["r_regionkey"], &[]),
     design("nation", &["n_nationkey"], &["n_nationkey"], &[&["n_regionkey"]]),
@@ -145,8 +145,8 @@ pub fn tables() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|definition| definition.name)
 }
 
-/// The text that comments are cut from, 300 MiB once per process. Where it is not whole, each batch makes the parts
-/// it reads.
+/// The text that comments are cut from, 300 MiB once per process. If it is not complete, each batch makes the parts that it
+/// reads.
 struct TextPool;
 
 impl Preparation for TextPool {
@@ -168,7 +168,7 @@ impl Preparation for TextPool {
 pub struct Scale(f64);
 
 impl Scale {
-    /// Below the smallest, supplier has no row and its keys cannot be drawn.
+    /// Below the smallest scale factor, supplier has no rows and its keys cannot be drawn.
     pub const RANGE: RangeInclusive<f64> = 0.0001..=scale::LARGEST;
 
     /// Checks a scale factor.
@@ -186,7 +186,7 @@ impl Scale {
         self.0
     }
 
-    /// From here on dbgen draws customer and part keys with 64 bits.
+    /// From this scale factor up, dbgen draws customer and part keys with 64 bits.
     fn draws_64_bits(self) -> bool {
         self.0 >= 30_000.0
     }
@@ -231,7 +231,7 @@ trait Table: Send + Sync + 'static {
     fn rows(&self, units: Range<u64>) -> Self::Rows;
     fn column(&self, name: &str, rows: &Self::Rows) -> ArrayRef;
 
-    /// What is known of a column in a range of units that is not empty.
+    /// What is known about a column in a range of units that is not empty.
     fn statistics(&self, name: &str, units: &Range<u64>) -> ColumnStatistics;
 }
 

@@ -17,14 +17,14 @@ const PRIORITY: Stream = Stream::new(591_449_447, 1);
 const CLERK: Stream = Stream::new(1_171_034_773, 1);
 const COMMENT: Stream = Stream::new(276_090_261, 2);
 
-/// Bounds of the orders' totals, in hundredths, at scale factor 1: a sum of products has no simple formula. The
-/// first and the last are the least and the largest total there can be.
+/// Bounds of the orders' totals, in hundredths, at scale factor 1, since a sum of products has no simple formula. The first
+/// and the last are the least and the largest possible total.
 const TOTALS: [i64; 21] = [
     81_000, 2_219_106, 3_876_846, 5_235_696, 6_510_676, 7_789_474, 9_095_934, 10_438_420, 11_776_153,
     13_098_795, 14_440_902, 15_790_652, 17_161_479, 18_563_850, 20_019_752, 21_550_050, 23_216_942,
     25_086_033, 27_370_132, 30_576_687, 60_000_000,
 ];
-/// About as many totals as this are equally likely.
+/// About this many totals are equally likely.
 const TOTALS_TOLD_APART: f64 = 35e6;
 
 /// Every third customer never orders.
@@ -132,7 +132,7 @@ impl Orders {
     }
 }
 
-/// The customer nearest to the one drawn who orders at all: the next one or, at the end, the one before.
+/// The nearest customer who orders at all: the next after the one drawn or, at the end, the one before.
 fn living_customer(mut customer: i64, last: i64) -> i64 {
     let mut step = 1;
     while customer % CUSTOMER_MORTALITY == 0 {
@@ -142,7 +142,7 @@ fn living_customer(mut customer: i64, last: i64) -> i64 {
     customer
 }
 
-/// `F` where all lines are shipped, `O` where none is, `P` between.
+/// `F` if all lines are shipped, `O` if none is, else `P`.
 fn statuses(lines: &Lines) -> impl Iterator<Item = &'static str> {
     let mut ship_dates = lines.ship_dates().iter();
     lines.counts().iter().map(move |&count| {

@@ -13,7 +13,7 @@ use tpchgen::random::RandomStringSequence;
 use tpchgen_arrow::PartArrow;
 
 const WORDS_PER_NAME: usize = 5;
-/// Enough for the planner to trust them alone when it looks for a pattern.
+/// Enough bounds for the planner to rely on them alone when it estimates a pattern.
 const NAMES_SAMPLED: u64 = 100;
 
 /// A name is five of 92 colours, for which dbgen reserves as many draws as there are colours.
@@ -99,7 +99,7 @@ impl Table for Part {
                 let distinct = distinct_prices((units.end - units.start) as f64);
                 ColumnStatistics::of(Distinct::Number(distinct)).within(array::decimal(prices(units)))
             }
-            // Such short texts often are the same.
+            // Such short texts are often equal.
             "p_comment" => statistics::texts(0.8, 14.0),
             _ => ColumnStatistics::default(),
         }
@@ -107,7 +107,7 @@ impl Table for Part {
 }
 
 impl Part {
-    /// How many names match a pattern is only known from names, so some are made.
+    /// Only names tell how many of them match a pattern, so some are made.
     fn name_statistics(&self, units: &Range<u64>) -> ColumnStatistics {
         let mut colors = Distributions::static_default().part_colors().get_values().to_vec();
         colors.sort_unstable();

@@ -20,8 +20,8 @@ const QUANTITY: Stream = Stream::new(1_671_059_989, SUPPLIERS_PER_PART);
 const COST: Stream = Stream::new(1_051_288_424, SUPPLIERS_PER_PART);
 const COMMENT: Stream = Stream::new(1_961_692_154, 2 * SUPPLIERS_PER_PART);
 
-/// A part's suppliers are a quarter of their number and more apart, which among few of them leads to the same one again.
-/// Of more than 228 it does not.
+/// A part's suppliers are at least a quarter of their number apart. With few suppliers that leads to the same one again; with
+/// more than 228 it does not.
 pub fn is_key_unique(sf: f64) -> bool {
     const SURELY: f64 = 0.03;
     let Ok(scale) = Scale::new(sf) else { return true };

@@ -19,7 +19,7 @@ static TEXTS: [&str; 22] = texts!(
     "18", "19", "20", "21", "22"
 );
 
-/// Those with a subquery that would run once for each row of another table.
+/// Decorrelated texts of the queries whose subquery would run once for each row of another table.
 static DECORRELATED: [(usize, &str); 3] = [
     (2, include_str!("queries/02.decorrelated.sql")),
     (17, include_str!("queries/17.decorrelated.sql")),

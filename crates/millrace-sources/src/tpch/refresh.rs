@@ -1,8 +1,8 @@
 //! The refresh sets, as `dbgen -U` makes them: each adds new orders with their lines (RF1) and names the same
 //! number of old orders to delete (RF2).
 //!
-//! dbgen continues where it ended the tables: the orders of set 1 are drawn after the last order of the table,
-//! those of set 2 after them. Their keys lie in gaps that it left.
+//! dbgen continues where the tables end: the orders of set 1 are drawn after the last order of the table, those of set 2
+//! after them. Their keys are in gaps that it left.
 
 use super::lines::{self, Lines};
 use super::{FAMILY, SF, Scale, Table, array, lineitem, orders, text_pool_for};
@@ -55,7 +55,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// From the 1000th set on dbgen names keys to delete that no order has.
+    /// From the 1000th set on, dbgen lists keys to delete that no order has.
     const STREAMS: Range<u64> = 1..1000;
 
     fn read(source_name: &'static str, options: Value) -> Result<Self, Error> {
@@ -70,7 +70,7 @@ impl Options {
     }
 }
 
-/// The orders of a set: a thousandth of the table's, in dbgen's way of rounding.
+/// The number of orders of a set: a thousandth of the table's, rounded as dbgen does.
 fn orders_per_set(scale: Scale) -> u64 {
     lines::orders(scale) / 10_000 * 10
 }
@@ -84,7 +84,7 @@ trait Set: Send + Sync + 'static {
 
     fn schema() -> SchemaRef;
 
-    /// The number of rows of orders, given by where their draws are.
+    /// The number of rows of some orders, given by the places of their draws.
     fn count(drawn: Range<u64>) -> u64 {
         drawn.end - drawn.start
     }

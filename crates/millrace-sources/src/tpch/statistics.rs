@@ -5,7 +5,7 @@ use crate::ColumnStatistics;
 use std::ops::Range;
 use tpchgen::distribution::Distribution;
 
-/// The number of shares that bounds cut rows into, where values are not spread evenly: a share is 5%.
+/// The number of shares that bounds cut rows into if values are not spread evenly: a share is 5%.
 const SHARES: i64 = 20;
 
 /// The least and the largest of some numbers.
@@ -16,7 +16,7 @@ pub fn key_ends(units: &Range<u64>) -> Ends {
     (units.start as i64 + 1, units.end as i64)
 }
 
-/// Two ends as the bounds of what is spread evenly between them.
+/// Two ends, as the bounds of values spread evenly between them.
 pub fn ends((least, largest): Ends) -> [i64; 2] {
     [least, largest]
 }
@@ -27,12 +27,12 @@ pub fn steps(ends: Ends) -> Vec<i64> {
     sums(ends, (0, 0))
 }
 
-/// A column of a list's words. Those of tables' columns all have the same weight.
+/// A column of a list's words, which all have the same weight.
 pub fn words(list: &Distribution) -> ColumnStatistics {
     ColumnStatistics::among(array::strings(list.get_values().iter().copied()))
 }
 
-/// Texts of this mean length, of which this share is distinct.
+/// Texts of this mean length; this share of them is distinct.
 pub fn texts(distinct: f64, mean_length: f64) -> ColumnStatistics {
     let (shortest, longest) = text::lengths(mean_length);
     ColumnStatistics::of(crate::Distinct::Share(distinct)).of_length((shortest + longest) as f64 / 2.0)

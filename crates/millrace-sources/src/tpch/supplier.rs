@@ -15,7 +15,7 @@ const NATION: Stream = Stream::new(110_356_601, 1);
 const PHONE: Stream = Stream::new(884_434_366, 3);
 const BALANCE: Stream = Stream::new(962_338_209, 1);
 const COMMENT: Stream = Stream::new(1_341_315_363, 2);
-/// Which suppliers the Better Business Bureau has something to say of.
+/// Which suppliers have a note of the Better Business Bureau.
 const BUREAU: Stream = Stream::new(202_794_285, 1);
 const BUREAU_NOISE: Stream = Stream::new(263_032_577, 1);
 const BUREAU_OFFSET: Stream = Stream::new(715_851_524, 1);
@@ -79,7 +79,7 @@ impl Table for Supplier {
     }
 }
 
-/// Texts from the pool; ten suppliers in 10,000 have a word about customers written into theirs.
+/// Texts from the pool; ten suppliers in 10,000 have a note about customers written into theirs.
 fn comments(units: &Range<u64>) -> ArrayRef {
     let bureau = array::numbers(BUREAU, units, 1, i64::from(SUPPLIERS));
     let remarks = array::draws(BUREAU_NOISE, units)

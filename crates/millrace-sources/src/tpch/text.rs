@@ -1,8 +1,8 @@
 //! The text that all comments are cut from: 300 MiB of sentences that follow a grammar.
 //!
-//! dbgen makes all of it before the first comment. Here it is made in chunks, each when it is first read:
-//! the state of the random stream at each chunk's beginning is known (`text.states`, checked by a test). So
-//! a few comments cost a few chunks, and many threads can make the whole.
+//! dbgen makes all of it before the first comment. Here it is made in chunks, each when it is first read, because the state
+//! of the random stream at each chunk's beginning is known (`text.states`, checked by a test). So a few comments cost a few
+//! chunks, and many threads can share the whole.
 
 use crate::lehmer::Draws;
 use std::sync::OnceLock;
@@ -12,11 +12,11 @@ use tpchgen::distribution::{Distribution, Distributions};
 const SIZE: usize = 300 << 20;
 const CHUNK: usize = 64 << 10;
 const CHUNKS: usize = SIZE / CHUNK;
-/// No comment is longer. Each chunk ends with this much of the next one, so that every comment is in one piece.
+/// The longest comment. Each chunk ends with this much of the next one, so that every comment is in one piece.
 const OVERLAP: usize = 256;
 
 static POOL: [OnceLock<String>; CHUNKS] = [const { OnceLock::new() }; CHUNKS];
-/// How many of the chunks are there.
+/// How many of the chunks have been made.
 static BUILT: AtomicUsize = AtomicUsize::new(0);
 
 /// For each chunk, the state of the random stream at the beginning of the sentence that the chunk begins
@@ -24,7 +24,7 @@ static BUILT: AtomicUsize = AtomicUsize::new(0);
 static STATES: &[u8] = include_bytes!("text.states");
 const STATE: usize = 6;
 
-/// The shortest and the longest text of a mean length; those between are as likely.
+/// The shortest and the longest text for a mean length; all lengths between are equally likely.
 pub fn lengths(mean: f64) -> (i64, i64) {
     ((mean * 0.4) as i64, (mean * 1.6) as i64)
 }
@@ -38,7 +38,7 @@ pub fn text(draws: &mut Draws, mean_length: f64) -> &'static str {
     &chunk(number)[offset..][..length]
 }
 
-/// Makes all chunks that are not there yet, with this number of threads.
+/// Makes all chunks that have not been made yet, with this number of threads.
 pub fn build(threads: usize) {
     let next = AtomicUsize::new(0);
     let work = || {

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The executor's node, with what is ours behind what is its own.
+/// The executor's node, followed by our own fields.
 #[repr(C)]
 struct State {
     node: pg_sys::CustomScanState,
@@ -59,13 +59,13 @@ pub struct Scan {
     /// The call, with its arguments ready to be evaluated.
     call: *mut pg_sys::SetExprState,
     context: *mut pg_sys::ExprContext,
-    /// Which column of the row type each column of the scan is, counted from 0.
+    /// For each column of the scan, its number in the row type, counted from 0.
     pub columns: Vec<usize>,
-    /// Whether reading a row may allocate memory, which lasts until the next; so before that is known, too.
+    /// Whether reading a row may allocate memory, which lasts until the next row; true until that is known.
     converts: bool,
     /// Where the rows come from; made when the first is asked for.
     progress: Option<Progress>,
-    /// What the progress needs beyond Rust's memory; emptied with it.
+    /// The server's memory that the progress uses; emptied with it.
     memory: pg_sys::MemoryContext,
     /// The next unit nobody has taken, where several processes share the scan.
     pub shared: Option<&'static AtomicU64>,
@@ -164,7 +164,7 @@ impl Scan {
         Ok(true)
     }
 
-    /// Evaluates the arguments and opens the source. `expected` is what the plan's expressions take rows for.
+    /// Evaluates the arguments and opens the source. `expected` is the row type that the plan's expressions expect.
     fn start(&self, expected: &PgTupleDesc) -> Result<Progress> {
         let planned = self.planned_call().ok_or(Error::NotComposite)?;
         // SAFETY: these are the values of the call's arguments.
@@ -191,8 +191,8 @@ impl Scan {
         states.iter_ptr().map(evaluate).collect()
     }
 
-    /// Refuses a row type that was changed since the query was planned: the plan's expressions read values of the
-    /// columns' types of then.
+    /// Refuses a row type that was changed since the query was planned, because the plan's expressions read values of the
+    /// types that the columns had then.
     fn check_types(&self, row_type: &RowType, expected: &PgTupleDesc) -> Result<()> {
         let attributes = row_type.attributes();
         for (&column, expected) in self.columns.iter().zip(expected.iter()) {
@@ -208,7 +208,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Back to where no row was asked for.
+    /// Resets the scan to before its first row.
     fn stop(&mut self) {
         self.progress = None;
         // SAFETY: what was in it went with the progress.
@@ -254,7 +254,7 @@ unsafe extern "C-unwind" fn next(node: *mut pg_sys::CustomScanState) -> bool {
 /// way that does not fit scans without a relation; the rows of a function never change, so there is nothing to recheck.)
 ///
 /// Conditions and projections are the server's, and their errors jump out of here. So this is a frame like C's: it owns
-/// nothing, calls the server's functions as they are, and leaves to [`next`] what may panic.
+/// nothing and calls the server's functions without a guard; whatever may panic is in [`next`].
 pub unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut pg_sys::TupleTableSlot {
     // SAFETY: called by the executor with a node of ours that has begun. What is allocated for a row is in the memory
     // that is reset for the next one.

@@ -1,4 +1,4 @@
-//! EXPLAIN: what the scan makes.
+//! EXPLAIN: which rows and columns the scan makes.
 
 use super::execute::{Scan, ScanNode};
 use crate::pg::server::text::to_c_string;
@@ -25,7 +25,7 @@ pub unsafe extern "C-unwind" fn explain(
 fn properties(scan: &Scan) -> Vec<(&'static CStr, String)> {
     let Some(planned) = scan.planned_call() else { return Vec::new() };
     let mut properties = Vec::new();
-    // Arguments that are known only when they are evaluated are so with ANALYZE.
+    // Arguments that are known only when they are evaluated are known with ANALYZE.
     let constant = planned.planned();
     match constant.as_ref().or(scan.evaluated_call()) {
         Some(call) => {

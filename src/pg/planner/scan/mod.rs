@@ -1,8 +1,8 @@
 //! The streaming scan: generating functions in FROM without storing their rows first.
 //!
 //! PostgreSQL's function scan runs a function to its end before it returns the first row. This custom
-//! scan takes its place: rows stream, so LIMIT stops early; only columns that are read are made; workers
-//! share the work by taking ranges of units from a common counter.
+//! scan takes its place: rows stream, so LIMIT stops early; only the columns that are read are made; and
+//! workers share the work by taking ranges of units from a common counter.
 //!
 //! The plan node has no relation of its own to scan (`scanrelid` 0), because the executor would open it
 //! as a table. Its rows are those of `custom_scan_tlist`, the columns that the query reads.

@@ -12,7 +12,7 @@ use std::ptr::null_mut;
 
 static mut PREVIOUS_HOOK: pg_sys::set_rel_pathlist_hook_type = None;
 
-/// Has the planner ask us for paths.
+/// Hooks into the planner, so that it asks for our paths.
 pub fn register() {
     // SAFETY: runs once, on the process's only thread.
     unsafe {
@@ -44,9 +44,9 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
 }
 
 impl<'p> BaseRelation<'p> {
-    /// Puts the scan in the place of the function scan, where it can stand for it.
+    /// Replaces the function scan where the scan can do its work.
     fn offer_scan(&self) {
-        // Plans go to Cloudberry's segments by way of text, and a plain function scan is what runs on all of them.
+        // Plans travel to Cloudberry's segments as text, and only a plain function scan runs on all of them.
         if !guc::enable_scan() || cluster::is_cluster() {
             return;
         }
@@ -65,10 +65,10 @@ impl<'p> BaseRelation<'p> {
         }
     }
 
-    /// The columns of the relation that its part of the plan reads, each once; `None` if it reads the row as
-    /// a whole, which the scan does not make. (Locking clauses and UPDATE ... FROM read it so.)
+    /// The columns of the relation that the query reads, each once; `None` if it reads whole rows, which the scan does not
+    /// make. (Locking clauses and UPDATE ... FROM do so.)
     ///
-    /// Among the expressions may be columns of relations that it is joined with laterally: those become parameters.
+    /// The expressions may contain columns of relations that it is joined with laterally: those become parameters.
     fn columns_read(&self) -> Option<Vec<&'p pg_sys::Var>> {
         const FLAGS: u32 = pg_sys::PVC_RECURSE_AGGREGATES
             | pg_sys::PVC_RECURSE_WINDOWFUNCS
@@ -108,7 +108,7 @@ impl<'p> BaseRelation<'p> {
         }
     }
 
-    /// What a worker prepares before its first row of these columns, unless the postmaster has done it for all.
+    /// What it costs a worker to prepare before its first row of these columns, unless the postmaster has done that for all.
     fn preparation_cost(&self, columns: &[&pg_sys::Var]) -> f64 {
         let opened = self.call.planned().and_then(|call| call.open().ok());
         let Some((source, _)) = opened.filter(|_| !process::was_preloaded()) else { return 0.0 };
@@ -161,7 +161,7 @@ fn cost_of_row() -> f64 {
     unsafe { pg_sys::cpu_tuple_cost / 2.0 }
 }
 
-/// How many processes share a scan: the workers, and the leader as far as it has time for it.
+/// How many processes share a scan: the workers, and the leader for the share of its time that is left.
 fn processes(workers: i32) -> f64 {
     let workers = f64::from(workers);
     // SAFETY: a plain setting of this process.
@@ -191,7 +191,7 @@ pub unsafe extern "C-unwind" fn plan(
             (*scan).custom_exprs = pg_sys::lappend(null_mut(), relation.call.copy().cast());
             let columns = relation.columns_read().unwrap_or_default();
             (*scan).custom_scan_tlist = target_list(&columns);
-            // Other extensions take its elements for nodes.
+            // A list within the list, because other extensions take its elements for nodes.
             (*scan).custom_private = pg_sys::lappend(null_mut(), numbers(&columns).cast());
         }
         scan.cast()
@@ -212,8 +212,8 @@ fn target_list(columns: &[&pg_sys::Var]) -> *mut pg_sys::List {
     list
 }
 
-/// How many columns there are, and their numbers in the row type, from 1. An empty list would be a null pointer, which is
-/// no node.
+/// The number of columns, followed by their numbers in the row type, from 1. It is never empty, because an empty list is a
+/// null pointer, which is no node.
 fn numbers(columns: &[&pg_sys::Var]) -> *mut pg_sys::List {
     let numbers = std::iter::once(columns.len() as i32).chain(columns.iter().map(|var| var.varattno.into()));
     // SAFETY: adds to a list of integers, which begins empty.

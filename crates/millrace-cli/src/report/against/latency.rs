@@ -1,4 +1,4 @@
-//! How late rows were that came at a rate, then and now, and how long readers' queries took meanwhile.
+//! How late rows that came at a rate were, then and now, and how long readers' queries took meanwhile.
 
 use super::{Figure, Measure, judgement, middle_half, quantile, sorted};
 use crate::output;
@@ -6,13 +6,13 @@ use crate::report::document::Table as Rows;
 use crate::report::metrics::{Batch, Metrics};
 use std::collections::BTreeMap;
 
-/// A run is cut into this number of parts, to see how far its p99 differs by itself; each has at least as many batches.
+/// A run is cut into this number of parts, to see how far its p99 varies by itself; each part has at least this many batches.
 const PARTS: usize = 10;
 const FEWEST_BATCHES: usize = 10;
-/// By which share the rows that are committed may lag behind those that arrive, where the server says that they kept up.
+/// By which share the committed rows may lag behind those that arrived if the server says that the table kept up.
 const KEPT_UP: f64 = 0.05;
 
-/// Other rates make other latencies; that says nothing.
+/// Refuses to compare latencies at different rates.
 pub fn require_same_rates(earlier: &Metrics, now: &Metrics) -> Result<(), String> {
     let said = |rate: Option<f64>| {
         rate.map_or("as fast as they could be stored".to_owned(), |rate| format!("at {rate} a second"))
@@ -27,7 +27,7 @@ pub fn require_same_rates(earlier: &Metrics, now: &Metrics) -> Result<(), String
     })
 }
 
-/// What time ends has as many batches as there was time for: those that both have.
+/// If time ended the runs, their numbers of batches differ: takes those that both have.
 pub fn in_both(one: &BTreeMap<i64, Batch>, other: &BTreeMap<i64, Batch>) -> BTreeMap<i64, Batch> {
     one.iter()
         .filter(|(number, _)| other.contains_key(number))
@@ -57,19 +57,19 @@ pub(super) fn figures(earlier: &Metrics, now: &Metrics) -> Vec<Figure> {
         .filter(|(measure, _)| measure.name == "streaming_p99_ms")
         .filter_map(|(measure, ms)| {
             let before = earlier.measures.get(measure).copied();
-            // Nothing tells how far it differs by itself.
+            // Its own spread is not known.
             figure(Measure::Reader(measure.table.clone(), measure.query.clone()), [before, Some(*ms)], None)
         });
     of_phases.chain(of_readers).collect()
 }
 
-/// Of something of which less is better.
+/// A figure of which less is better.
 fn figure(measure: Measure, [earlier, now]: [Option<f64>; 2], spread: Option<f64>) -> Option<Figure> {
     let (earlier, now) = earlier.zip(now).filter(|(earlier, now)| *earlier > 0.0 && *now > 0.0)?;
     Some(Figure { measure, earlier, now, ratio: earlier / now, spread })
 }
 
-/// By which share p99 differs from one part of a run to another: how far the middle half of the parts reaches.
+/// By which share p99 differs from one part of a run to another: the interquartile range of the parts.
 fn spread(metrics: &Metrics, phase: &str) -> Option<f64> {
     // A batch is there when the last table has it.
     let mut latest: BTreeMap<i64, f64> = BTreeMap::new();

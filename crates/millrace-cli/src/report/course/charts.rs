@@ -38,7 +38,7 @@ impl Course {
         let curves = ["p50", "p95", "p99", "max"].into_iter().enumerate().map(curve).collect();
         let chart = self.chart("Latency", Unit::Milliseconds, curves);
         let chart = OverTime { is_logarithmic: true, has_bands: true, ..chart };
-        let note = "From when the last row of a batch had arrived to its commit, by when that row arrived; rows that were never committed have none. Below: what the server did meanwhile.";
+        let note = "Time from the arrival of a batch's last row to its commit, shown at the time of that arrival; rows that were never committed have none. Below: what the server did meanwhile.";
         (!self.latency.is_empty()).then(|| figure(chart, note))
     }
 
@@ -56,7 +56,7 @@ impl Course {
         })
     }
 
-    /// The backlog was largest when the latest batch was there, or is as it was looked at.
+    /// The backlog, as observed, or as it was just before the latest batch was committed, whichever is larger.
     fn backlog(&self, slot: Slot, amounts: &Amounts) -> Option<(Moment, f64)> {
         let rate = self.rates[slot.0]?;
         let waited = amounts.late.map(|ms| (ms / 1000.0 * rate).floor());
@@ -80,7 +80,7 @@ impl Course {
         figure(self.chart("Throughput", Unit::RowsPerSecond, curves), note)
     }
 
-    /// None of a run that nobody observed.
+    /// None for a run that was not observed.
     fn server_charts(&self) -> Vec<Figure> {
         if self.seen.is_empty() { Vec::new() } else { vec![self.wal_chart(), self.size_chart()] }
     }
@@ -88,7 +88,7 @@ impl Course {
     fn wal_chart(&self) -> Figure {
         let curve = self.seen_curve("WAL", |seen| seen.wal);
         let chart = self.chart("WAL per second", Unit::Bytes, vec![curve]);
-        figure(chart, "What the whole server wrote, whoever had it write.")
+        figure(chart, "What the whole server wrote, for all sessions.")
     }
 
     fn size_chart(&self) -> Figure {
@@ -97,10 +97,7 @@ impl Course {
             self.seen_curve("indexes", |seen| seen.indexes),
         ];
         let chart = self.chart("Size while rows arrived", Unit::Bytes, curves);
-        figure(
-            chart,
-            "All tables of the phase together; nothing where a lock kept them from being looked at.",
-        )
+        figure(chart, "All tables of the phase together; no value while a lock prevented measuring.")
     }
 
     fn seen_curve(&self, name: &str, what: impl Fn(&Seen) -> Option<f64>) -> Curve {
@@ -115,11 +112,11 @@ impl Course {
         let chart = self.chart(&format!("Readers' p99 of {query}"), Unit::Milliseconds, curves);
         figure(
             OverTime { is_logarithmic: true, ..chart },
-            "99th percentile of the times that the query took while rows arrived; of few executions the longest.",
+            "99th percentile of the times that the query took while rows arrived; with few executions, the longest.",
         )
     }
 
-    /// The table grows while rows arrive, so only the end of that can be compared with afterwards.
+    /// The table grows while rows arrive, so only the last part of that is comparable with afterwards.
     fn end_bars(&self) -> Option<Figure> {
         let group = |((query, variant), times): (&(String, String), &[Option<f64>; 2])| {
             (format!("{query}, {variant}"), times.to_vec())

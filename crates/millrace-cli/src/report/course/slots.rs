@@ -1,10 +1,10 @@
-//! The slots of time that the course of a run is summed up by.
+//! The slots of time that the course of a run is summarized by.
 
 use crate::chart::{Moment, Session};
 
-/// How many slots the time of a run is divided into, at most, but for one more per session.
+/// How many slots the time of a run is divided into at most, plus one per session.
 const SLOTS: f64 = 200.0;
-/// What happens in the server is looked at once a second, so shorter slots would say less.
+/// The server is observed once a second, so shorter slots would say less.
 const SHORTEST: f64 = 1.0;
 
 /// A run's time: when each session was at work, and the slots of that.
@@ -21,7 +21,7 @@ pub struct Slots {
 pub type Slot = (usize, i64);
 
 impl Slots {
-    /// `batch` is how many seconds lie between one batch and the next: slots that are shorter would be empty.
+    /// `batch` is the time from one batch to the next in seconds: shorter slots would be empty.
     pub fn new(begun: Vec<f64>, ended: Vec<f64>, batch: f64) -> Self {
         let lengths = || begun.iter().zip(&ended).map(|(begun, ended)| ended - begun);
         let width = round_up((lengths().sum::<f64>() / SLOTS).max(SHORTEST).max(batch));

@@ -1,4 +1,5 @@
-//! Columns of `catalog_sales`: dsdgen counts the coupon in the discount's place, and the discount after `cs_ext_sales_price`.
+//! Columns of `catalog_sales`: in its null bits dsdgen has the coupon in the discount's place, and the discount after
+//! `cs_ext_sales_price`.
 
 use super::{Column, keys, long_keys, prices, quantities};
 use tpcdsgen::row::CatalogSalesRow as Row;

@@ -1,7 +1,7 @@
 //! The columns of the large tables, each made of generated rows only when it is asked for.
 //!
-//! A module for each table lists its columns: the name, and how its values follow from rows. A row says by bits which of its
-//! columns are null. A column's bit is its place, unless dsdgen counts columns otherwise than it writes them.
+//! A module for each table lists its columns: the name, and how to compute its values from rows. Bits of a row say which of
+//! its columns are null. A column's bit is its place, unless dsdgen counts columns in another order than it writes them.
 
 mod catalog_returns;
 mod catalog_sales;
@@ -21,7 +21,7 @@ use tpcdsgen::config::Session;
 use tpcdsgen::row::*;
 use tpcdsgen::types::{Decimal, Pricing};
 
-/// A column's name, and what makes it of rows.
+/// A column's name, and the function that makes it from rows.
 type Column<R> = (&'static str, fn(&[R]) -> ArrayRef);
 
 /// A row of a large table.
@@ -93,7 +93,7 @@ fn keys<R: Row>(rows: &[R], bit: u32, key: impl Fn(&R) -> i64) -> ArrayRef {
     Arc::new(Int32Array::new(keys.into(), nulls))
 }
 
-/// Tickets and orders, of which there are more than 32 bits can number.
+/// Numbers of tickets and orders, which can exceed 32 bits.
 fn long_keys<R: Row>(rows: &[R], bit: u32, key: impl Fn(&R) -> i64) -> ArrayRef {
     Arc::new(values(rows, bit, key) as Int64Array)
 }
@@ -122,7 +122,7 @@ fn values<R: Row, T: ArrowPrimitiveType>(
     PrimitiveArray::new(values.into(), nulls(rows, bit, |_| false))
 }
 
-/// Where a bit is set or something else makes a row's column null.
+/// The rows in which a column is null, by its bit or for another reason.
 fn nulls<R: Row>(rows: &[R], bit: u32, is_none: impl Fn(usize) -> bool) -> Option<NullBuffer> {
     let is_valid = |place: usize| rows[place].nulls() >> bit & 1 == 0 && !is_none(place);
     let nulls = NullBuffer::new(BooleanBuffer::collect_bool(rows.len(), is_valid));
@@ -135,7 +135,7 @@ mod tests {
     use arrow::array::AsArray;
     use arrow::datatypes::Int32Type;
 
-    /// `tpcdsgen` can make negative keys, but none is in the rows that the tests make.
+    /// `tpcdsgen` can make negative keys, but the rows of the tests have none.
     #[test]
     fn a_key_is_null_where_its_bit_is_set_or_it_is_negative() {
         let row = |nulls, item| InventoryRow::new(nulls, 2_450_815, item, 1, 0);
