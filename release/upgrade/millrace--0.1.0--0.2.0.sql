@@ -560,7 +560,7 @@ COMMENT ON COLUMN millrace.moment.rows IS 'Rows that the run had committed';
 COMMENT ON COLUMN millrace.moment.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN millrace.moment.checkpoints IS 'Checkpoints that the server had begun since its statistics were reset';
 COMMENT ON COLUMN millrace.moment.wal_bytes IS 'Bytes of WAL that the server had ever written';
-COMMENT ON COLUMN millrace.moment.autovacuums IS 'Autovacuum workers at work, as far as the caller may see them';
+COMMENT ON COLUMN millrace.moment.autovacuums IS 'Running autovacuum workers that the caller may see';
 COMMENT ON COLUMN millrace.moment.lock_waits IS 'Sessions that waited for a lock, as far as the caller may see them';
 COMMENT ON COLUMN millrace.moment.table_bytes IS 'Size of the run''s tables without indexes; null if a lock prevented measuring it';
 COMMENT ON COLUMN millrace.moment.index_bytes IS 'Size of their indexes; null if a lock prevented measuring it';
@@ -3178,7 +3178,7 @@ BEGIN
         index_bytes := index_bytes + pg_indexes_size(leaf);
     END LOOP;
 EXCEPTION WHEN lock_not_available THEN
-    -- Whoever looks at a stall does not wait with it.
+    -- An observer must not wait for what it observes.
     table_bytes := NULL;
     index_bytes := NULL;
 END
@@ -3224,7 +3224,7 @@ COMMENT ON COLUMN stream_moments.rows_per_second IS 'Rows that it had committed 
 COMMENT ON COLUMN stream_moments.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN stream_moments.checkpoints IS 'Checkpoints begun since the row before';
 COMMENT ON COLUMN stream_moments.wal_bytes IS 'Bytes of WAL that the server wrote since the row before';
-COMMENT ON COLUMN stream_moments.autovacuums IS 'Autovacuum workers at work, as far as the caller of the run might see them';
+COMMENT ON COLUMN stream_moments.autovacuums IS 'Running autovacuum workers that the caller of the run may see';
 COMMENT ON COLUMN stream_moments.lock_waits IS 'Sessions that waited for a lock, as far as the caller may see them';
 COMMENT ON COLUMN stream_moments.table_bytes IS 'Size of the run''s tables without indexes; null if a lock prevented measuring it';
 COMMENT ON COLUMN stream_moments.index_bytes IS 'Size of their indexes; null if a lock prevented measuring it';
@@ -3275,7 +3275,7 @@ COMMENT ON FUNCTION millrace.rate_note_step(text, text, text, integer, double pr
 
 CREATE OR REPLACE FUNCTION millrace.rate_delete(search text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'rate_delete_wrapper';
-COMMENT ON FUNCTION millrace.rate_delete(text) IS 'Forgets a search of the caller''s';
+COMMENT ON FUNCTION millrace.rate_delete(text) IS 'Deletes a search of the caller''s';
 
 CREATE OR REPLACE FUNCTION millrace.rate_open(run text, parameters jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -3409,7 +3409,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
         WHERE millrace.bench_why_skipped(v.engine, v.access_method, v.source, rate_variants.source) IS NULL
         ORDER BY v.position, v.name))
 $$;
-COMMENT ON FUNCTION millrace.rate_variants(text, text[]) IS 'The variants that a search takes one after the other: all that the server has, unless named';
+COMMENT ON FUNCTION millrace.rate_variants(text, text[]) IS 'The variants that a search measures one after another: those named, or all that the server has';
 
 CREATE OR REPLACE FUNCTION millrace.rate_end_step(
     run text, opened text, phase text, variant text, step integer, rate double precision, max_p99 interval
@@ -3470,7 +3470,7 @@ BEGIN
             run, next.phase, workers, millrace.bench_pace(options, next.rate, pg_catalog.make_interval(secs => seconds)));
         CALL millrace.ingest(opened, workers, NULL, readers);
         PERFORM millrace.check_cancelled();
-        -- Stopped, as somebody asked: the same call takes this step again.
+        -- Stopped on request: the same call repeats this step.
         EXIT WHEN millrace.is_finished(opened) IS NOT TRUE;
         PERFORM millrace.rate_end_step(run, opened, next.phase, next.variant, next.step, next.rate, max_p99);
         COMMIT AND CHAIN;

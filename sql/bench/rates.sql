@@ -15,7 +15,7 @@ COMMENT ON FUNCTION millrace.rate_note_step(text, text, text, integer, double pr
 
 CREATE FUNCTION millrace.rate_delete(search text) RETURNS void
 LANGUAGE c VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS 'MODULE_PATHNAME', 'rate_delete_wrapper';
-COMMENT ON FUNCTION millrace.rate_delete(text) IS 'Forgets a search of the caller''s';
+COMMENT ON FUNCTION millrace.rate_delete(text) IS 'Deletes a search of the caller''s';
 
 CREATE FUNCTION millrace.rate_open(run text, parameters jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
@@ -149,7 +149,7 @@ LANGUAGE sql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identif
         WHERE millrace.bench_why_skipped(v.engine, v.access_method, v.source, rate_variants.source) IS NULL
         ORDER BY v.position, v.name))
 $$;
-COMMENT ON FUNCTION millrace.rate_variants(text, text[]) IS 'The variants that a search takes one after the other: all that the server has, unless named';
+COMMENT ON FUNCTION millrace.rate_variants(text, text[]) IS 'The variants that a search measures one after another: those named, or all that the server has';
 
 CREATE FUNCTION millrace.rate_end_step(
     run text, opened text, phase text, variant text, step integer, rate double precision, max_p99 interval
@@ -210,7 +210,7 @@ BEGIN
             run, next.phase, workers, millrace.bench_pace(options, next.rate, pg_catalog.make_interval(secs => seconds)));
         CALL millrace.ingest(opened, workers, NULL, readers);
         PERFORM millrace.check_cancelled();
-        -- Stopped, as somebody asked: the same call takes this step again.
+        -- Stopped on request: the same call repeats this step.
         EXIT WHEN millrace.is_finished(opened) IS NOT TRUE;
         PERFORM millrace.rate_end_step(run, opened, next.phase, next.variant, next.step, next.rate, max_p99);
         COMMIT AND CHAIN;

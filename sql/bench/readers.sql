@@ -77,7 +77,7 @@ BEGIN
         index_bytes := index_bytes + pg_indexes_size(leaf);
     END LOOP;
 EXCEPTION WHEN lock_not_available THEN
-    -- Whoever looks at a stall does not wait with it.
+    -- An observer must not wait for what it observes.
     table_bytes := NULL;
     index_bytes := NULL;
 END
@@ -123,7 +123,7 @@ COMMENT ON COLUMN stream_moments.rows_per_second IS 'Rows that it had committed 
 COMMENT ON COLUMN stream_moments.backlog_rows IS 'Rows that had arrived and were not committed; null without a rate, and after the last batch';
 COMMENT ON COLUMN stream_moments.checkpoints IS 'Checkpoints begun since the row before';
 COMMENT ON COLUMN stream_moments.wal_bytes IS 'Bytes of WAL that the server wrote since the row before';
-COMMENT ON COLUMN stream_moments.autovacuums IS 'Autovacuum workers at work, as far as the caller of the run might see them';
+COMMENT ON COLUMN stream_moments.autovacuums IS 'Running autovacuum workers that the caller of the run may see';
 COMMENT ON COLUMN stream_moments.lock_waits IS 'Sessions that waited for a lock, as far as the caller may see them';
 COMMENT ON COLUMN stream_moments.table_bytes IS 'Size of the run''s tables without indexes; null if a lock prevented measuring it';
 COMMENT ON COLUMN stream_moments.index_bytes IS 'Size of their indexes; null if a lock prevented measuring it';

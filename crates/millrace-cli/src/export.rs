@@ -155,7 +155,7 @@ fn failed(error: ExportError) -> Error {
     let hint = match &error {
         ExportError::Cancelled => return Error::Interrupted { hint: None },
         ExportError::Exists(_) => {
-            "Have it replaced with {\"overwrite\": true}, or left as it is with {\"skip_existing\": true}."
+            "Replace it with {\"overwrite\": true}, or keep it with {\"skip_existing\": true}."
         }
         ExportError::Column { known, .. } => {
             return Error::failed(error.to_string(), format!("Its columns are {}.", known.join(", ")));
