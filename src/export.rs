@@ -116,8 +116,9 @@ fn request(tables: Vec<Table>, arguments: &Arguments, options: Map<String, Value
 
 /// The folder that a path leads to, if the caller may write files on the server and none of the server's own are there.
 fn folder(path: &str) -> Result<PathBuf> {
-    let query = "SELECT pg_catalog.pg_has_role('pg_write_server_files', 'USAGE')";
-    if Spi::get_one(query)? != Some(true) {
+    // As a statement that only reads: others take a transaction's number, which standbys and segments do not give.
+    let query = c"SELECT pg_catalog.pg_has_role('pg_write_server_files', 'USAGE')";
+    if Spi::connect(|client| client.select(query, Some(1), &[])?.first().get_one::<bool>())? != Some(true) {
         return Err(Error::NoFileRight);
     }
     // File names are in the database's encoding, as those of COPY are.

@@ -30,6 +30,8 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 PG_MODULE_MAGIC;
 
@@ -377,9 +379,6 @@ plan(Query *query, const char *text, int options, ParamListInfo parameters)
 static void *dispatched = NULL;
 static int	dispatched_level;
 
-/* How many statements have needed segments so far. */
-static uint64 dispatches = 0;
-
 static void
 refuse_second(void)
 {
@@ -491,7 +490,6 @@ begin(void *what, Needs *needs, bool counts)
 
 	if (!needs->tables && !needs->answers)
 		return;
-	dispatches++;
 	if (dispatched != NULL || (keeps && needs->answers))
 		refuse_second();
 	if (keeps)
@@ -529,11 +527,58 @@ find_initplans(QueryDesc *query)
 	return found;
 }
 
+/*
+ * A function's SET clause changes settings back when the function ends. Outside transaction blocks the coordinator
+ * tells the segments so before it reads the next message, in a transaction of its own. If that message is Bind, which
+ * plans a statement and runs its InitPlans, the portal that it made is gone when Execute comes. Each message has a time.
+ */
+static TimestampTz settings_restored_at;
+
+static bool
+has_settings(Oid function)
+{
+	HeapTuple	tuple;
+	bool		found;
+
+	if (function < FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	found = HeapTupleIsValid(tuple) && !heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL);
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return found;
+}
+
+static needs_fmgr_hook_type next_needs_fmgr;
+static fmgr_hook_type next_fmgr;
+
+static bool
+needs_fmgr(Oid function)
+{
+	return has_settings(function) || (next_needs_fmgr && next_needs_fmgr(function));
+}
+
+static void
+around_function(FmgrHookEventType event, FmgrInfo *function, Datum *context)
+{
+	if (event == FHET_END && enforcing() && !IsTransactionBlock() && has_settings(function->fn_oid))
+		settings_restored_at = GetCurrentStatementStartTimestamp();
+	if (next_fmgr)
+		next_fmgr(event, function, context);
+}
+
 /* Whether a statement came by the extended protocol, or is a cursor's. Those of the simple protocol have hidden portals. */
 static bool
 is_extended(QueryDesc *query)
 {
 	return ActivePortal != NULL && ActivePortal->visible && list_member_ptr(ActivePortal->stmts, query->plannedstmt);
+}
+
+/* Whether a Bind message starts it. Cursors of functions have names like "<unnamed portal 1>". */
+static bool
+is_bound(QueryDesc *query)
+{
+	return is_extended(query) && ActivePortal->name[0] != '<';
 }
 
 static ExecutorStart_hook_type next_start;
@@ -542,8 +587,6 @@ static void
 start(QueryDesc *query, int flags)
 {
 	bool		extended = is_extended(query);
-	bool		reads_before = false;
-	uint64		before = 0;
 	List	   *initplans;
 	ListCell   *cell;
 	Needs		needs;
@@ -555,18 +598,14 @@ start(QueryDesc *query, int flags)
 	foreach(cell, initplans)
 	{
 		SubPlanState *initplan = lfirst(cell);
-		uint64		so_far;
 
 		needs = needs_of(initplan->planstate, query->estate, initplans);
 		begin(initplan, &needs, !extended);
-		reads_before |= needs.tables;
-		so_far = dispatches;
 		ExecSetParamPlan(initplan, GetPerTupleExprContext(query->estate));
-		before += dispatches - so_far;
 		end(initplan);
 	}
 	needs = needs_of(query->planstate, query->estate, initplans);
-	if (extended && needs.tables && reads_before && before > 0)
+	if (is_bound(query) && settings_restored_at == GetCurrentStatementStartTimestamp())
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_CURSOR), errmsg("portal \"\" does not exist")));
 	begin(query, &needs, !extended);
 }
@@ -657,4 +696,8 @@ _PG_init(void)
 	ExecutorEnd_hook = stop;
 	next_utility = ProcessUtility_hook;
 	ProcessUtility_hook = utility;
+	next_needs_fmgr = needs_fmgr_hook;
+	needs_fmgr_hook = needs_fmgr;
+	next_fmgr = fmgr_hook;
+	fmgr_hook = around_function;
 }

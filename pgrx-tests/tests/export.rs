@@ -102,6 +102,19 @@ fn generated(
     (lines as u64, sha256(&text), extremes.collect())
 }
 
+/// Standbys and a cluster's segments give none.
+#[test]
+fn an_export_takes_no_transaction_number() {
+    let cluster = Cluster::start();
+    let folder = folder(&cluster, "numbers");
+    let mut client = cluster.connect();
+    let mut transaction = client.transaction().unwrap();
+    let export = "SELECT rows FROM tpch_export('nation', 1, $1)";
+    assert_eq!(transaction.query_one(export, &[&folder.to_str()]).unwrap().get::<_, i64>(0), 25);
+    let number = transaction.query_one("SELECT pg_current_xact_id_if_assigned()::text", &[]).unwrap();
+    assert_eq!(number.get::<_, Option<String>>(0), None);
+}
+
 #[test]
 fn others_read_what_tpch_gen_makes() {
     let cluster = Cluster::new();

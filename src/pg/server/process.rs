@@ -98,8 +98,14 @@ pub fn reserve_setting_names() {
 /// Raises the server's error if the transaction is read-only, as all are on a standby.
 pub fn check_writable(statement: &str) {
     let statement = to_c_string(statement);
-    // SAFETY: the name is a C string that lives through the call.
-    unsafe { pg_sys::PreventCommandIfReadOnly(statement.as_ptr()) };
+    // SAFETY: a flag of this process; the name is a C string that lives through the call.
+    unsafe {
+        // Where nothing is wrong, Cloudberry's function notes that the transaction writes. One that does not cannot always
+        // be committed then.
+        if pg_sys::XactReadOnly {
+            pg_sys::PreventCommandIfReadOnly(statement.as_ptr());
+        }
+    }
 }
 
 /// Raises the error of a pending cancel or termination, if there is one.
