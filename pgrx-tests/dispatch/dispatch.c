@@ -549,22 +549,14 @@ has_settings(Oid function)
 	return found;
 }
 
-static needs_fmgr_hook_type next_needs_fmgr;
-static fmgr_hook_type next_fmgr;
-
-static bool
-needs_fmgr(Oid function)
-{
-	return has_settings(function) || (next_needs_fmgr && next_needs_fmgr(function));
-}
-
+/* When a function starts, its settings are there, and with them those of what stands for the engine. */
 static void
-around_function(FmgrHookEventType event, FmgrInfo *function, Datum *context)
+around_function(FmgrHookEventType event, FmgrInfo *function, Datum *counts)
 {
-	if (event == FHET_END && enforcing() && !IsTransactionBlock() && has_settings(function->fn_oid))
+	if (event == FHET_START)
+		*counts = BoolGetDatum(enforcing() && !IsTransactionBlock() && has_settings(function->fn_oid));
+	else if (event == FHET_END && DatumGetBool(*counts))
 		settings_restored_at = GetCurrentStatementStartTimestamp();
-	if (next_fmgr)
-		next_fmgr(event, function, context);
 }
 
 /* Whether a statement came by the extended protocol, or is a cursor's. Those of the simple protocol have hidden portals. */
@@ -696,8 +688,6 @@ _PG_init(void)
 	ExecutorEnd_hook = stop;
 	next_utility = ProcessUtility_hook;
 	ProcessUtility_hook = utility;
-	next_needs_fmgr = needs_fmgr_hook;
-	needs_fmgr_hook = needs_fmgr;
-	next_fmgr = fmgr_hook;
+	needs_fmgr_hook = has_settings;
 	fmgr_hook = around_function;
 }
