@@ -606,7 +606,8 @@ fn the_engine_is_known_by_its_role_and_version() {
     ] {
         // In a transaction, or the function's settings would take the portal away.
         let query = "SELECT millrace.engine_of($1, $2)";
-        let found: String = client.transaction().unwrap().query_one(query, &[&role, &version]).unwrap().get(0);
+        let found: String =
+            client.transaction().unwrap().query_one(query, &[&role, &version]).unwrap().get(0);
         assert_eq!(found, engine, "{role:?} {version}");
     }
     // What a benchmark leaves out on Cloudberry.

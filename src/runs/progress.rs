@@ -92,7 +92,8 @@ impl Report {
         }
         let seconds = self.took.unwrap_or_else(|| self.started.elapsed()).as_secs_f64();
         // The time is that of this call, so it stands beside its rows.
-        let of_call = if self.rows_before > 0 { format!(" rows, {rows} of them") } else { " rows".to_owned() };
+        let of_call =
+            if self.rows_before > 0 { format!(" rows, {rows} of them") } else { " rows".to_owned() };
         notice(format!(
             "run \"{}\" done: {}{of_call} in {seconds:.1} s, {:.0} rows/s",
             self.run,

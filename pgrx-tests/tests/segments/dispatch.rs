@@ -52,8 +52,7 @@ fn a_coordinator_refuses_what_it_cannot_dispatch() {
     let together = "functions that run on all segments and on the coordinator cannot be used together";
     let writable = "writable CTE queries cannot be themselves writable";
     let correlated = "function with EXECUTE ON ALL SEGMENTS cannot be used in a correlated subquery";
-    let outer =
-        "function with EXECUTE ON restrictions cannot be used in a subquery with arguments from the query around it";
+    let outer = "function with EXECUTE ON restrictions cannot be used in a subquery with arguments from the query around it";
     let fine = ["", ""];
     // A statement of the extended protocol does not count itself, nor does a cursor's.
     let nested = [NESTED, ""];
