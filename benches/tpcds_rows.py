@@ -54,19 +54,19 @@ def main():
         print(f"\nScale factor {sf}, rows of millrace and of DuckDB {duck.duckdb.__version__}'s dsdgen\n")
         print("| table | millrace | DuckDB | differing values, by column |\n|---|---|---|---|")
         for table in tables:
-            print(compare(connection, f"'{ours}/{table}.parquet'", table, table), flush=True)
+            print(compare(connection, f"'{ours}/{table}.*'", table, table), flush=True)
         if folder:
             print(f"\nScale factor {sf}, rows of millrace and of dsdgen's files\n")
             print("| table | millrace | dsdgen | differing values, by column |\n|---|---|---|---|")
         for table in tables if folder else []:
-            described = connection.execute(f"DESCRIBE '{ours}/{table}.parquet'").fetchall()
+            described = connection.execute(f"DESCRIBE '{ours}/{table}.*'").fetchall()
             # A bar ends each line, so there is one column more.
             columns = {name: kind for name, kind, *_ in described} | {"bar": "VARCHAR"}
             file = f"{folder[0]}/{table}.dat"
             connection.execute(
                 f"CREATE TABLE file_{table} AS SELECT * EXCLUDE (bar) FROM read_csv('{file}', columns={columns}, delim='|', "
                 "header=false, quote='', encoding='latin-1', nullstr='')")
-            print(compare(connection, f"'{ours}/{table}.parquet'", f"file_{table}", table), flush=True)
+            print(compare(connection, f"'{ours}/{table}.*'", f"file_{table}", table), flush=True)
 
 
 if __name__ == "__main__":
