@@ -28,7 +28,7 @@ KEYS = {
 
 def compare(connection, ours, theirs, table):
     """Rows of both, and what differs in those that both have."""
-    columns = [name for name, *_ in connection.execute(f"DESCRIBE {ours}").fetchall()]
+    columns = [name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {ours}").fetchall()]
     key = KEYS.get(table, columns[0])
     # By our names: DuckDB mends the specification's s_tax_precentage.
     connection.execute(f"CREATE OR REPLACE VIEW theirs ({', '.join(columns)}) AS SELECT * FROM {theirs}")
@@ -54,19 +54,19 @@ def main():
         print(f"\nScale factor {sf}, rows of millrace and of DuckDB {duck.duckdb.__version__}'s dsdgen\n")
         print("| table | millrace | DuckDB | differing values, by column |\n|---|---|---|---|")
         for table in tables:
-            print(compare(connection, f"'{ours}/{table}.*'", table, table), flush=True)
+            print(compare(connection, f"read_parquet('{ours}/{table}.*')", table, table), flush=True)
         if folder:
             print(f"\nScale factor {sf}, rows of millrace and of dsdgen's files\n")
             print("| table | millrace | dsdgen | differing values, by column |\n|---|---|---|---|")
         for table in tables if folder else []:
-            described = connection.execute(f"DESCRIBE '{ours}/{table}.*'").fetchall()
+            described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet('{ours}/{table}.*')").fetchall()
             # A bar ends each line, so there is one column more.
             columns = {name: kind for name, kind, *_ in described} | {"bar": "VARCHAR"}
             file = f"{folder[0]}/{table}.dat"
             connection.execute(
                 f"CREATE TABLE file_{table} AS SELECT * EXCLUDE (bar) FROM read_csv('{file}', columns={columns}, delim='|', "
                 "header=false, quote='', encoding='latin-1', nullstr='')")
-            print(compare(connection, f"'{ours}/{table}.*'", f"file_{table}", table), flush=True)
+            print(compare(connection, f"read_parquet('{ours}/{table}.*')", f"file_{table}", table), flush=True)
 
 
 if __name__ == "__main__":
