@@ -104,7 +104,7 @@ fn generated(
 
 #[test]
 fn a_standby_exports_as_its_primary_does() {
-    let primary = Cluster::start();
+    let primary = Cluster::new();
     let standby = primary.standby();
     let exported = |cluster: &Cluster| {
         let folder = folder(cluster, "exported");
