@@ -379,7 +379,11 @@ fn wrong_calls_say_what_is_wrong() {
             &["invalid value for argument \"max_p99\"", "HINT:  The bound on the 99th percentile"],
         ),
         (alone(&["bench", "--profile", "flat"]), 2, &["give steady, diurnal, burst, or sizes"]),
-        (service, 2, &["millrace: definition of service \"bench\" not found", "HINT:  PGSERVICEFILE"]),
+        (
+            service,
+            2,
+            &["millrace: definition of service \"bench\" not found", "HINT:  Define it in PGSERVICEFILE"],
+        ),
         (
             alone(&["report", "bench", "-d", "sslmode=verify"]),
             2,
@@ -1082,10 +1086,7 @@ fn exports_need_no_server() {
     assert!(printed.contains(checksum), "{known}: {printed}");
     let (code, said) = fail(alone(&arguments));
     assert_eq!(code, 1);
-    assert!(
-        said.contains("orders.tbl\" already exists") && said.contains("HINT:  Have it replaced"),
-        "{said}"
-    );
+    assert!(said.contains("orders.tbl\" already exists") && said.contains("HINT:  Replace it"), "{said}");
     let options = r#"{"seed": 7, "columns": ["call_id"], "compression": "zstd"}"#;
     let printed = succeed(alone(&["export", "cdr", "--rows", "5000", "--options", options, "-o", place]));
     assert!(printed.contains("cdr.parquet") && printed.contains(" 5000 "), "{printed}");

@@ -332,7 +332,7 @@ fn passwords_come_from_files_and_are_bound_to_the_channel() {
         said.starts_with("millrace: password file passwords is not used: it can be read by others"),
         "{said}"
     );
-    assert!(said.contains("the server asks for a password\nHINT:  PGPASSWORD"), "{said}");
+    assert!(said.contains("the server asks for a password\nHINT:  Set PGPASSWORD"), "{said}");
 }
 
 #[test]
