@@ -192,7 +192,10 @@ impl Notices {
 
     fn tell(&mut self, done: u64) {
         if done > 0 && self.ticker.is_due() {
-            notice!("export: {}", millrace_progress::Progress::new(done, self.rows, self.speed.at(done)));
+            notice!(
+                "export: {}",
+                millrace_progress::Progress::new(done, Some(self.rows), self.speed.at(done))
+            );
         }
     }
 }

@@ -75,10 +75,8 @@ impl Report {
         let (others_done, others_total) = self.others;
         let done = (others_done + self.rows_before + rows) as u64;
         let speed = self.speed.at(rows as u64);
-        let progress = match self.total {
-            Some(total) => Progress::new(done, (others_total + total) as u64, speed).to_string(),
-            None => format!("{done} rows, {:.0} rows/s", speed.unwrap_or_default()),
-        };
+        let total = self.total.map(|total| (others_total + total) as u64);
+        let progress = Progress::new(done, total, speed);
         let backlog = schedule
             .offered(process::now_in_microseconds())
             .map(|offered| (offered - (self.rows_before + rows) as f64).max(0.0));

@@ -65,15 +65,9 @@ impl Load {
     }
 
     fn figures(&self) -> String {
-        let Some(total) = self.rows_total else {
-            let speed = self
-                .rows_per_second
-                .map(|speed| format!(", {} rows/s", output::grouped(speed.round() as i64)));
-            return format!("{} rows{}", output::grouped(self.rows), speed.unwrap_or_default());
-        };
         let progress = Progress {
             done: self.rows.unsigned_abs(),
-            total: total.unsigned_abs(),
+            total: self.rows_total.map(i64::unsigned_abs),
             per_second: self.rows_per_second,
             eta: self.eta.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         };
@@ -166,7 +160,7 @@ impl Counter {
         let step = rows * 10 / self.total.max(1);
         let told = std::mem::replace(&mut self.told, step);
         let per_second = (rows > 0).then(|| rows as f64 / elapsed.as_secs_f64().max(1e-3));
-        let figures = format!("{:#}", Progress::new(rows, self.total, per_second));
+        let figures = format!("{:#}", Progress::new(rows, Some(self.total), per_second));
         match &self.bar {
             Some(bar) => {
                 bar.set_position(rows);

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 pub struct Progress {
     /// Rows done.
     pub done: u64,
-    /// Rows in all, as far as that is known.
-    pub total: u64,
+    /// Rows in all, as far as that is known; `None` if there is no end to come to.
+    pub total: Option<u64>,
     /// Rows per second; `None` if nothing was done yet.
     pub per_second: Option<f64>,
     /// The time that the rest will take, if that is known.
@@ -20,22 +20,30 @@ pub struct Progress {
 
 impl Progress {
     /// With the time left at this speed.
-    pub fn new(done: u64, total: u64, per_second: Option<f64>) -> Self {
-        let left = total.saturating_sub(done) as f64;
-        let eta = per_second.and_then(|speed| Duration::try_from_secs_f64(left / speed).ok());
+    pub fn new(done: u64, total: Option<u64>, per_second: Option<f64>) -> Self {
+        let left = total.map(|total| total.saturating_sub(done) as f64);
+        let eta =
+            left.zip(per_second).and_then(|(left, speed)| Duration::try_from_secs_f64(left / speed).ok());
         Self { done, total, per_second, eta }
     }
 
     /// The share that is done, from 0 to 100.
-    pub fn percent(self) -> f64 {
-        100.0 * self.done as f64 / self.total.max(self.done).max(1) as f64
+    pub fn percent(self) -> Option<f64> {
+        self.total.map(|total| 100.0 * self.done as f64 / total.max(self.done).max(1) as f64)
     }
 }
 
 impl Display for Progress {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         let number = if formatter.alternate() { grouped } else { |number: u64| number.to_string() };
-        write!(formatter, "{} of {} rows ({:.1}%)", number(self.done), number(self.total), self.percent())?;
+        write!(formatter, "{}", number(self.done))?;
+        if let Some(total) = self.total {
+            write!(formatter, " of {}", number(total))?;
+        }
+        write!(formatter, " rows")?;
+        if let Some(percent) = self.percent() {
+            write!(formatter, " ({percent:.1}%)")?;
+        }
         if let Some(per_second) = self.per_second {
             write!(formatter, ", {} rows/s", number(per_second.round() as u64))?;
         }
@@ -126,21 +134,26 @@ mod tests {
 
     #[test]
     fn progress_says_share_speed_and_time_left() {
-        let progress = Progress::new(1_500, 6_000, Some(1_250.0));
+        let progress = Progress::new(1_500, Some(6_000), Some(1_250.0));
         assert_eq!(progress.to_string(), "1500 of 6000 rows (25.0%), 1250 rows/s, ETA 00:00:04");
         assert_eq!(format!("{progress:#}"), "1,500 of 6,000 rows (25.0%), 1,250 rows/s, ETA 00:00:04");
     }
 
     #[test]
+    fn without_an_end_there_is_neither_share_nor_eta() {
+        assert_eq!(Progress::new(1_500, None, Some(1_250.0)).to_string(), "1500 rows, 1250 rows/s");
+    }
+
+    #[test]
     fn nothing_done_has_neither_speed_nor_eta() {
-        let progress = Progress::new(0, 0, None);
+        let progress = Progress::new(0, Some(0), None);
         assert_eq!(progress.to_string(), "0 of 0 rows (0.0%)");
     }
 
     #[test]
     fn more_rows_than_expected_are_all() {
-        assert_eq!(Progress::new(7, 6, None).percent(), 100.0);
-        assert_eq!(Progress::new(7, 6, Some(1.0)).eta, Some(Duration::ZERO));
+        assert_eq!(Progress::new(7, Some(6), None).percent(), Some(100.0));
+        assert_eq!(Progress::new(7, Some(6), Some(1.0)).eta, Some(Duration::ZERO));
     }
 
     #[test]
