@@ -334,7 +334,7 @@ fn files_that_are_there_are_refused_passed_over_or_replaced() {
     };
     let (code, message) = error_of(&mut client, &call("{}")).unwrap();
     assert_eq!(code, "58P02", "{message}");
-    assert!(message.contains("nation.tbl\" already exists HINT: Have it replaced"), "{message}");
+    assert!(message.contains("nation.tbl\" already exists HINT: Replace it"), "{message}");
     assert_eq!(names(&folder), ["nation.tbl"], "nothing was begun");
 
     let files = client.query(&call(r#"{"skip_existing": true}"#), &[]).unwrap();
