@@ -661,18 +661,6 @@ WITH target AS (
     -- A batch is done when all targets have it; one that a crash emptied lags behind.
     SELECT run, min(batches) AS batches, min(rows) AS rows, max(finished) AS finished, max(rows / nullif(seconds, 0)) AS speed
     FROM target GROUP BY run
-), progress AS (
-    SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
-           -- A run that time or stream_stop() ends has no known number of batches.
-           r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' AS has_end,
-           coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
-           least(nullif(d.speed, 0), r.rate) AS rows_per_second,
-           l.pid
-    FROM millrace.run r
-    LEFT JOIN done d ON d.run = r.name
-    -- A subquery of its own, because a cluster cannot list locks in the middle of another statement.
-    LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running x)) AS l (key bigint, pid integer)
-        ON l.key = millrace.lock_key(r.name)
 )
 SELECT p.name AS run,
        p.source,
@@ -694,7 +682,20 @@ SELECT p.name AS run,
        millrace.role_name(p.owner) AS owner,
        p.created AS started,
        p.finished AS last_batch
-FROM progress p;
+-- Not in WITH: where the locks are listed, which is volatile, the rest would be computed for all runs first.
+FROM (
+    SELECT r.name, r.owner, r.source, r.options, r.batches, r.rows_estimated, r.rate, r.created,
+           -- A run that time or stream_stop() ends has no known number of batches.
+           r.duration IS NULL AND r.options -> 'rows' IS DISTINCT FROM 'null' AS has_end,
+           coalesce(d.batches, 0) AS batches_done, coalesce(d.rows, 0) AS rows_done, d.finished,
+           least(nullif(d.speed, 0), r.rate) AS rows_per_second,
+           l.pid
+    FROM millrace.run r
+    LEFT JOIN done d ON d.run = r.name
+    -- A subquery of its own, because a cluster cannot list locks in the middle of another statement.
+    LEFT JOIN jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(x)) FROM millrace.running x)) AS l (key bigint, pid integer)
+        ON l.key = millrace.lock_key(r.name)
+) p;
 COMMENT ON VIEW stream_progress IS 'State of every run; derived from the ledger and the locks held, never stored';
 COMMENT ON COLUMN stream_progress.run IS 'The run';
 COMMENT ON COLUMN stream_progress.source IS 'What it loads';
