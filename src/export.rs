@@ -8,6 +8,7 @@ use crate::error::{Error, Result, SqlResult};
 use crate::kit;
 use crate::pg::server::arguments::of_call;
 use crate::pg::server::progress::ExportReport;
+use crate::pg::server::report::notice;
 use crate::pg::server::text::{Text, from_server, to_server};
 use crate::pg::server::{cluster, process};
 use crate::runs::origin;
@@ -192,10 +193,8 @@ impl Notices {
 
     fn tell(&mut self, done: u64) {
         if done > 0 && self.ticker.is_due() {
-            notice!(
-                "export: {}",
-                millrace_progress::Progress::new(done, Some(self.rows), self.speed.at(done))
-            );
+            let progress = millrace_progress::Progress::new(done, Some(self.rows), self.speed.at(done));
+            notice(format!("export: {progress}"));
         }
     }
 }

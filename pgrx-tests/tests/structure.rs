@@ -120,6 +120,18 @@ fn a_panic_never_reaches_the_server() {
     assert!(seen > 10, "{seen}");
 }
 
+/// pgrx's macros report without a guard: a cancel that arrives while a notice is sent jumps over what has to be dropped.
+#[test]
+fn messages_are_reported_behind_a_guard() {
+    for file in files(Path::new(SOURCES)) {
+        let text = fs::read_to_string(&file).unwrap();
+        for unguarded in ["notice!(", "warning!(", "error!(", "ereport!(", "info!(", "log!("] {
+            let uses = text.lines().any(|line| line.trim_start().starts_with(unguarded));
+            assert!(!uses || file.ends_with("tests.rs"), "{}: {unguarded}", file.display());
+        }
+    }
+}
+
 /// The most lines that an unsafe block has.
 fn longest_unsafe_block(text: &str) -> usize {
     let lines: Vec<&str> = text.lines().collect();
