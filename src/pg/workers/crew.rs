@@ -100,13 +100,14 @@ impl Crew {
                 warning("the observer has ended; the run continues without it");
                 Ok(())
             }
-            Stage::Starting => {
+            Stage::Starting if self.parts[number] != Part::Read => {
                 warning("a worker could not start; the run continues without it");
                 Ok(())
             }
             // Its error is raised instead, if it left one.
             Stage::Working if self.shared.failure().is_some() => Ok(()),
-            Stage::Working => Err(Error::WorkerGone),
+            // What is measured with readers is not measured with fewer.
+            Stage::Starting | Stage::Working => Err(Error::WorkerGone),
         }
     }
 }
