@@ -11,6 +11,7 @@ use crate::pg::server::progress::ExportReport;
 use crate::pg::server::report::notice;
 use crate::pg::server::text::{Text, from_server, to_server};
 use crate::pg::server::{cluster, process};
+use crate::runs::ledger::one;
 use crate::runs::origin;
 use millrace_export::{
     Error as ExportError, FileReport, Format, Options, Parts, Progress, Request, Table, export,
@@ -118,8 +119,7 @@ fn request(tables: Vec<Table>, arguments: &Arguments, options: Map<String, Value
 /// The folder that a path leads to, if the caller may write files on the server and none of the server's own are there.
 fn folder(path: &str) -> Result<PathBuf> {
     // As a statement that only reads: others take a transaction's number, which standbys and segments do not give.
-    let query = c"SELECT pg_catalog.pg_has_role('pg_write_server_files', 'USAGE')";
-    if Spi::connect(|client| client.select(query, Some(1), &[])?.first().get_one::<bool>())? != Some(true) {
+    if one("SELECT pg_catalog.pg_has_role('pg_write_server_files', 'USAGE')", &[])? != Some(true) {
         return Err(Error::NoFileRight);
     }
     // File names are in the database's encoding, as those of COPY are.
