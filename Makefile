@@ -11,7 +11,7 @@ PGRX_FORK ?=
 export PG_CONFIG
 # pgrx reads both; its home is not used here, but it needs one. For another path it builds again, so a server has one path:
 # Debian's /usr/bin/pg_config calls that of the server.
-export PGRX_PG_CONFIG_PATH = $(shell $(PG_CONFIG) --bindir)/pg_config
+export PGRX_PG_CONFIG_PATH = $(shell $(PG_CONFIG) --bindir 2>/dev/null)/pg_config
 export PGRX_HOME = $(CURDIR)/target/pgrx
 
 # After the library, cargo-pgrx builds a program that writes the extension's SQL, always in profile dev, for which all
