@@ -44,29 +44,34 @@ def compare(connection, ours, theirs, table):
     return f"| {table} | {rows[0]:,} | {rows[1]:,} | {', '.join(found) or 'equal'} |"
 
 
+def print_comparison(title, other, connection, ours, theirs, tables):
+    """Names the tables that are equal, and what differs in the others."""
+    lines = {table: compare(connection, f"read_parquet('{ours}/{table}.*')", theirs(table), table) for table in tables}
+    equal = [table for table, line in lines.items() if line.endswith("| equal |")]
+    print(f"\n### {title}\n\n{len(equal)} tables are equal: {', '.join(equal)}. The others:\n")
+    print(f"| table | millrace | {other} | differing values, by column |\n|---|---|---|---|")
+    print("\n".join(line for table, line in lines.items() if table not in equal))
+
+
 def main():
     sf, *folder = sys.argv[1:]
     connection = duck.connect(generator="tpcds")
     connection.execute(f"CALL dsdgen(sf={sf})")
     tables = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+
+    def of_file(table):
+        described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet('{ours}/{table}.*')").fetchall()
+        # A bar ends each line, so there is one column more.
+        columns = {name: kind for name, kind, *_ in described} | {"bar": "VARCHAR"}
+        return (f"(SELECT * EXCLUDE (bar) FROM read_csv('{folder[0]}/{table}.dat', columns={columns}, delim='|', "
+                "header=false, quote='', encoding='latin-1', nullstr=''))")
+
     with tempfile.TemporaryDirectory() as ours:
         subprocess.run([CLIENT, "export", "tpcds", "--sf", sf, "-o", ours], check=True, capture_output=True)
-        print(f"\nScale factor {sf}, rows of millrace and of DuckDB {duck.duckdb.__version__}'s dsdgen\n")
-        print("| table | millrace | DuckDB | differing values, by column |\n|---|---|---|---|")
-        for table in tables:
-            print(compare(connection, f"read_parquet('{ours}/{table}.*')", table, table), flush=True)
         if folder:
-            print(f"\nScale factor {sf}, rows of millrace and of dsdgen's files\n")
-            print("| table | millrace | dsdgen | differing values, by column |\n|---|---|---|---|")
-        for table in tables if folder else []:
-            described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet('{ours}/{table}.*')").fetchall()
-            # A bar ends each line, so there is one column more.
-            columns = {name: kind for name, kind, *_ in described} | {"bar": "VARCHAR"}
-            file = f"{folder[0]}/{table}.dat"
-            connection.execute(
-                f"CREATE TABLE file_{table} AS SELECT * EXCLUDE (bar) FROM read_csv('{file}', columns={columns}, delim='|', "
-                "header=false, quote='', encoding='latin-1', nullstr='')")
-            print(compare(connection, f"read_parquet('{ours}/{table}.*')", f"file_{table}", table), flush=True)
+            print_comparison(f"dsdgen's files, scale factor {sf}", "dsdgen", connection, ours, of_file, tables)
+        title = f"DuckDB {duck.duckdb.__version__}'s dsdgen, scale factor {sf}"
+        print_comparison(title, "DuckDB", connection, ours, lambda table: table, tables)
 
 
 if __name__ == "__main__":
