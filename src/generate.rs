@@ -5,6 +5,7 @@
 
 use crate::call::Call;
 use crate::error::{Error, SqlResult};
+use crate::pg::planner::function_scan::Function;
 use crate::pg::server::arguments::of_call;
 use crate::pg::server::cluster;
 use crate::pg::server::text::Text;
@@ -46,6 +47,9 @@ fn source_rows(fcinfo: pg_sys::FunctionCallInfo) -> SqlResult<Answer> {
     let units = cluster::share_of_segment(unit("first_unit")?..unit("end_unit")?, arguments.segments())?;
     Ok(Answer::new(fcinfo, row_type, name, source, units, Unmatched::Null)?)
 }
+
+/// The functions that a function scan streams.
+pub const STREAMING: &[Function] = &[generate_wrapper, source_rows_wrapper];
 
 /// `stream_sources()`.
 #[pg_extern(sql = false)]

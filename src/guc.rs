@@ -3,6 +3,7 @@
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
 static ENABLE_SCAN: GucSetting<bool> = GucSetting::<bool>::new(true);
+static STREAM_FUNCTION_SCANS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static ENABLE_BULK_INSERT: GucSetting<bool> = GucSetting::<bool>::new(true);
 static GENERATE_AHEAD: GucSetting<bool> = GucSetting::<bool>::new(true);
 
@@ -11,10 +12,18 @@ pub fn register() {
     GucRegistry::define_bool_guc(
         c"millrace.enable_scan",
         c"Enables the planner's use of millrace's streaming scan.",
-        c"If off, PostgreSQL's function scan runs generating functions in FROM, and stores all rows first.",
+        c"If off, PostgreSQL's function scan runs generating functions in FROM.",
         &ENABLE_SCAN,
         GucContext::Userset,
         GucFlags::EXPLAIN,
+    );
+    GucRegistry::define_bool_guc(
+        c"millrace.stream_function_scans",
+        c"Streams rows through PostgreSQL's function scans of generating functions.",
+        c"If off, a function scan stores all rows before it returns the first.",
+        &STREAM_FUNCTION_SCANS,
+        GucContext::Userset,
+        GucFlags::default(),
     );
     GucRegistry::define_bool_guc(
         c"millrace.enable_bulk_insert",
@@ -37,6 +46,11 @@ pub fn register() {
 /// Whether threads make rows ahead of their use.
 pub fn generate_ahead() -> bool {
     GENERATE_AHEAD.get()
+}
+
+/// Whether function scans stream.
+pub fn stream_function_scans() -> bool {
+    STREAM_FUNCTION_SCANS.get()
 }
 
 /// Whether stream_ingest may insert in bulk.

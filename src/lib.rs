@@ -84,6 +84,7 @@ pub extern "C-unwind" fn _PG_init() {
     #[cfg(not(feature = "cbdb"))]
     pg::planner::scan::register();
     pg::planner::statistics::register();
+    pg::planner::function_scan::register(generate::STREAMING);
 }
 
 /// Discards what this session keeps from transaction to transaction when one fails.

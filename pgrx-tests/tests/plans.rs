@@ -1,16 +1,23 @@
 //! Plans: a plan that is older than the types it reads, arguments that fail, and many shapes of queries. Each gives the same
-//! result as without the scan.
+//! result whichever way the rows of a function in FROM take.
 
 use millrace_tests::{Cluster, Dice, Script, error_of, one, rows_of};
 use postgres::Client;
 
-/// Runs `steps` in a session of its own, with and without the scan, and the last of them as a query. Both must give the
-/// same rows or SQLSTATE.
+/// The ways from a function in FROM to the rows of a query: millrace's scan, a function scan that streams, and one that stores all
+/// rows first.
+const WAYS: [&str; 3] = [
+    "SET millrace.enable_scan = on",
+    "SET millrace.enable_scan = off; SET millrace.stream_function_scans = on",
+    "SET millrace.enable_scan = off; SET millrace.stream_function_scans = off",
+];
+
+/// Runs `steps` in a session of its own for each way, and the last of them as a query. All must give the same rows or SQLSTATE.
 fn outcome(cluster: &Cluster, steps: &[&str]) -> Result<Vec<String>, String> {
-    let [with, without] = ["on", "off"].map(|scan| {
+    let [scanned, streamed, stored] = WAYS.map(|way| {
         let mut client = cluster.connect();
         let (last, before) = steps.split_last().unwrap();
-        client.batch_execute(&format!("SET millrace.enable_scan = {scan}; BEGIN")).unwrap();
+        client.batch_execute(&format!("{way}; BEGIN")).unwrap();
         for step in before {
             client.batch_execute(step).unwrap_or_else(|error| panic!("{step}: {error:?}"));
         }
@@ -18,8 +25,9 @@ fn outcome(cluster: &Cluster, steps: &[&str]) -> Result<Vec<String>, String> {
         client.batch_execute("ROLLBACK").unwrap_or_else(|error| panic!("{steps:?}: {error:?}"));
         outcome
     });
-    assert_eq!(with, without, "{steps:?}, with and without the scan");
-    with
+    assert_eq!(scanned, stored, "{steps:?}, with millrace's scan and from a store");
+    assert_eq!(streamed, stored, "{steps:?}, with a function scan that streams and from a store");
+    stored
 }
 
 fn refused(code: &str) -> Result<Vec<String>, String> {
@@ -34,18 +42,18 @@ fn rows(rows: &[&str]) -> Result<Vec<String>, String> {
 fn a_type_altered_after_planning_cannot_crash_the_server() {
     let cluster = Cluster::new();
     cluster.connect().batch_execute("CREATE ROLE nobody LOGIN").unwrap();
-    for scan in ["on", "off"] {
+    for way in WAYS {
         let mut nobody = cluster.connect_as("nobody");
         nobody
             .script(&format!(
-                "SET millrace.enable_scan = {scan};
+                "{way};
                  CREATE TYPE pg_temp.o AS (o_orderkey text);
                  PREPARE z AS SELECT max(o_orderkey) FROM tpch_gen('orders', 0.01, row_type => NULL::pg_temp.o);
                  ALTER TYPE pg_temp.o ALTER ATTRIBUTE o_orderkey TYPE int8"
             ))
             .unwrap();
         let (code, message) = error_of(&mut nobody, "EXECUTE z").unwrap();
-        assert_eq!(code, "42804", "scan {scan}: {message}");
+        assert_eq!(code, "42804", "{way}: {message}");
         nobody.batch_execute("SELECT 1").unwrap();
     }
 }
@@ -195,11 +203,11 @@ fn a_type_altered_below_an_open_cursor_cannot_crash_the_server() {
 #[test]
 fn a_type_altered_between_two_fetches_cannot_crash_the_server() {
     let cluster = Cluster::new();
-    for scan in ["on", "off"] {
+    for way in WAYS {
         let mut client = cluster.connect();
         client
             .batch_execute(&format!(
-                "SET millrace.enable_scan = {scan};
+                "{way};
                  BEGIN;
                  CREATE TYPE o AS (o_orderkey numeric);
                  DECLARE c CURSOR FOR SELECT o_orderkey FROM tpch_gen('orders', 0.001, row_type => NULL::o);
@@ -207,7 +215,7 @@ fn a_type_altered_between_two_fetches_cannot_crash_the_server() {
                  ALTER TYPE o ALTER ATTRIBUTE o_orderkey TYPE bigint"
             ))
             .unwrap();
-        assert_eq!(rows_of(&mut client, "FETCH 1 FROM c"), Ok(vec!["2".to_owned()]), "scan {scan}");
+        assert_eq!(rows_of(&mut client, "FETCH 1 FROM c"), Ok(vec!["2".to_owned()]), "{way}");
     }
 }
 
@@ -490,20 +498,16 @@ const PLANNERS: &[&str] = &[
 
 fn under(
     client: &mut Client,
-    scan: &str,
+    way: &str,
     planner: &str,
     query: &str,
 ) -> Result<Vec<String>, (String, String)> {
-    client
-        .batch_execute(&format!(
-            "RESET ALL; SET statement_timeout = '20s'; SET millrace.enable_scan = {scan}; {planner}"
-        ))
-        .unwrap();
+    client.batch_execute(&format!("RESET ALL; SET statement_timeout = '20s'; {way}; {planner}")).unwrap();
     rows_of(client, query)
 }
 
 #[test]
-fn generated_queries_give_the_same_rows_with_and_without_the_scan() {
+fn generated_queries_give_the_same_rows_whichever_way() {
     let cluster = Cluster::new();
     let mut client = cluster.connect();
     let mut dice = Dice::new();
@@ -511,15 +515,98 @@ fn generated_queries_give_the_same_rows_with_and_without_the_scan() {
     for _ in 0..250 {
         let planner = PLANNERS[dice.below(PLANNERS.len() as u64) as usize];
         let query = Author { dice: &mut dice, names: 0 }.query();
-        let expected = under(&mut client, "off", planner, &query);
-        if let Err((code, message)) = &expected {
+        let [scanned, streamed, stored] = WAYS.map(|way| under(&mut client, way, planner, &query));
+        if let Err((code, message)) = &stored {
             panic!("{query}: {code} {message}");
         }
-        let found = under(&mut client, "on", planner, &query);
-        if found != expected {
+        for (way, found) in WAYS.iter().zip([scanned, streamed]).filter(|(_, found)| *found != stored) {
             let error = found.err().map(|(code, message)| format!("{code} {message}"));
-            different.push(format!("{planner}; {query}: {}", error.unwrap_or("other rows".to_owned())));
+            different
+                .push(format!("{way}; {planner}; {query}: {}", error.unwrap_or("other rows".to_owned())));
         }
     }
-    assert!(different.is_empty(), "{} of 250 differ:\n{}", different.len(), different.join("\n"));
+    assert!(different.is_empty(), "{} of 500 differ:\n{}", different.len(), different.join("\n"));
+}
+
+/// A session whose function scans stream, or store all rows first.
+fn with_function_scans(cluster: &Cluster, stream: bool) -> Client {
+    let mut client = cluster.connect();
+    client
+        .batch_execute(&format!(
+            "SET millrace.enable_scan = off; SET millrace.stream_function_scans = {stream}; SET work_mem = '64kB';
+             SET max_parallel_workers_per_gather = 0"
+        ))
+        .unwrap();
+    client
+}
+
+/// Bytes of temporary files that sessions of the database have written so far, once all but this one have ended.
+fn temporary_bytes(cluster: &Cluster) -> i64 {
+    let mut client = cluster.connect();
+    millrace_tests::wait_until("the other sessions to end", || {
+        one::<i64>(
+            &mut client,
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        ) == 0
+    });
+    one(&mut client, "SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()")
+}
+
+#[test]
+fn a_function_scan_that_streams_stores_nothing() {
+    let cluster = Cluster::new();
+    let insert = "CREATE TEMP TABLE t AS SELECT * FROM tpch_orders(0.1)";
+    with_function_scans(&cluster, true).batch_execute(insert).unwrap();
+    assert_eq!(temporary_bytes(&cluster), 0);
+    with_function_scans(&cluster, false).batch_execute(insert).unwrap();
+    assert!(temporary_bytes(&cluster) > 10_000_000);
+}
+
+#[test]
+fn limit_ends_a_function_scan_that_streams() {
+    let cluster = Cluster::new();
+    let mut client = with_function_scans(&cluster, true);
+    // Six billion rows, which no machine makes in this time.
+    client.batch_execute("SET statement_timeout = '20s'").unwrap();
+    let query = "SELECT l_orderkey FROM tpch_lineitem(1000) LIMIT 3 OFFSET 1";
+    assert_eq!(rows_of(&mut client, query).unwrap(), ["1", "1", "1"]);
+    // The same from a prepared statement, from a cursor that stays open, and where the subquery is left early each time.
+    client
+        .batch_execute(&format!("PREPARE p AS {query}; BEGIN; DECLARE c NO SCROLL CURSOR FOR {query}"))
+        .unwrap();
+    assert_eq!(rows_of(&mut client, "EXECUTE p").unwrap(), ["1", "1", "1"]);
+    assert_eq!(rows_of(&mut client, "FETCH 2 FROM c").unwrap(), ["1", "1"]);
+    let each = "SELECT n_nationkey, l_orderkey FROM tpch_nation() n,
+                LATERAL (SELECT l_orderkey FROM tpch_lineitem(1000, n_nationkey + 1, 1000) LIMIT 1) l
+                ORDER BY 1 LIMIT 2";
+    assert_eq!(rows_of(&mut client, each).unwrap(), ["0|1", "1|6000001"]);
+    client.batch_execute("COMMIT").unwrap();
+}
+
+#[test]
+fn a_function_scan_that_goes_back_or_again_reads_its_store() {
+    let cluster = Cluster::new();
+    let mut client = with_function_scans(&cluster, true);
+    client.batch_execute("BEGIN; DECLARE c SCROLL CURSOR FOR SELECT n_nationkey FROM tpch_nation()").unwrap();
+    assert_eq!(rows_of(&mut client, "FETCH 3 FROM c").unwrap(), ["0", "1", "2"]);
+    assert_eq!(rows_of(&mut client, "FETCH BACKWARD 2 FROM c").unwrap(), ["0", "1"]);
+    assert_eq!(rows_of(&mut client, "FETCH ABSOLUTE 25 FROM c").unwrap(), ["24"]);
+    client
+        .batch_execute(
+            "COMMIT; SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off",
+        )
+        .unwrap();
+    // The inner side begins again for each row of the outer one.
+    let pairs = "SELECT count(*), sum(a.n_nationkey * b.n_nationkey) FROM tpch_nation() a, tpch_nation() b
+                 WHERE a.n_nationkey <> b.n_nationkey";
+    assert_eq!(rows_of(&mut client, pairs).unwrap(), ["600|85100"]);
+    // A held cursor that cannot go back keeps the rows that were not fetched.
+    client
+        .batch_execute(
+            "BEGIN; DECLARE h NO SCROLL CURSOR WITH HOLD FOR SELECT n_nationkey FROM tpch_nation()",
+        )
+        .unwrap();
+    assert_eq!(rows_of(&mut client, "FETCH 3 FROM h").unwrap(), ["0", "1", "2"]);
+    client.batch_execute("COMMIT").unwrap();
+    assert_eq!(rows_of(&mut client, "FETCH 2 FROM h").unwrap(), ["3", "4"]);
 }

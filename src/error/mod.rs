@@ -51,11 +51,9 @@ pub enum Error {
     #[error("function with OID {0} does not exist")]
     UnknownFunction(u32),
     /// A column of the row type was dropped since the query was planned.
-    #[cfg(not(feature = "cbdb"))]
     #[error("attribute {position} of type {row} has been dropped")]
     ColumnDropped { position: usize, row: String },
     /// The type of a column of the row type changed since the query was planned.
-    #[cfg(not(feature = "cbdb"))]
     #[error("function return row and query-specified return row do not match")]
     RowTypeChanged { position: usize, found: String, expected: String },
     /// An argument that needs a value has none.
@@ -244,9 +242,7 @@ impl Error {
             Error::Source(error) => source::code(error),
             Error::Export(error) => export::code(error),
             Error::UnknownFunction(_) => Code::ERRCODE_UNDEFINED_FUNCTION,
-            #[cfg(not(feature = "cbdb"))]
             Error::ColumnDropped { .. } => Code::ERRCODE_UNDEFINED_COLUMN,
-            #[cfg(not(feature = "cbdb"))]
             Error::RowTypeChanged { .. } => Code::ERRCODE_DATATYPE_MISMATCH,
             Error::Null(_) | Error::NullArgument(_) => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Error::InvalidText(_) => Code::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
@@ -299,7 +295,6 @@ impl Error {
 
     fn detail(&self) -> Option<String> {
         match self {
-            #[cfg(not(feature = "cbdb"))]
             Error::RowTypeChanged { position, found, expected } => Some(format!(
                 "Returned type {found} at ordinal position {position}, but query expects {expected}."
             )),

@@ -6,9 +6,9 @@
 //! space map, where every process that inserts finds them.
 
 use crate::pg::server::compat;
+use crate::pg::server::own_slot::OwnSlot;
 use crate::pg::server::process;
 use crate::pg::server::relation::OpenRelation;
-use crate::pg::server::slot::OwnSlot;
 use pgrx::pg_sys::{self, BlockNumber, Buffer, ForkNumber, ReadBufferMode};
 use std::ffi::CStr;
 use std::fs::{File, OpenOptions};

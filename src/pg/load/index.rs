@@ -7,10 +7,11 @@
 use super::leaf::SlottedRows;
 use super::table::{Executor, Target};
 use crate::pg::server::compat;
+use crate::pg::server::own_slot::OwnSlot;
 use crate::pg::server::process::check_for_interrupts;
 use crate::pg::server::raw::{self, guarded};
 use crate::pg::server::relation::OpenRelation;
-use crate::pg::server::slot::{OwnSlot, passes};
+use crate::pg::server::slot::passes;
 use crate::pg::server::wal;
 use pgrx::pg_sys::{self, Datum};
 

@@ -5,8 +5,8 @@ use super::ROWS_AT_ONCE;
 use super::growth::Growth;
 use super::index::{Indexes, Sorts};
 use super::table::{OpenTable, Target};
+use crate::pg::server::own_slot::OwnSlot;
 use crate::pg::server::raw::{self, guarded};
-use crate::pg::server::slot::OwnSlot;
 use pgrx::pg_sys;
 
 /// What the leaves of an insert share.

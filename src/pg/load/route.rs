@@ -2,8 +2,8 @@
 
 use super::table::Target;
 use crate::pg::server::node::make_node;
+use crate::pg::server::own_slot::OwnSlot;
 use crate::pg::server::raw::{self, PartitionTupleRouting, guarded};
-use crate::pg::server::slot::OwnSlot;
 use pgrx::pg_sys;
 
 /// Routes the rows of a partitioned table.

@@ -4,10 +4,11 @@ use crate::call::Call;
 use crate::error::Result;
 use crate::pg::server::arguments::Signature;
 use crate::pg::server::node::{Node, nodes};
+use crate::pg::server::raw;
 use crate::pg::values::row_type::{RowType, relation_name};
-use pgrx::Internal;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::prelude::*;
+use pgrx::{Internal, PgList};
 
 /// A call of a generating function that returns rows of a composite type.
 #[derive(Clone, Copy)]
@@ -92,6 +93,25 @@ impl<'p> GeneratingCall<'p> {
         // SAFETY: copies a node, which is one.
         unsafe { pg_sys::copyObjectImpl((&raw const *self.0).cast()).cast() }
     }
+}
+
+/// The values of a call's arguments.
+///
+/// # Safety
+/// The call is one of a function, ready to be evaluated in this context.
+pub unsafe fn evaluate_arguments(
+    call: *const pg_sys::SetExprState,
+    context: *mut pg_sys::ExprContext,
+) -> Vec<Option<Datum>> {
+    // SAFETY: the states are those of the call's arguments, in order.
+    let states = unsafe { PgList::<pg_sys::ExprState>::from_pg((*call).args) };
+    let evaluate = |state: *mut pg_sys::ExprState| {
+        let mut is_null = false;
+        // SAFETY: the state is ready to be evaluated in this context; the closure owns nothing.
+        let value = unsafe { raw::guarded(|| (*state).evalfunc.map(|f| f(state, context, &mut is_null))) };
+        value.filter(|_| !is_null)
+    };
+    states.iter_ptr().map(evaluate).collect()
 }
 
 /// The support function of every generating function: answers requests for row estimates, and declines all others by

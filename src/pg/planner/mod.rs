@@ -1,6 +1,7 @@
-//! Calls of generating functions as the planner meets them: their rows, statistics and keys, and a scan that streams.
+//! Calls of generating functions as the planner meets them: their rows, statistics and keys, and scans that stream.
 
 pub mod call;
+pub mod function_scan;
 pub mod statistics;
 
 // Cloudberry sends plans to its segments, which know no node of ours; the planner hooks are PostgreSQL's.

@@ -33,6 +33,12 @@ impl<'p> BaseRelation<'p> {
         unsafe { &*self.rel().reltarget }
     }
 
+    /// Whether the rows of the query that it is in are inserted.
+    pub fn is_inserted(&self) -> bool {
+        // SAFETY: the planner has the query that it plans.
+        unsafe { (*(*self.root).parse).commandType == pg_sys::CmdType::CMD_INSERT }
+    }
+
     /// The calls among the relations before this one, with their numbers.
     pub fn calls_before(&self) -> impl Iterator<Item = (Index, GeneratingCall<'p>)> {
         let root = self.root;

@@ -7,7 +7,10 @@ pub mod compat;
 pub mod explain;
 pub mod invalidation;
 pub mod lock;
+pub mod memory;
 pub mod node;
+#[cfg(not(feature = "cbdb"))]
+pub mod own_slot;
 #[cfg(not(feature = "cbdb"))]
 pub mod prepared;
 pub mod process;
@@ -18,7 +21,6 @@ pub mod relation;
 pub mod report;
 pub mod role;
 pub mod settings;
-#[cfg(not(feature = "cbdb"))]
 pub mod slot;
 pub mod snapshot;
 #[cfg(not(feature = "cbdb"))]

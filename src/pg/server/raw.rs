@@ -6,6 +6,7 @@
 use pgrx::pg_sys;
 #[cfg(not(feature = "cbdb"))]
 use pgrx::pg_sys::Datum;
+use std::ffi::{c_int, c_void};
 
 /// Runs `calls`, which may call functions of this module that raise errors.
 ///
@@ -16,8 +17,25 @@ pub unsafe fn guarded<T>(calls: impl FnOnce() -> T) -> T {
     unsafe { pg_sys::ffi::pg_guard_ffi_boundary(calls) }
 }
 
+/// What the server's walker over a tree of states calls for each of a state's children.
+type Walker = unsafe extern "C-unwind" fn(state: *mut pg_sys::PlanState, context: *mut c_void) -> bool;
+
 unsafe extern "C-unwind" {
     pub fn tuplestore_puttuple(store: *mut pg_sys::Tuplestorestate, tuple: pg_sys::HeapTuple);
+    pub fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, flags: c_int);
+    pub fn ExecScan(
+        node: *mut pg_sys::ScanState,
+        access: pg_sys::ExecScanAccessMtd,
+        recheck: pg_sys::ExecScanRecheckMtd,
+    ) -> *mut pg_sys::TupleTableSlot;
+    pub fn ExecStoreMinimalTuple(
+        tuple: pg_sys::MinimalTuple,
+        slot: *mut pg_sys::TupleTableSlot,
+        should_free: bool,
+    ) -> *mut pg_sys::TupleTableSlot;
+    #[cfg_attr(not(any(feature = "pg14", feature = "pg15")), link_name = "planstate_tree_walker_impl")]
+    pub fn planstate_tree_walker(state: *mut pg_sys::PlanState, walker: Walker, context: *mut c_void)
+    -> bool;
 }
 
 /// How rows find their partitions; the server keeps the details to itself.

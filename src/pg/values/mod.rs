@@ -5,6 +5,7 @@ pub mod convert;
 mod demand;
 pub mod encode;
 pub mod feed;
+pub mod formed;
 pub mod reader;
 pub mod row_type;
 pub mod store;

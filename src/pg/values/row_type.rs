@@ -1,5 +1,6 @@
 //! Composite types: their columns, by name.
 
+use super::convert::type_name;
 use crate::error::{Error, Result};
 use crate::pg::server::text::{from_c_string, from_server};
 use pgrx::PgTupleDesc;
@@ -92,6 +93,23 @@ impl RowType {
             };
             function != Oid::INVALID
         })
+    }
+
+    /// Refuses it if columns, given by position, are not of the types that are expected of them: it may have been changed since
+    /// a query was planned, whose expressions read values of the types that the columns had then.
+    pub fn check_types(&self, expected: impl IntoIterator<Item = (usize, Oid)>) -> Result<()> {
+        let attributes = self.attributes();
+        for (column, expected) in expected {
+            let position = column + 1;
+            let Some(found) = attributes.iter().find(|attribute| attribute.index == column) else {
+                return Err(Error::ColumnDropped { position, row: self.name.clone() });
+            };
+            if found.oid != expected {
+                let (found, expected) = (type_name(found.oid, -1), type_name(expected, -1));
+                return Err(Error::RowTypeChanged { position, found, expected });
+            }
+        }
+        Ok(())
     }
 
     /// Its columns, except those that were dropped or are not filled.

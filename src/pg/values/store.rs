@@ -1,18 +1,17 @@
-//! What a generating function returns: rows one by one, or a store with all of them.
+//! What a generating function returns: rows one by one, a store with all of them, or rows in formed batches.
 //!
 //! A function scan stores all rows in a tuplestore before it returns the first. From a function that returns row by row it
 //! gets each as a datum, takes that apart and forms the tuple to store. A function that fills the store itself puts in the
-//! tuples that threads have formed.
+//! tuples that threads have formed. A function scan that streams takes those batch by batch, and needs no store.
 
 use super::demand::columns_read;
-use super::feed::Feed;
-use super::reader::{Reader, Unmatched, match_columns};
-use super::row_type::{Attribute, RowType};
+use super::formed::FormedRows;
+use super::reader::{Reader, Unmatched};
+use super::row_type::RowType;
 use super::stream::{Row, Rows};
-use super::tuple::{Batch, Former, Tuples};
+use super::tuple::{Batch, Tuples};
 use crate::error::Result;
 use crate::pg::server::raw::{guarded, tuplestore_puttuple};
-use arrow::array::RecordBatch;
 use millrace_sources::Source;
 use pgrx::callconv::{CallCx, RetAbi};
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo, SetFunctionReturnMode};
@@ -22,18 +21,19 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 use pgrx::prelude::*;
 use pgrx::{PgMemoryContexts, is_a};
 use std::ops::Range;
-use std::sync::Arc;
+use std::ptr::null_mut;
 
 /// The answer to a call of a generating function.
 pub enum Answer {
     /// Rows one by one.
     Stream(SetOfIterator<'static, Row>),
-    /// All rows are in a store that the caller has.
-    Stored,
+    /// The caller has them: all in a store, or in batches that it asked for.
+    Handed,
 }
 
 impl Answer {
-    /// Answers this call with `units` of a source: with a store if the caller would make one anyway.
+    /// Answers this call with `units` of a source: in batches if the caller takes those, with a store if it would make one
+    /// anyway.
     pub fn new(
         fcinfo: FunctionCallInfo,
         row_type: RowType,
@@ -48,21 +48,64 @@ impl Answer {
                 row_type, name, source, units, unmatched,
             )?)));
         };
-        let schema = source.schema();
-        let (attributes, columns) = match_columns(&row_type, name, &schema, unmatched)?;
         // SAFETY: as above; it is evaluated in the context that the executor made for it.
         let read = unsafe { columns_read(fcinfo, result.econtext) };
-        let is_read =
-            |attribute: &Attribute| read.as_ref().is_none_or(|read| read.contains(&attribute.index));
-        let (attributes, columns): (Vec<_>, Vec<_>) =
-            attributes.into_iter().zip(columns).filter(|(attribute, _)| is_read(attribute)).unzip();
-        let reader = Reader::open(attributes, &schema, &columns)?;
-        let source = source.into();
-        let feed = Feed::ahead(&source, units, columns, Arc::new(prepare(reader.former(&row_type))))?;
-        Store::begin(result, row_type).fill(reader, feed)?;
-        Ok(Self::Stored)
+        let rows = FormedRows::open(row_type, name, source, units, unmatched, read)?;
+        match Request::of(result) {
+            Some(request) => request.rows = Some(rows),
+            None => fill_store(result, rows)?,
+        }
+        Ok(Self::Handed)
     }
 }
+
+/// A call's request for rows in batches: what a caller that would make a store of them passes, and more.
+#[repr(C)]
+pub struct Request {
+    result: pg_sys::ReturnSetInfo,
+    rows: Option<FormedRows>,
+}
+
+/// The mode of returning that only a [`Request`] allows.
+const IN_BATCHES: i32 = 1 << 20;
+
+impl Request {
+    /// For a call that is evaluated in `context`.
+    pub fn new(context: *mut pg_sys::ExprContext) -> Self {
+        let result = pg_sys::ReturnSetInfo {
+            type_: pg_sys::NodeTag::T_ReturnSetInfo,
+            econtext: context,
+            allowedModes: STORE as i32 | IN_BATCHES,
+            setResult: null_mut(),
+            setDesc: null_mut(),
+            ..Default::default()
+        };
+        Self { result, rows: None }
+    }
+
+    /// The request whose first field this is, if it is one.
+    fn of(result: &mut pg_sys::ReturnSetInfo) -> Option<&mut Self> {
+        // SAFETY: the server knows no such mode, so that whoever allows it has made a request.
+        (result.allowedModes & IN_BATCHES != 0)
+            .then(|| unsafe { &mut *std::ptr::from_mut(result).cast::<Self>() })
+    }
+
+    /// Calls a function with it, through its call information with arguments; `None` if the function does not answer requests.
+    ///
+    /// # Safety
+    /// The call information is that of a function that returns a set, ready for the call.
+    pub unsafe fn call(&mut self, fcinfo: FunctionCallInfo) -> Option<FormedRows> {
+        // SAFETY: the function finds the request in its call; the closure owns nothing.
+        unsafe {
+            (*fcinfo).resultinfo = std::ptr::from_mut(self).cast();
+            guarded(|| (*(*fcinfo).flinfo).fn_addr.map(|function| function(fcinfo)));
+        }
+        self.rows.take()
+    }
+}
+
+const STORE: SetFunctionReturnMode::Type =
+    SetFunctionReturnMode::SFRM_Materialize | SetFunctionReturnMode::SFRM_Materialize_Preferred;
 
 /// Where the caller expects the rows if it prefers a store with all of them, as a function scan does; a select list takes rows
 /// one by one.
@@ -70,8 +113,6 @@ impl Answer {
 /// # Safety
 /// `fcinfo` is of a call under way.
 unsafe fn stored_result<'a>(fcinfo: FunctionCallInfo) -> Option<&'a mut pg_sys::ReturnSetInfo> {
-    const STORE: SetFunctionReturnMode::Type =
-        SetFunctionReturnMode::SFRM_Materialize | SetFunctionReturnMode::SFRM_Materialize_Preferred;
     // SAFETY: a node of that tag is one of these, which the call outlives.
     unsafe {
         let result = (*fcinfo).resultinfo;
@@ -83,22 +124,24 @@ unsafe fn stored_result<'a>(fcinfo: FunctionCallInfo) -> Option<&'a mut pg_sys::
     }
 }
 
-fn prepare(former: Option<Former>) -> impl Fn(RecordBatch) -> Result<Batch> {
-    move |batch| match &former {
-        Some(former) => former.form(&batch),
-        None => Ok(Batch::Columns(batch)),
+/// Fills a store with rows for the caller.
+fn fill_store(result: &mut pg_sys::ReturnSetInfo, mut rows: FormedRows) -> Result<()> {
+    let store = Store::begin(result, &rows.row_type);
+    while let Some(batch) = rows.next_batch()? {
+        match batch {
+            Batch::Tuples(tuples) => store.put_tuples(tuples),
+            Batch::Columns(_) => store.put_values(&rows.row_type, &mut rows.reader)?,
+        }
     }
+    Ok(())
 }
 
 /// A store on its way to the caller, which ends it.
-struct Store {
-    tuples: *mut pg_sys::Tuplestorestate,
-    row_type: RowType,
-}
+struct Store(*mut pg_sys::Tuplestorestate);
 
 impl Store {
     /// Creates the store that is this call's result.
-    fn begin(result: &mut pg_sys::ReturnSetInfo, row_type: RowType) -> Self {
+    fn begin(result: &mut pg_sys::ReturnSetInfo, row_type: &RowType) -> Self {
         let reads_anywhere = SetFunctionReturnMode::SFRM_Materialize_Random as i32;
         // SAFETY: the caller of a function that returns a set has a context for expressions, whose memory per query
         // is where it expects the result.
@@ -113,26 +156,13 @@ impl Store {
             result.setResult = tuples;
             result.setDesc = pg_sys::CreateTupleDescCopy(row_type.descriptor.as_ptr());
             pg_sys::MemoryContextSwitchTo(before);
-            Self { tuples, row_type }
+            Self(tuples)
         }
     }
 
-    fn fill(&mut self, mut reader: Reader, mut feed: Feed<Batch>) -> Result<()> {
-        while let Some(batch) = feed.next()? {
-            match batch {
-                Batch::Tuples(tuples) => self.put_tuples(tuples),
-                Batch::Columns(batch) => {
-                    reader.take(&batch);
-                    self.put_values(&mut reader)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn put_tuples(&mut self, mut tuples: Tuples) {
+    fn put_tuples(&self, mut tuples: Tuples) {
         let mut heap = pg_sys::HeapTupleData::default();
-        let (store, tuples) = (self.tuples, &mut tuples);
+        let (store, tuples) = (self.0, &mut tuples);
         // SAFETY: the store copies each tuple, which was formed for its row type; the closure owns nothing.
         unsafe {
             guarded(|| {
@@ -146,9 +176,9 @@ impl Store {
     }
 
     /// Puts the rows of a batch that the reader has taken.
-    fn put_values(&mut self, reader: &mut Reader) -> Result<()> {
-        let descriptor = self.row_type.descriptor.as_ptr();
-        let width = self.row_type.descriptor.len();
+    fn put_values(&self, row_type: &RowType, reader: &mut Reader) -> Result<()> {
+        let descriptor = row_type.descriptor.as_ptr();
+        let width = row_type.descriptor.len();
         let (mut values, mut nulls) = (vec![Datum::null(); width], vec![true; width]);
         let mut memory = PgMemoryContexts::new("millrace row");
         loop {
@@ -160,12 +190,7 @@ impl Store {
             }
             // SAFETY: values and nulls are as long as the row type, which is that of the store.
             unsafe {
-                pg_sys::tuplestore_putvalues(
-                    self.tuples,
-                    descriptor,
-                    values.as_mut_ptr(),
-                    nulls.as_mut_ptr(),
-                );
+                pg_sys::tuplestore_putvalues(self.0, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
                 memory.reset();
             }
             reader.release();
@@ -176,11 +201,11 @@ impl Store {
 /// How an answer is returned.
 pub enum Returned {
     Stream(<SetOfIterator<'static, Row> as RetAbi>::Ret),
-    Stored,
+    Handed,
 }
 
-// SAFETY: rows that stream are left to pgrx. A store is in the call's result information already, and the call that
-// fills it is the only one.
+// SAFETY: rows that stream are left to pgrx. What was handed over is with the caller already, and the call that did so is
+// the only one.
 unsafe impl RetAbi for Answer {
     type Item = Row;
     type Ret = Returned;
@@ -198,7 +223,7 @@ unsafe impl RetAbi for Answer {
     fn to_ret(self) -> Returned {
         match self {
             Self::Stream(rows) => Returned::Stream(rows.to_ret()),
-            Self::Stored => Returned::Stored,
+            Self::Handed => Returned::Handed,
         }
     }
 
@@ -206,7 +231,7 @@ unsafe impl RetAbi for Answer {
         match returned {
             // SAFETY: the caller's call is the one that was prepared.
             Returned::Stream(rows) => unsafe { SetOfIterator::box_ret_in_fcinfo(fcinfo, rows) },
-            Returned::Stored => Datum::null(),
+            Returned::Handed => Datum::null(),
         }
     }
 

@@ -138,7 +138,20 @@ impl Tuples {
         self.taken += 1;
         Some((self.bytes.from(start).as_mut_ptr().cast(), length))
     }
+
+    /// The next tuple as a minimal one, which is the same without the first bytes of the header.
+    pub fn next_minimal(&mut self) -> Option<pg_sys::MinimalTuple> {
+        let &(start, length) = self.places.get(self.taken)?;
+        self.taken += 1;
+        let minimal = self.bytes.from(start + MINIMAL);
+        minimal[..size_of::<u32>()].copy_from_slice(&((length - MINIMAL) as u32).to_ne_bytes());
+        Some(minimal.as_mut_ptr().cast())
+    }
 }
+
+/// Where in a tuple a minimal tuple begins.
+const MINIMAL: usize =
+    offset_of!(HeapTupleHeaderData, t_infomask2) - offset_of!(pg_sys::MinimalTupleData, t_infomask2);
 
 /// Bytes whose first is aligned for any value.
 struct Bytes {

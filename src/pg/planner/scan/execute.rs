@@ -3,14 +3,13 @@
 use super::{EXEC, NAME};
 use crate::call::Call;
 use crate::error::{Error, Result, or_raise};
-use crate::pg::planner::call::GeneratingCall;
+use crate::pg::planner::call::{GeneratingCall, evaluate_arguments};
+use crate::pg::server::memory::within;
 use crate::pg::server::node::{Node, NodeType, make_node};
 use crate::pg::server::raw;
 use crate::pg::server::slot::{Slot, clear, passes, store_virtual};
-use crate::pg::values::convert::type_name;
-use crate::pg::values::row_type::RowType;
 use crate::pg::values::stream::Stream;
-use pgrx::pg_sys::{self, Datum, NodeTag};
+use pgrx::pg_sys::{self, NodeTag};
 use pgrx::prelude::*;
 use pgrx::{PgList, PgMemoryContexts, PgTupleDesc};
 use std::ops::Range;
@@ -146,13 +145,14 @@ impl Scan {
         let progress = match &mut self.progress {
             Some(progress) => progress,
             None => {
-                let progress = in_memory(self.memory, || self.start(&slot.row_type()))?;
+                // SAFETY: the memory is the scan's.
+                let progress = unsafe { within(self.memory, || self.start(&slot.row_type())) }?;
                 self.converts = progress.stream.converts();
                 self.progress.insert(progress)
             }
         };
         progress.stream.release();
-        // SAFETY: the stream reads rows of the slot's row type, by `check_types`, which stay until the next is asked for.
+        // SAFETY: the stream reads rows of the slot's row type, by `RowType::check_types`, which stay until the next is asked for.
         while !unsafe { slot.write(|values, nulls| progress.stream.read(values, nulls)) }? {
             let Some(shared) = self.shared else { return Ok(false) };
             let start = progress.units.start + shared.fetch_add(UNITS_PER_TURN, Ordering::Relaxed);
@@ -167,45 +167,15 @@ impl Scan {
     /// Evaluates the arguments and opens the source. `expected` is the row type that the plan's expressions expect.
     fn start(&self, expected: &PgTupleDesc) -> Result<Progress> {
         let planned = self.planned_call().ok_or(Error::NotComposite)?;
-        // SAFETY: these are the values of the call's arguments.
-        let call = unsafe { planned.evaluated(self.arguments())? };
+        // SAFETY: these are the values of the call's arguments, which are ready to be evaluated in this context.
+        let call = unsafe { planned.evaluated(evaluate_arguments(self.call, self.context))? };
         let row_type = planned.row_type();
-        self.check_types(&row_type, expected)?;
+        let expected = expected.iter().map(|expected| expected.type_oid().value());
+        row_type.check_types(self.columns.iter().copied().zip(expected))?;
         let (source, units) = call.open()?;
         let mine = if self.shared.is_none() { units.clone() } else { 0..0 };
         let stream = Stream::of_columns(&row_type, &call.source.unique_name(), source, mine, &self.columns)?;
         Ok(Progress { call, stream, units })
-    }
-
-    /// The values of the call's arguments.
-    fn arguments(&self) -> Vec<Option<Datum>> {
-        // SAFETY: the states are those of the call's arguments, in order.
-        let states = unsafe { PgList::<pg_sys::ExprState>::from_pg((*self.call).args) };
-        let evaluate = |state: *mut pg_sys::ExprState| {
-            let mut is_null = false;
-            // SAFETY: the state is ready to be evaluated in this context; the closure owns nothing.
-            let value =
-                unsafe { raw::guarded(|| (*state).evalfunc.map(|f| f(state, self.context, &mut is_null))) };
-            value.filter(|_| !is_null)
-        };
-        states.iter_ptr().map(evaluate).collect()
-    }
-
-    /// Refuses a row type that was changed since the query was planned, because the plan's expressions read values of the
-    /// types that the columns had then.
-    fn check_types(&self, row_type: &RowType, expected: &PgTupleDesc) -> Result<()> {
-        let attributes = row_type.attributes();
-        for (&column, expected) in self.columns.iter().zip(expected.iter()) {
-            let (position, expected) = (column + 1, expected.type_oid().value());
-            let Some(found) = attributes.iter().find(|attribute| attribute.index == column) else {
-                return Err(Error::ColumnDropped { position, row: row_type.name().to_owned() });
-            };
-            if found.oid != expected {
-                let (found, expected) = (type_name(found.oid, -1), type_name(expected, -1));
-                return Err(Error::RowTypeChanged { position, found, expected });
-            }
-        }
-        Ok(())
     }
 
     /// Resets the scan to before its first row.
@@ -227,17 +197,6 @@ fn new_memory() -> pg_sys::MemoryContext {
             pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
             pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
         )
-    }
-}
-
-/// Runs `work` with `memory` as the current context. After an error the server sets the context by itself.
-fn in_memory<T>(memory: pg_sys::MemoryContext, work: impl FnOnce() -> T) -> T {
-    // SAFETY: both contexts live through the call.
-    unsafe {
-        let before = pg_sys::MemoryContextSwitchTo(memory);
-        let done = work();
-        pg_sys::MemoryContextSwitchTo(before);
-        done
     }
 }
 

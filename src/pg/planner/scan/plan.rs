@@ -50,6 +50,10 @@ impl<'p> BaseRelation<'p> {
         if !guc::enable_scan() || cluster::is_cluster() {
             return;
         }
+        // Threads make the rows of a function scan that streams, as the tuples that are inserted.
+        if self.is_inserted() && guc::stream_function_scans() && guc::generate_ahead() {
+            return;
+        }
         let Some(columns) = self.columns_read() else { return };
         // SAFETY: the paths that are there are the function scan's, which nothing refers to yet, and ours is complete.
         unsafe {
