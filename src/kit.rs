@@ -6,7 +6,8 @@ use crate::call::Arguments;
 use crate::error::{Error, Result, SqlResult, or_raise};
 use crate::pg::server::arguments::of_call;
 use crate::pg::server::process;
-use crate::pg::server::text::{Json, Text, to_c_string};
+use crate::pg::server::query::rows_as_json;
+use crate::pg::server::text::{Json, Text};
 use crate::runs::ledger::{self, one};
 use millrace_sources::Source;
 use millrace_sources::kit::answers::Answer;
@@ -247,6 +248,15 @@ fn kit_validate(
     })))
 }
 
+/// `millrace.query_rows(query)`.
+#[pg_extern(sql = false)]
+fn query_rows(query: Text) -> SqlResult<SetOfIterator<'static, Text>> {
+    // A few of the kits' queries are two statements.
+    let rows =
+        statements(&query).iter().map(|statement| rows_as_json(statement)).collect::<Result<Vec<_>>>()?;
+    Ok(SetOfIterator::new(rows.into_iter().flatten()))
+}
+
 /// Runs one query and compares its result with its answer.
 fn validate(
     kit: &Kit,
@@ -259,13 +269,16 @@ fn validate(
     let (mut rows, mut milliseconds, mut difference) = (0, 0.0, None);
     for (statement, answer) in statements(&sql).iter().zip(answers) {
         let start = Instant::now();
-        let found = rows_as_text(statement)?;
+        let found = try_query(statement)?;
         milliseconds += start.elapsed().as_micros() as f64 / 1000.0;
-        rows += found.len() as i64;
-        difference = match difference {
-            None => differs(kit, answer, found)?,
-            found => found,
+        let found = match found {
+            Ok(found) => {
+                rows += found.len() as i64;
+                differs(kit, answer, values_as_text(found)?)?
+            }
+            Err(error) => Some(format!("error: {}", &*error)),
         };
+        difference = difference.or(found);
     }
     Ok((query as i32, difference.is_none(), rows, milliseconds, difference.map(Text::from)))
 }
@@ -283,15 +296,22 @@ fn sorts_as_c() -> Result<bool> {
     Ok(one("SELECT 'B' < 'a' AND 'a b' < 'aB' AND 'ch' < 'h'", &[])? == Some(true))
 }
 
-/// The rows of a query of any columns, each value in its type's text form.
-fn rows_as_text(sql: &str) -> Result<Vec<Vec<Option<String>>>> {
-    // Cloudberry drops the order of a subquery unless its rows are numbered.
-    let query = format!(
-        "SELECT ARRAY(SELECT value FROM json_each_text(row_to_json(result)))
-         FROM ({sql}) result ORDER BY row_number() OVER ()"
-    );
+/// The rows of a query as JSON objects, or the message of the error that it failed with.
+fn try_query(statement: &str) -> Result<std::result::Result<Vec<Text>, Text>> {
+    let query = "SELECT rows, error FROM millrace.try_query($1)";
+    Ok(Spi::connect(|client| {
+        let found = client.select(query, Some(1), &[Text::from(statement).into()])?.first();
+        let (rows, error) = found.get_two::<Vec<Text>, Text>()?;
+        Ok::<_, pgrx::spi::Error>(error.map_or_else(|| Ok(rows.unwrap_or_default()), Err))
+    })?)
+}
+
+/// The values of rows in their types' text forms.
+fn values_as_text(rows: Vec<Text>) -> Result<Vec<Vec<Option<String>>>> {
+    let query = "SELECT ARRAY(SELECT value FROM json_each_text(object::json))
+                 FROM unnest($1) WITH ORDINALITY AS row (object, number) ORDER BY number";
     let rows = Spi::connect(|client| {
-        let rows = client.select(&to_c_string(&query), None, &[])?;
+        let rows = client.select(query, None, &[rows.into()])?;
         let text = |value: Option<Text>| value.map(Text::into_string);
         let texts = |row: Vec<Option<Text>>| row.into_iter().map(text).collect();
         rows.map(|row| Ok(texts(row.get(1)?.unwrap_or_default())))

@@ -1,7 +1,7 @@
 //! Rows that arrive at a rate, whether the tables keep up or not: when batches are due, how late they are, who reads
 //! meanwhile, and which rate holds.
 
-use millrace_tests::{Cluster, error_of, kill, one, wait_until};
+use millrace_tests::{Cluster, error_of, kill, one, rows_of, wait_until};
 use postgres::{Client, NoTls};
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,22 @@ fn a_stall_is_charged_to_every_batch_that_it_delays() {
         assert!(said >= least, "{share}: {said}, {least}");
     }
     assert!(row.get::<_, bool>(5));
+}
+
+#[test]
+fn no_more_rows_arrive_than_a_run_has() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client
+        .batch_execute(
+            "CALL stream_bench(rows => 2000000, batch_rows => 1000, variants => '{heap}', phase => 'noindex',
+                               rate => 50000000)",
+        )
+        .unwrap();
+    // All have arrived after the first 40 ms.
+    let arrived = "SELECT DISTINCT rows + backlog_rows FROM stream_moments
+                   WHERE at > (SELECT min(at) FROM stream_moments) + '40 ms'::interval AND backlog_rows IS NOT NULL";
+    assert_eq!(rows_of(&mut client, arrived).unwrap(), ["2000000"]);
 }
 
 #[test]

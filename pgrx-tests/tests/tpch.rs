@@ -1,7 +1,7 @@
 //! The TPC-H kit: what it loads and makes gives the published answers, whatever happens on the way.
 
 use millrace_sources::{Reference, registry};
-use millrace_tests::{Cluster, assert_valid, content, error_of, one, strike, wait_until};
+use millrace_tests::{Cluster, Script, assert_valid, content, error_of, one, rows_of, strike, wait_until};
 use postgres::{Client, NoTls, SimpleQueryMessage};
 use serde_json::Value;
 
@@ -204,6 +204,21 @@ fn validation_finds_what_is_wrong() {
     assert_eq!(difference(15), supplier);
     // A query that neither table has a part in.
     assert_eq!(difference(22), "");
+}
+
+#[test]
+fn a_query_that_fails_fails_alone() {
+    let cluster = Cluster::new();
+    let mut client = cluster.connect();
+    client.script("CALL tpch_load(0.01); ALTER TABLE tpch.part ALTER p_size TYPE text").unwrap();
+    let failed =
+        rows_of(&mut client, "SELECT query, rows, difference FROM tpch_validate() WHERE NOT pass").unwrap();
+    let error = "error: operator does not exist: text";
+    let expected = [("16|0|", " = integer"), ("19|0|", " >= integer"), ("2|0|", " = integer")];
+    assert_eq!(failed, expected.map(|(query, operator)| format!("{query}{error}{operator}")));
+    // Time that is up is no fault of a query's.
+    client.batch_execute("SET statement_timeout = '1ms'").unwrap();
+    assert_eq!(error_of(&mut client, "SELECT * FROM tpch_validate()").unwrap().0, "57014");
 }
 
 #[test]

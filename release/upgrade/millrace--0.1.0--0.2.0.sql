@@ -847,7 +847,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION stream_latency(text) IS
-'How late the batches of a run were at the rate offered, one row per run, or per phase of a benchmark. Latency is the time from the arrival of a batch''s last row to its commit; its percentiles are over batches, in milliseconds. backlog_rows, backlog_rows_max: rows that had arrived but were not committed, at the last commit and at most. gap_seconds: time between calls. sustained: at the last commit the table had at least 95% of what had arrived. Without a rate latencies are null';
+'How late the batches of a run were at the rate offered, one row per run, or per phase of a benchmark. Latency is the time from the arrival of a batch''s last row to its commit; its percentiles are over batches, in milliseconds. backlog_rows, backlog_rows_max: rows that had arrived but were not committed, at the last commit and at most, if rows went on arriving after the run''s last. gap_seconds: time between calls. sustained: at the last commit the table had at least 95% of what had arrived. Without a rate latencies are null';
 
 CREATE OR REPLACE FUNCTION millrace.check_cancelled() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'check_cancelled_wrapper';
@@ -944,20 +944,25 @@ CREATE OR REPLACE FUNCTION millrace.kit_title(benchmark text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_title_wrapper';
 COMMENT ON FUNCTION millrace.kit_title(text) IS 'The name of a benchmark as the TPC writes it';
 
-CREATE OR REPLACE FUNCTION millrace.kit_rows(query text) RETURNS SETOF json
-LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    statement text;
+CREATE OR REPLACE FUNCTION millrace.query_rows(query text) RETURNS SETOF json
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'query_rows_wrapper';
+COMMENT ON FUNCTION millrace.query_rows(text) IS
+'Runs a query, or two with a semicolon on a line of its own between them; one JSON object per row, with the columns in order';
+
+CREATE OR REPLACE FUNCTION millrace.try_query(query text, OUT rows text[], OUT error text) RETURNS record
+LANGUAGE plpgsql VOLATILE STRICT AS $$
 BEGIN
-    FOREACH statement IN ARRAY pg_catalog.string_to_array(query, E'\n;\n') LOOP
-        -- Cloudberry drops the order of a subquery unless its rows are numbered.
-        RETURN QUERY EXECUTE pg_catalog.format(
-            'SELECT pg_catalog.row_to_json(result) FROM (%s) result ORDER BY pg_catalog.row_number() OVER ()', statement);
-    END LOOP;
+    rows := ARRAY(SELECT r::text FROM millrace.query_rows(query) r);
+EXCEPTION
+    -- The tables are not there, or not for the caller: that is no result of a query.
+    WHEN undefined_table OR undefined_column OR insufficient_privilege THEN
+        RAISE;
+    WHEN others THEN
+        error := SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION millrace.kit_rows(text) IS
-'The rows of a query''s statements, one JSON object per row, with the columns in order';
+COMMENT ON FUNCTION millrace.try_query(text) IS
+'The rows of a query as millrace.query_rows() has them, or the message of the error that it failed with';
 
 CREATE OR REPLACE FUNCTION millrace.kit_designs(
     benchmark text, sf double precision DEFAULT 0,
@@ -1347,7 +1352,7 @@ CREATE OR REPLACE FUNCTION tpch_run(
 ) RETURNS SETOF json
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM millrace.kit_rows(@extschema@.tpch_query(query, schema, seed, sf, decorrelated));
+    RETURN QUERY SELECT * FROM millrace.query_rows(@extschema@.tpch_query(query, schema, seed, sf, decorrelated));
 END
 $$;
 
@@ -2377,7 +2382,7 @@ CREATE OR REPLACE FUNCTION tpcds_run(
 ) RETURNS SETOF json
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM millrace.kit_rows(@extschema@.tpcds_query(query, schema, seed, sf, decorrelated));
+    RETURN QUERY SELECT * FROM millrace.query_rows(@extschema@.tpcds_query(query, schema, seed, sf, decorrelated));
 END
 $$;
 COMMENT ON FUNCTION tpcds_run(integer, text, bigint, double precision, boolean) IS
@@ -2781,7 +2786,7 @@ BEGIN
     EXECUTE format('SELECT %s FROM %s', due.arguments, millrace.bench_sample(run)) INTO arguments;
     statement := format(due.statement, VARIADIC millrace.bench_target_table(due.name, due.relation)::text || arguments);
     started := clock_timestamp();
-    EXECUTE format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q', statement) INTO rows, hash;
+    SELECT count(*), sum(hashtextextended(r::text, 0)) INTO rows, hash FROM millrace.query_rows(statement) r;
     finished := clock_timestamp();
     PERFORM millrace.bench_note_query(
         run, due.target, due.query, due.attempt, 1000 * date_part('epoch', finished - started), rows, hash, statement,
@@ -3143,8 +3148,7 @@ BEGIN
                    millrace.bench_rows(due.source, due.options, draw % greatest(rows - sampled, 1), least(sampled, rows))) INTO arguments;
     target := due.target;
     query := due.query;
-    statement := format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q',
-        format(due.statement, VARIADIC millrace.bench_target_table(due.name, due.relation)::text || arguments));
+    statement := format(due.statement, VARIADIC millrace.bench_target_table(due.name, due.relation)::text || arguments);
     RETURN NEXT;
 END
 $$;

@@ -43,7 +43,7 @@ BEGIN
     EXECUTE format('SELECT %s FROM %s', due.arguments, millrace.bench_sample(run)) INTO arguments;
     statement := format(due.statement, VARIADIC millrace.bench_target_table(due.name, due.relation)::text || arguments);
     started := clock_timestamp();
-    EXECUTE format('SELECT count(*), sum(hash_record_extended(q, 0)) FROM (%s) q', statement) INTO rows, hash;
+    SELECT count(*), sum(hashtextextended(r::text, 0)) INTO rows, hash FROM millrace.query_rows(statement) r;
     finished := clock_timestamp();
     PERFORM millrace.bench_note_query(
         run, due.target, due.query, due.attempt, 1000 * date_part('epoch', finished - started), rows, hash, statement,

@@ -4,18 +4,23 @@ CREATE FUNCTION millrace.kit_title(benchmark text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_title_wrapper';
 COMMENT ON FUNCTION millrace.kit_title(text) IS 'The name of a benchmark as the TPC writes it';
 
--- A few queries are two statements, with a semicolon on a line of its own between them.
-CREATE FUNCTION millrace.kit_rows(query text) RETURNS SETOF json
-LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    statement text;
+CREATE FUNCTION millrace.query_rows(query text) RETURNS SETOF json
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'query_rows_wrapper';
+COMMENT ON FUNCTION millrace.query_rows(text) IS
+'Runs a query, or two with a semicolon on a line of its own between them; one JSON object per row, with the columns in order';
+
+-- In PL/pgSQL because only the server's own handlers set right on Cloudberry what an error leaves behind.
+CREATE FUNCTION millrace.try_query(query text, OUT rows text[], OUT error text) RETURNS record
+LANGUAGE plpgsql VOLATILE STRICT AS $$
 BEGIN
-    FOREACH statement IN ARRAY pg_catalog.string_to_array(query, E'\n;\n') LOOP
-        -- Cloudberry drops the order of a subquery unless its rows are numbered.
-        RETURN QUERY EXECUTE pg_catalog.format(
-            'SELECT pg_catalog.row_to_json(result) FROM (%s) result ORDER BY pg_catalog.row_number() OVER ()', statement);
-    END LOOP;
+    rows := ARRAY(SELECT r::text FROM millrace.query_rows(query) r);
+EXCEPTION
+    -- The tables are not there, or not for the caller: that is no result of a query.
+    WHEN undefined_table OR undefined_column OR insufficient_privilege THEN
+        RAISE;
+    WHEN others THEN
+        error := SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION millrace.kit_rows(text) IS
-'The rows of a query''s statements, one JSON object per row, with the columns in order';
+COMMENT ON FUNCTION millrace.try_query(text) IS
+'The rows of a query as millrace.query_rows() has them, or the message of the error that it failed with';

@@ -23,7 +23,7 @@ CREATE FUNCTION tpcds_run(
 ) RETURNS SETOF json
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM millrace.kit_rows(@extschema@.tpcds_query(query, schema, seed, sf, decorrelated));
+    RETURN QUERY SELECT * FROM millrace.query_rows(@extschema@.tpcds_query(query, schema, seed, sf, decorrelated));
 END
 $$;
 COMMENT ON FUNCTION tpcds_run(integer, text, bigint, double precision, boolean) IS

@@ -23,7 +23,7 @@ CREATE FUNCTION tpch_run(
 ) RETURNS SETOF json
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM millrace.kit_rows(@extschema@.tpch_query(query, schema, seed, sf, decorrelated));
+    RETURN QUERY SELECT * FROM millrace.query_rows(@extschema@.tpch_query(query, schema, seed, sf, decorrelated));
 END
 $$;
 COMMENT ON FUNCTION tpch_run(integer, text, bigint, double precision, boolean) IS

@@ -60,6 +60,11 @@ impl Run {
         self.pace.duration.is_none() && self.options.get("rows") != Some(&Value::Null)
     }
 
+    /// Its rows in all, if it has an end.
+    pub fn total(&self) -> Option<i64> {
+        self.has_end().then_some(self.rows_estimated)
+    }
+
     /// Its batches; `origin` is what it loads.
     pub fn plan(&self, origin: &Origin) -> BatchPlan {
         plan::plan(origin, self.batch_rows, &self.profile, &self.options)

@@ -20,6 +20,7 @@ const NAP: Duration = Duration::from_millis(50);
 pub struct Observer {
     run: String,
     rows_before: i64,
+    total: Option<i64>,
     schedule: Schedule,
     leaves: Vec<Oid>,
     due: Instant,
@@ -29,6 +30,7 @@ impl Observer {
     pub fn begin(orders: &Orders) -> Result<Self> {
         let run = ledger::get(&orders.run)?;
         Ok(Self {
+            total: run.total(),
             leaves: run.targets.into_iter().flat_map(|target| target.storage.leaves).collect(),
             run: run.name,
             rows_before: orders.rows_before,
@@ -49,7 +51,7 @@ impl Observer {
         self.due = (self.due + LOOK).max(Instant::now());
         let rows = self.rows_before + shared.rows();
         let now = process::now_in_microseconds();
-        let backlog = self.schedule.offered(now).map(|offered| (offered - rows as f64).max(0.0) as i64);
+        let backlog = self.schedule.backlog(now, rows, self.total);
         crew::report_activity(&format!("observing run \"{}\"", self.run));
         // Two statements: on a cluster, one that writes on all segments cannot ask them for sizes.
         let seen = "SELECT pg_catalog.to_jsonb(o) FROM millrace.observe($1) o";

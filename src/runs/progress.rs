@@ -40,7 +40,7 @@ impl Report {
             load: load.map(Text::into_string),
             rows_before: ledger::rows_done(name)?,
             others,
-            total: run.has_end().then_some(run.rows_estimated),
+            total: run.total(),
             started: Instant::now(),
             ticker: Ticker::start(),
             speed: Speed::start(0),
@@ -77,10 +77,8 @@ impl Report {
         let speed = self.speed.at(rows as u64);
         let total = self.total.map(|total| (others_total + total) as u64);
         let progress = Progress::new(done, total, speed);
-        let backlog = schedule
-            .offered(process::now_in_microseconds())
-            .map(|offered| (offered - (self.rows_before + rows) as f64).max(0.0));
-        let backlog = backlog.map_or_else(String::new, |backlog| format!(", backlog {backlog:.0} rows"));
+        let backlog = schedule.backlog(process::now_in_microseconds(), self.rows_before + rows, self.total);
+        let backlog = backlog.map_or_else(String::new, |backlog| format!(", backlog {backlog} rows"));
         notice(format!("{}: {progress}{backlog}", self.load.as_ref().unwrap_or(&self.run)));
     }
 

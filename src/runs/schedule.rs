@@ -45,10 +45,12 @@ impl Schedule {
         self.end.is_some_and(|end| due > end)
     }
 
-    /// The rows of the run that have arrived by a time.
-    pub fn offered(&self, at: i64) -> Option<f64> {
+    /// How many rows of the run have arrived by a time but are not there, if `rows` are, of a `total` if it has an end.
+    pub fn backlog(&self, at: i64, rows: i64, total: Option<i64>) -> Option<i64> {
         let until = self.end.map_or(at, |end| end.min(at));
-        self.rate.map(|rate| (until - self.begin).max(0) as f64 / 1e6 * rate)
+        let arrived = (until - self.begin).max(0) as f64 / 1e6 * self.rate?;
+        // The cast saturates.
+        Some((total.map_or(arrived as i64, |total| total.min(arrived as i64)) - rows).max(0))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pg::server::cluster;
-use crate::pg::server::explain::explain;
+use crate::pg::server::query::explain;
 use crate::pg::values::reader::check_columns;
 use crate::pg::values::row_type::RowType;
 use crate::runs::ledger::{Storage, Target, one, text, value};

@@ -58,7 +58,7 @@ unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, flags:
         let state = (*query).planstate;
         if guc::stream_function_scans() && !state.is_null() && has_functions((*query).plannedstmt) {
             let mut scans: Vec<*mut FunctionScanState> = Vec::new();
-            raw::guarded(|| collect(state, from_mut(&mut scans).cast()));
+            collect(state, from_mut(&mut scans).cast());
             for scan in scans.into_iter().filter(|&scan| can_stream(scan)) {
                 pg_sys::ExecSetExecProcNode(scan.cast(), Some(execute));
             }
@@ -77,14 +77,16 @@ unsafe fn has_functions(statement: *const pg_sys::PlannedStmt) -> bool {
         .any(|entry| entry.rtekind == pg_sys::RTEKind::RTE_FUNCTION)
 }
 
-/// Adds the function scans of a tree to a list. A frame like C's, which the server calls.
+/// Adds the function scans of a tree to a list.
+#[pg_guard]
 unsafe extern "C-unwind" fn collect(state: *mut PlanState, scans: *mut c_void) -> bool {
-    // SAFETY: the server's walker passes on nodes that are not null, and the list of whoever called it.
+    // SAFETY: the server's walker passes on nodes that are not null, and the list of whoever called it. The closure owns
+    // nothing.
     unsafe {
         if is_a(state.cast(), NodeTag::T_FunctionScanState) {
             (*scans.cast::<Vec<*mut FunctionScanState>>()).push(state.cast());
         }
-        raw::planstate_tree_walker(state, collect, scans)
+        raw::guarded(|| raw::planstate_tree_walker(state, collect, scans))
     }
 }
 
@@ -144,7 +146,8 @@ unsafe extern "C-unwind" fn execute(node: *mut PlanState) -> *mut pg_sys::TupleT
 }
 
 /// The rows of a function never change, so there is nothing to recheck.
-unsafe extern "C-unwind" fn recheck(_: *mut ScanState, _: *mut pg_sys::TupleTableSlot) -> bool {
+#[pg_guard]
+unsafe extern "C-unwind" fn recheck(_node: *mut ScanState, _slot: *mut pg_sys::TupleTableSlot) -> bool {
     true
 }
 

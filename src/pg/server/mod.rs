@@ -4,7 +4,6 @@ pub mod arguments;
 pub mod cancel;
 pub mod cluster;
 pub mod compat;
-pub mod explain;
 pub mod invalidation;
 pub mod lock;
 pub mod memory;
@@ -15,6 +14,7 @@ pub mod own_slot;
 pub mod prepared;
 pub mod process;
 pub mod progress;
+pub mod query;
 pub mod raw;
 #[cfg(not(feature = "cbdb"))]
 pub mod relation;
