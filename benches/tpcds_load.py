@@ -53,7 +53,7 @@ def scans(cluster):
     count = f"SELECT count(*) FROM tpcds_store_sales({SF})"
     counts = compare({
         "streaming scan": lambda: cluster.sql(count),
-        "function scan": lambda: cluster.sql(function, count),
+        "function scan that streams": lambda: cluster.sql(function, count),
         "function in the select list, which makes whole rows": lambda: cluster.sql(
             f"SELECT count(*) FROM (SELECT tpcds_store_sales({SF})) s"),
     }, runs=RUNS)

@@ -29,6 +29,7 @@ impl Slot {
         unsafe { self.0.as_ref() }
     }
 
+    #[cfg(not(feature = "cbdb"))]
     #[inline]
     pub(super) fn get_mut(&mut self) -> &mut pg_sys::TupleTableSlot {
         // SAFETY: as above, and `self` is borrowed exclusively.
@@ -120,6 +121,7 @@ pub unsafe fn store_virtual(slot: *mut pg_sys::TupleTableSlot) {
 /// # Safety
 /// `condition` is null or a list of conditions prepared for such rows. It may raise an error, so call it where a jump may
 /// pass: in a frame like C's, or within [`super::raw::guarded`].
+#[cfg(not(feature = "cbdb"))]
 pub unsafe fn passes(condition: *mut pg_sys::ExprState, context: *mut pg_sys::ExprContext) -> bool {
     let mut is_null = false;
     // SAFETY: an expression that was prepared has a function to evaluate it.
