@@ -1372,7 +1372,7 @@ CREATE OR REPLACE FUNCTION tpch_validate(
 LANGUAGE c VOLATILE ROWS 22 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_validate_wrapper';
 COMMENT ON FUNCTION tpch_validate(text, double precision, boolean) IS
-'Runs the 22 TPC-H queries on the tables or views of a schema and compares the results with the published answers by the specification''s rules. sf null: taken from the rows of supplier. decorrelated null: true if lineitem has no index on l_partkey';
+'Runs the 22 TPC-H queries on the tables or views of a schema and compares the results with the published answers by the specification''s rules; of a query that fails, difference is the error. sf null: taken from the rows of supplier. decorrelated null: true if lineitem has no index on l_partkey';
 
 CREATE OR REPLACE PROCEDURE tpch_load(
     sf double precision,
@@ -2404,7 +2404,7 @@ CREATE OR REPLACE FUNCTION tpcds_validate(
 LANGUAGE c VOLATILE ROWS 99 SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on
 AS 'MODULE_PATHNAME', 'kit_validate_wrapper';
 COMMENT ON FUNCTION tpcds_validate(text, double precision, boolean) IS
-'Runs the 99 TPC-DS queries on the tables or views of a schema and compares the results with the answers that tpcds_answers() gives. sf null: taken from the rows of customer. decorrelated null: true';
+'Runs the 99 TPC-DS queries on the tables or views of a schema and compares the results with the answers that tpcds_answers() gives; of a query that fails, difference is the error. sf null: taken from the rows of customer. decorrelated null: true';
 
 CREATE OR REPLACE PROCEDURE tpcds_load(
     sf double precision,
