@@ -696,6 +696,8 @@ mod tests {
         let query = "SELECT count(*) FROM tpch_lineitem(0.1)";
         assert_eq!(written(query), 0);
         Spi::run("SET LOCAL millrace.enable_scan = off").unwrap();
+        assert_eq!(written(query), 0);
+        Spi::run("SET LOCAL millrace.stream_function_scans = off").unwrap();
         assert!(written(query) > 0);
     }
 

@@ -229,6 +229,7 @@ fn clusters_of_servers_make_and_load_the_whole() {
     let simulation = Simulation::new(LARGEST);
     rows_of_all_segments_are_the_whole(&simulation);
     only_segments_of_a_planned_cluster_make_shares(&simulation);
+    limit_ends_the_scans_of_segments(&simulation);
     simulation.coordinator.connect().batch_execute(LAY_OUT_BY_DEFAULT).unwrap();
     simulation.coordinator.connect().batch_execute(DISPATCH).unwrap();
     batches_come_from_all_segments(&simulation);
@@ -298,6 +299,15 @@ fn only_segments_of_a_planned_cluster_make_shares(simulation: &Simulation) {
     assert_eq!(code, "55000");
     assert!(message.starts_with("segment 2 has no share of rows that 2 segments make"), "{message}");
     assert!(message.contains("HINT: Leave out argument \"segments\"."), "{message}");
+}
+
+fn limit_ends_the_scans_of_segments(simulation: &Simulation) {
+    simulation.resize(3);
+    let mut segment = simulation.segments[1].connect();
+    // A third of six billion rows, which no machine makes in this time.
+    segment.batch_execute("SET statement_timeout = '20s'").unwrap();
+    let first = "SELECT l_orderkey FROM tpch_lineitem(1000, segments => 3::smallint) LIMIT 1";
+    assert_eq!(one::<i64>(&mut segment, first), 2_000_000_001);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use millrace_sources::{Reference, registry};
 use millrace_tests::{Cluster, Script, assert_valid, content, error_of, one, rows_of, strike, wait_until};
+use postgres::error::ErrorPosition;
 use postgres::{Client, NoTls, SimpleQueryMessage};
 use serde_json::Value;
 
@@ -216,6 +217,13 @@ fn a_query_that_fails_fails_alone() {
     let error = "error: operator does not exist: text";
     let expected = [("16|0|", " = integer"), ("19|0|", " >= integer"), ("2|0|", " = integer")];
     assert_eq!(failed, expected.map(|(query, operator)| format!("{query}{error}{operator}")));
+    // The error names the query that ran: it is the kit's text, not one with that in FROM, which ORCA would not plan.
+    let error = client.batch_execute("SELECT * FROM tpch_run(2)").unwrap_err();
+    let text: String = one(&mut client, "SELECT tpch_query(2, 'tpch')");
+    match error.as_db_error().and_then(|error| error.position()) {
+        Some(ErrorPosition::Internal { query, .. }) => assert_eq!(query.trim_end(), text.trim_end()),
+        other => panic!("{error}: {other:?}"),
+    }
     // Time that is up is no fault of a query's.
     client.batch_execute("SET statement_timeout = '1ms'").unwrap();
     assert_eq!(error_of(&mut client, "SELECT * FROM tpch_validate()").unwrap().0, "57014");

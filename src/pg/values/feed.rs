@@ -39,7 +39,7 @@ pub type Prepare<T> = Arc<dyn Fn(RecordBatch) -> Result<T> + Send + Sync>;
 pub enum Feed<T> {
     /// Made when they are asked for.
     OnDemand(Batches, Prepare<T>),
-    /// Made by threads, which end when this is dropped; the first has the next batch.
+    /// Made by threads, which end when this is dropped; the first has the next batch. After the last batch there are none.
     Ahead(VecDeque<Maker<T>>),
 }
 
@@ -120,8 +120,12 @@ impl<T: Send + 'static> Feed<T> {
                 make(batches, prepare)
             }
             Feed::Ahead(threads) => {
-                let made = threads.front().and_then(process::receive).ok_or(Error::ThreadGone)?;
-                threads.rotate_left(1);
+                let Some(next) = threads.front() else { return Ok(None) };
+                let made = process::receive(next).ok_or(Error::ThreadGone)?;
+                match made {
+                    Some(_) => threads.rotate_left(1),
+                    None => threads.clear(),
+                }
                 made
             }
         };
