@@ -6,7 +6,7 @@ use crate::call::Arguments;
 use crate::error::{Error, Result, SqlResult, or_raise};
 use crate::pg::server::arguments::of_call;
 use crate::pg::server::process;
-use crate::pg::server::query::rows_as_json;
+use crate::pg::server::query::{self, rows_as_json};
 use crate::pg::server::text::{Json, Text};
 use crate::runs::ledger::{self, one};
 use millrace_sources::Source;
@@ -255,6 +255,12 @@ fn query_rows(query: Text) -> SqlResult<SetOfIterator<'static, Text>> {
     let rows =
         statements(&query).iter().map(|statement| rows_as_json(statement)).collect::<Result<Vec<_>>>()?;
     Ok(SetOfIterator::new(rows.into_iter().flatten()))
+}
+
+/// `millrace.run_query(query)`.
+#[pg_extern(sql = false)]
+fn run_query(query: Text) -> SqlResult<()> {
+    Ok(query::run(&query)?)
 }
 
 /// Runs one query and compares its result with its answer.

@@ -4,6 +4,10 @@ CREATE FUNCTION millrace.kit_title(benchmark text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'kit_title_wrapper';
 COMMENT ON FUNCTION millrace.kit_title(text) IS 'The name of a benchmark as the TPC writes it';
 
+CREATE FUNCTION millrace.run_query(query text) RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'run_query_wrapper';
+COMMENT ON FUNCTION millrace.run_query(text) IS 'Runs a query to its end, and discards its rows';
+
 CREATE FUNCTION millrace.query_rows(query text) RETURNS SETOF json
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'query_rows_wrapper';
 COMMENT ON FUNCTION millrace.query_rows(text) IS

@@ -3,8 +3,8 @@
 use super::ledger::{self, Target};
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
-use crate::pg::server::process;
-use crate::pg::server::text::{Text, to_c_string};
+use crate::pg::server::text::Text;
+use crate::pg::server::{process, query};
 use crate::pg::workers::crew;
 use crate::pg::workers::shared::{Orders, Shared};
 use pgrx::datum::TimestampWithTimeZone;
@@ -111,7 +111,7 @@ impl Reader {
             None => None,
         };
         let begun = Instant::now();
-        Spi::connect(|client| client.select(&to_c_string(&statement), None, &[]).map(|_| ()))?;
+        query::run(&statement)?;
         let took = begun.elapsed();
         let age = newest.map(|newest| process::now_in_microseconds() - newest);
         let measured = match self.measured.entry((target, query, streaming)) {

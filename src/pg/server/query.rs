@@ -10,10 +10,25 @@ use pgrx::{FromDatum, Spi, direct_function_call_as_datum};
 use serde_json::Value;
 use std::ffi::CStr;
 
+/// Runs a query to its end, in the snapshot that is active, and reads none of its rows, which take no memory.
+pub fn run(query: &str) -> Result<()> {
+    let query = to_c_string(query);
+    let run = || {
+        // SAFETY: SPI is connected. The query is a C string, and the receiver is the server's own that discards rows.
+        let status = unsafe {
+            let dest = pg_sys::CreateDestReceiver(pg_sys::CommandDest::DestNone);
+            let options = pg_sys::SPIExecuteOptions { dest, read_only: true, ..Default::default() };
+            pg_sys::SPI_execute_extended(query.as_ptr(), &options)
+        };
+        Spi::check_status(status).map(|_| ())
+    };
+    Ok(Spi::connect(|_| run())?)
+}
+
 /// Runs a statement and reads its rows.
 ///
 /// Not through pgrx, which takes a transaction ID for all that SPI does not call read-only, and a standby has none to give.
-fn run<T>(statement: &str, read: impl Fn(HeapTuple, TupleDesc) -> T) -> Result<Vec<T>> {
+fn read_rows<T>(statement: &str, read: impl Fn(HeapTuple, TupleDesc) -> T) -> Result<Vec<T>> {
     let statement = to_c_string(statement);
     let run = || {
         // SAFETY: SPI is connected, and the statement is a C string.
@@ -34,7 +49,7 @@ fn run<T>(statement: &str, read: impl Fn(HeapTuple, TupleDesc) -> T) -> Result<V
 
 /// The rows of a query, each a JSON object with its columns in order.
 pub fn rows_as_json(query: &str) -> Result<Vec<Text>> {
-    let rows = run(query, |row, row_type| {
+    let rows = read_rows(query, |row, row_type| {
         // SAFETY: a row of SPI's and its type, of which a datum is made; from that the server's function makes JSON, as it is
         // stored, which is as text is stored.
         unsafe {
@@ -48,12 +63,13 @@ pub fn rows_as_json(query: &str) -> Result<Vec<Text>> {
 
 /// The plan of a query, as EXPLAIN prints it; `None` if the server's JSON cannot be read.
 pub fn explain(query: &str) -> Result<Option<Value>> {
-    let rows = run(&format!("EXPLAIN (FORMAT json, VERBOSE, COSTS false) {query}"), |row, row_type| {
-        // SAFETY: a row of SPI's and its type. The value is null or a C string.
-        unsafe {
-            let text = pg_sys::SPI_getvalue(row, row_type, 1);
-            (!text.is_null()).then(|| from_c_string(CStr::from_ptr(text)))
-        }
-    })?;
+    let rows =
+        read_rows(&format!("EXPLAIN (FORMAT json, VERBOSE, COSTS false) {query}"), |row, row_type| {
+            // SAFETY: a row of SPI's and its type. The value is null or a C string.
+            unsafe {
+                let text = pg_sys::SPI_getvalue(row, row_type, 1);
+                (!text.is_null()).then(|| from_c_string(CStr::from_ptr(text)))
+            }
+        })?;
     Ok(rows.into_iter().flatten().next().and_then(|text| serde_json::from_str(&text).ok()))
 }
