@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::error::Result;
 use crate::pg::server::arguments::Signature;
-use crate::pg::server::node::{Node, nodes};
+use crate::pg::server::node::{Node, nodes, only_function};
 use crate::pg::server::raw;
 use crate::pg::values::row_type::{RowType, relation_name};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -30,11 +30,7 @@ impl<'p> GeneratingCall<'p> {
             if entry.rtekind != pg_sys::RTEKind::RTE_FUNCTION || entry.funcordinality {
                 return None;
             }
-            let mut functions = nodes(entry.functions);
-            let function = functions.next()?.read::<pg_sys::RangeTblFunction>()?;
-            if functions.next().is_some() || !function.funccolnames.is_null() {
-                return None;
-            }
+            let function = only_function(entry.functions)?;
             // With columns of other tables among its arguments, the scan would depend on a join.
             if pg_sys::contain_var_clause(function.funcexpr) {
                 return None;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, or_raise};
 use crate::guc;
 use crate::pg::planner::call::evaluate_arguments;
 use crate::pg::server::memory::within;
-use crate::pg::server::node::{Node, nodes};
+use crate::pg::server::node::{Node, nodes, only_function};
 use crate::pg::server::raw;
 use crate::pg::server::slot::{Slot, clear};
 use crate::pg::values::convert::type_name;
@@ -98,16 +98,17 @@ unsafe fn can_stream(scan: *mut FunctionScanState) -> bool {
     const STORED: u32 = pg_sys::EXEC_FLAG_REWIND | pg_sys::EXEC_FLAG_BACKWARD | pg_sys::EXEC_FLAG_MARK;
     // SAFETY: the node was started with its plan, whose function is looked up in the catalog. Of its address nothing is read.
     unsafe {
-        if (*scan).eflags as u32 & STORED != 0 || (*scan).ordinality || (*scan).nfuncs != 1 {
+        if (*scan).eflags as u32 & STORED != 0 || (*scan).ordinality {
             return false;
         }
         let slot = (*scan).ss.ss_ScanTupleSlot;
         if !std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsMinimalTuple) {
             return false;
         }
-        let Some(call) = call_of(scan.cast()) else { return false };
+        let Some(expression) = expression_of(scan.cast()) else { return false };
+        let Some(call) = Node::new(expression).and_then(Node::read::<pg_sys::FuncExpr>) else { return false };
         // Subqueries have states in the plan's tree, where they are made when the query starts.
-        if pg_sys::contain_subplans(from_ref(call)) {
+        if pg_sys::contain_subplans(expression) {
             return false;
         }
         let mut info = pg_sys::FmgrInfo::default();
@@ -118,23 +119,15 @@ unsafe fn can_stream(scan: *mut FunctionScanState) -> bool {
     }
 }
 
-fn from_ref(call: &pg_sys::FuncExpr) -> *mut pg_sys::Node {
-    std::ptr::from_ref(call).cast_mut().cast()
-}
-
-/// The call that a scan scans, if its rows are of a type with a name.
+/// What a scan scans, if it is one function alone.
 ///
 /// # Safety
 /// As [`can_stream`].
-unsafe fn call_of<'p>(scan: *const ScanState) -> Option<&'p pg_sys::FuncExpr> {
+unsafe fn expression_of(scan: *const ScanState) -> Option<*mut pg_sys::Node> {
     // SAFETY: the plan of such a node is a function scan, which nobody changes.
     unsafe {
         let plan = (*scan).ps.plan.cast::<pg_sys::FunctionScan>();
-        let function = nodes((*plan).functions).next()?.read::<pg_sys::RangeTblFunction>()?;
-        if !function.funccolnames.is_null() {
-            return None;
-        }
-        Node::new(function.funcexpr)?.read::<pg_sys::FuncExpr>()
+        Some(only_function((*plan).functions)?.funcexpr)
     }
 }
 
@@ -263,8 +256,8 @@ unsafe fn open(node: *mut ScanState) -> Result<Rows> {
     // server would.
     unsafe {
         let context = (*node).ps.ps_ExprContext;
-        let call = call_of(node).ok_or(Error::NotComposite)?;
-        let call = pg_sys::ExecInitTableFunctionResult(from_ref(call).cast(), context, null_mut());
+        let expression = expression_of(node).ok_or(Error::NotComposite)?;
+        let call = pg_sys::ExecInitTableFunctionResult(expression.cast(), context, null_mut());
         let fcinfo = (*call).fcinfo;
         let values = evaluate_arguments(call, context);
         for (argument, value) in (*fcinfo).args.as_mut_slice(values.len()).iter_mut().zip(values) {

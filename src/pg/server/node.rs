@@ -75,6 +75,17 @@ pub unsafe fn nodes<'p>(list: *mut pg_sys::List) -> impl Iterator<Item = Node<'p
     }
 }
 
+/// The only one of a list of functions in FROM, unless there are more or the query defines its columns.
+///
+/// # Safety
+/// As [`nodes`]; the list is that of a range table entry or a function scan.
+pub unsafe fn only_function<'p>(functions: *mut pg_sys::List) -> Option<&'p pg_sys::RangeTblFunction> {
+    // SAFETY: the same is asked above.
+    let mut functions = unsafe { nodes(functions) };
+    let function = functions.next()?.read::<pg_sys::RangeTblFunction>()?;
+    (functions.next().is_none() && function.funccolnames.is_null()).then_some(function)
+}
+
 /// A node of zeroes, except for its tag, in the current memory context, as `makeNode` makes it.
 #[cfg(not(feature = "cbdb"))]
 pub fn make_node<T: NodeType>() -> *mut T {

@@ -3,6 +3,7 @@
 //! A function is not told, but the plan that is being executed says it: each column that is read is a variable in the
 //! scan's own expressions or, where the scan passes all its columns on as they are, in those of the node above it.
 
+use crate::pg::server::node::only_function;
 use pgrx::pg_sys::{self, Bitmapset, FunctionCallInfo, NodeTag, Plan};
 use pgrx::{PgList, is_a};
 use std::ptr::null_mut;
@@ -75,8 +76,7 @@ impl Search {
     unsafe fn note(&mut self, scan: *mut pg_sys::FunctionScan, parent: *mut Plan) {
         // SAFETY: the nodes are of a plan; its lists are of the nodes that these fields have.
         unsafe {
-            let functions = PgList::<pg_sys::RangeTblFunction>::from_pg((*scan).functions);
-            if functions.len() != 1 || functions.get_ptr(0).is_none_or(|one| (*one).funcexpr != self.call) {
+            if only_function((*scan).functions).is_none_or(|function| function.funcexpr != self.call) {
                 return;
             }
             self.found = true;

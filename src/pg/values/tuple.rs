@@ -132,19 +132,23 @@ impl Tuples {
         Self { bytes: Bytes { words, length: 0 }, places: Vec::new(), taken: 0, spare: spare.clone() }
     }
 
-    /// The next tuple and its length.
-    pub fn next(&mut self) -> Option<(pg_sys::HeapTupleHeader, usize)> {
+    fn take(&mut self) -> Option<&mut [u8]> {
         let &(start, length) = self.places.get(self.taken)?;
         self.taken += 1;
-        Some((self.bytes.from(start).as_mut_ptr().cast(), length))
+        Some(&mut self.bytes.from(start)[..length])
+    }
+
+    /// The next tuple and its length.
+    pub fn next(&mut self) -> Option<(pg_sys::HeapTupleHeader, usize)> {
+        let tuple = self.take()?;
+        Some((tuple.as_mut_ptr().cast(), tuple.len()))
     }
 
     /// The next tuple as a minimal one, which is the same without the first bytes of the header.
     pub fn next_minimal(&mut self) -> Option<pg_sys::MinimalTuple> {
-        let &(start, length) = self.places.get(self.taken)?;
-        self.taken += 1;
-        let minimal = self.bytes.from(start + MINIMAL);
-        minimal[..size_of::<u32>()].copy_from_slice(&((length - MINIMAL) as u32).to_ne_bytes());
+        let minimal = &mut self.take()?[MINIMAL..];
+        let length = minimal.len() as u32;
+        minimal[..size_of::<u32>()].copy_from_slice(&length.to_ne_bytes());
         Some(minimal.as_mut_ptr().cast())
     }
 }
