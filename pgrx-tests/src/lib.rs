@@ -194,6 +194,17 @@ impl Cluster {
         run(&[&self.program("pg_ctl"), "-D", &self.data(), "-w", "-s", "-m", mode, "stop"]);
     }
 
+    /// Kills one of the server's processes, as the kernel does when memory runs out, and waits until the server has recovered.
+    ///
+    /// A process's own client learns of its end before the server does, which takes connections until then and ends them with
+    /// all others: so the end of an idle session tells that the server knows.
+    pub fn crash(&self, pid: i32) {
+        let mut idle = self.connect();
+        run(&["kill", "-9", &pid.to_string()]);
+        wait_until("the server to notice", || idle.batch_execute("").is_err());
+        self.wait_for_recovery();
+    }
+
     /// Waits until the server takes connections again.
     pub fn wait_for_recovery(&self) {
         wait_until("recovery", || {
@@ -428,11 +439,6 @@ pub fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: 
     client.query_one(query, &[]).unwrap().get(0)
 }
 
-/// Ends a process at once, as the kernel does when memory runs out.
-pub fn kill(pid: i32) {
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-}
-
 /// A small generator, seeded by the clock; the seed is printed, so that a failure can be repeated.
 pub struct Dice(u64);
 
@@ -492,24 +498,17 @@ pub fn strike(cluster: &Cluster, round: usize, call: &str, reached: impl Fn(&mut
     let mut watcher = cluster.connect();
     let mut session = cluster.connect();
     let pid: i32 = one(&mut session, "SELECT pg_backend_pid()");
-    let interrupted = std::thread::scope(|scope| {
-        let running = scope.spawn(move || error_of(&mut session, call));
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| error_of(&mut session, call));
         wait_until("the stage to strike at", || running.is_finished() || reached(&mut watcher));
         if round.is_multiple_of(2) {
-            let kill = Command::new("kill").args(["-9", &pid.to_string()]).status();
-            if kill.unwrap().success() {
-                wait_until("the crash", || watcher.batch_execute("SELECT 1").is_err());
-            }
+            cluster.crash(pid);
         } else {
             cluster.stop("immediate");
             cluster.start();
         }
         running.join().unwrap().is_some()
-    });
-    wait_until("recovery", || {
-        cluster.config().connect(NoTls).is_ok_and(|mut client| client.batch_execute("SELECT 1").is_ok())
-    });
-    interrupted
+    })
 }
 
 /// A hash of a table's rows that does not depend on their order.

@@ -1,7 +1,7 @@
 //! Rows that arrive at a rate, whether the tables keep up or not: when batches are due, how late they are, who reads
 //! meanwhile, and which rate holds.
 
-use millrace_tests::{Cluster, error_of, kill, one, rows_of, wait_until};
+use millrace_tests::{Cluster, error_of, one, rows_of, wait_until};
 use postgres::{Client, NoTls};
 use std::time::{Duration, Instant};
 
@@ -171,8 +171,7 @@ fn a_run_without_end_goes_on_after_a_stop_and_a_crash_and_the_time_between_is_a_
     wait_until_free(&mut client);
     let state = "SELECT concat_ws(' ', state, batches, rows_total, percent, eta) FROM stream_progress";
     assert_eq!(one::<String>(&mut client, state), "interrupted");
-    ingest(&mut |_, pid| kill(pid));
-    cluster.wait_for_recovery();
+    ingest(&mut |_, pid| cluster.crash(pid));
     ingest(&mut |watcher, _| watcher.batch_execute("SELECT stream_stop('r')").unwrap());
     let mut client = cluster.connect();
     wait_until_free(&mut client);
@@ -371,9 +370,8 @@ fn time_ends_a_run_of_several_processes_without_holes() {
             pid = row.get::<_, Option<i32>>(1);
             row.get(0) && pid.is_some()
         });
-        kill(pid.unwrap());
+        cluster.crash(pid.unwrap());
     });
-    cluster.wait_for_recovery();
     let mut client = cluster.connect();
     wait_until_free(&mut client);
     client.batch_execute(call).unwrap();

@@ -8,7 +8,7 @@
 #[path = "segments/dispatch.rs"]
 mod dispatch;
 
-use millrace_tests::{Cluster, content, error_of, kill, one, wait_until};
+use millrace_tests::{Cluster, content, error_of, one, wait_until};
 use postgres::{Client, Config, NoTls};
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -358,20 +358,15 @@ fn batches_come_from_all_segments(simulation: &Simulation) {
                 return loading.join().unwrap();
             }
             if signal {
-                kill(one(&mut holder, held));
+                victim.crash(one(&mut holder, held));
             } else {
                 victim.stop("immediate");
+                victim.start();
             }
             loading.join().unwrap()
         });
         let (_, message) = failed.expect("a batch without a segment");
         assert!(message.contains("server closed the connection"), "{size}: {message}");
-        // Until the server notices the crash it accepts connections, which end with the others.
-        wait_until("the crash", || holder.batch_execute("").is_err());
-        if !signal {
-            victim.start();
-        }
-        victim.wait_for_recovery();
         let state: String = one(&mut coordinator, "SELECT state || batches_done FROM stream_progress");
         assert_eq!(state, "interrupted2");
         for table in tables {

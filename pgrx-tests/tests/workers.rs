@@ -2,7 +2,7 @@
 //! behind.
 
 use millrace_tests::{Cluster, content, error_of, wait_until};
-use postgres::{Client, NoTls};
+use postgres::Client;
 
 const CALL: &str = "CALL stream_ingest('lineitem', sf => 0.05, batch_rows => 10000, workers => 3)";
 const BATCHES: i64 = 30;
@@ -186,13 +186,7 @@ fn a_worker_terminated_by_somebody_ends_the_call() {
 fn killed_workers_and_stopped_servers_lose_their_batches_only() {
     let cluster = Cluster::new();
     create(&mut cluster.connect());
-    let error = struck(&cluster, |watcher, _| {
-        let worker = a_worker(watcher).to_string();
-        assert!(std::process::Command::new("kill").args(["-9", &worker]).status().unwrap().success());
-        wait_until("the server to notice", || watcher.batch_execute("SELECT 1").is_err());
-    });
-    assert!(error.is_some());
-    wait_until("recovery", || cluster.config().connect(NoTls).is_ok());
+    assert!(struck(&cluster, |watcher, _| cluster.crash(a_worker(watcher))).is_some());
     for mode in ["fast", "immediate"] {
         assert!(struck(&cluster, |_, _| cluster.stop(mode)).is_some());
         cluster.start();
