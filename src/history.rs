@@ -3,7 +3,7 @@
 
 use crate::error::{Error, SqlResult};
 use crate::generate::generate;
-use crate::pg::values::store::Answer;
+use crate::pg::values::answer::Answer;
 use pgrx::prelude::*;
 
 macro_rules! retired {

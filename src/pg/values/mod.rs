@@ -1,5 +1,6 @@
 //! Values: from Arrow columns to datums, rows and tuples.
 
+pub mod answer;
 pub mod arena;
 pub mod convert;
 mod demand;
@@ -8,6 +9,6 @@ pub mod feed;
 pub mod formed;
 pub mod reader;
 pub mod row_type;
-pub mod store;
+mod store;
 pub mod stream;
 pub mod tuple;
