@@ -12,6 +12,22 @@ END
 $$;
 COMMENT ON FUNCTION millrace.bench_refuse_argument(text, text, text) IS 'Raises the error for an argument that is null or out of range';
 
+CREATE FUNCTION millrace.bench_refuse_differences(begun jsonb, wanted jsonb, message text, hint text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
+DECLARE
+    differences text := (
+        SELECT string_agg(format('%s: %s then, %s now', key, coalesce(b.value, 'null'), coalesce(w.value, 'null')), E'\n')
+        FROM jsonb_each_text(begun) b JOIN jsonb_each_text(wanted) w USING (key)
+        WHERE b.value IS DISTINCT FROM w.value);
+BEGIN
+    IF differences IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = message, DETAIL = differences, HINT = hint;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION millrace.bench_refuse_differences(jsonb, jsonb, text, text) IS
+'Raises the error for parameters with which a benchmark is called again, if they differ from those that it was begun with';
+
 CREATE FUNCTION millrace.bench_get(run text) RETURNS millrace.bench
 LANGUAGE plpgsql STABLE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
@@ -49,7 +65,6 @@ DECLARE
     wanted millrace.bench;
     existing millrace.bench;
     begun boolean;
-    differences text;
 BEGIN
     IF millrace.bench_row_type(source) IS NULL THEN
         PERFORM millrace.bench_refuse_argument('source', source,
@@ -80,18 +95,13 @@ BEGIN
     ELSIF begun THEN
         PERFORM millrace.bench_choose_variants(run, source, variants);
     ELSE
-        SELECT string_agg(format('%s: %s then, %s now', key, coalesce(e.value, 'null'), coalesce(w.value, 'null')), E'\n')
-        INTO differences
-        FROM jsonb_each_text(to_jsonb(existing) || jsonb_build_object('variants', (
-                 SELECT jsonb_agg(b.variant ORDER BY b.position) FROM millrace.bench_variant b WHERE b.bench = run))) e
-        JOIN jsonb_each_text(to_jsonb(wanted) || jsonb_build_object('variants', variants)) w USING (key)
-        WHERE e.value IS DISTINCT FROM w.value AND key NOT IN ('owner', 'created')
-          AND (key <> 'variants' OR variants IS NOT NULL);
-        IF differences IS NOT NULL THEN
-            RAISE invalid_parameter_value
-                USING MESSAGE = format('benchmark "%s" was begun with other parameters', run), DETAIL = differences,
-                      HINT = 'Forget it with stream_bench_drop(), or give another run name.';
-        END IF;
+        PERFORM millrace.bench_refuse_differences(
+            to_jsonb(existing) || jsonb_build_object('variants', (
+                SELECT jsonb_agg(b.variant ORDER BY b.position) FROM millrace.bench_variant b WHERE b.bench = run)),
+            to_jsonb(wanted) - '{owner,created}'::text[]
+                || CASE WHEN variants IS NULL THEN '{}' ELSE jsonb_build_object('variants', variants) END,
+            format('benchmark "%s" was begun with other parameters', run),
+            'Forget it with stream_bench_drop(), or give another run name.');
     END IF;
 END
 $$;

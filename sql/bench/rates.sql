@@ -21,7 +21,6 @@ CREATE FUNCTION millrace.rate_open(run text, parameters jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path TO pg_catalog, pg_temp SET quote_all_identifiers TO off SET standard_conforming_strings TO on AS $$
 DECLARE
     existing millrace.rate_search;
-    differences text;
     wrong record;
 BEGIN
     IF coalesce(run, '') = '' THEN
@@ -52,15 +51,9 @@ BEGIN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of search "%s"', run),
             HINT = format('Call as role "%s", or give another run name.', millrace.role_name(existing.owner));
     END IF;
-    SELECT string_agg(format('%s: %s then, %s now', key, coalesce(e.value, 'null'), coalesce(w.value, 'null')), E'\n')
-    INTO differences
-    FROM jsonb_each_text(existing.parameters) e JOIN jsonb_each_text(parameters) w USING (key)
-    WHERE e.value IS DISTINCT FROM w.value;
-    IF differences IS NOT NULL THEN
-        RAISE invalid_parameter_value
-            USING MESSAGE = format('search "%s" was begun with other parameters', run), DETAIL = differences,
-                  HINT = 'Forget it with stream_rate_drop(), or give another run name.';
-    END IF;
+    PERFORM millrace.bench_refuse_differences(
+        existing.parameters, parameters, format('search "%s" was begun with other parameters', run),
+        'Forget it with stream_rate_drop(), or give another run name.');
 END
 $$;
 COMMENT ON FUNCTION millrace.rate_open(text, jsonb) IS 'Checks the arguments of stream_rate, and begins a search or finds it';
