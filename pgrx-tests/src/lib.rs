@@ -439,6 +439,31 @@ pub fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: 
     client.query_one(query, &[]).unwrap().get(0)
 }
 
+/// The first column of a query's rows.
+pub fn texts(client: &mut Client, query: &str) -> Vec<String> {
+    client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// Whether the target of a run, its only one, holds what the committed batches should.
+pub fn verified(client: &mut Client, run: &str) -> bool {
+    client.query_one("SELECT matches FROM stream_verify($1)", &[&run]).unwrap().get(0)
+}
+
+/// The state of a run with one target.
+pub fn state(client: &mut Client, run: &str) -> String {
+    client.query_one("SELECT state FROM stream_progress WHERE run = $1", &[&run]).unwrap().get(0)
+}
+
+/// Waits until no run is under way. The server reports an error before it ends the transaction and releases the run's lock.
+pub fn wait_until_free(client: &mut Client) {
+    wait_until("the runs to be free", || one(client, "SELECT count(*) = 0 FROM millrace.running"));
+}
+
+/// The nearest rank, as `percentile_disc` has it.
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+    sorted[((share * sorted.len() as f64).ceil() as usize).max(1) - 1]
+}
+
 /// A small generator, seeded by the clock; the seed is printed, so that a failure can be repeated.
 pub struct Dice(u64);
 

@@ -1,19 +1,10 @@
 //! The streaming benchmark: variants, phases, queries, gates; interrupted on purpose.
 
-use millrace_tests::{Cluster, Dice, content, error_of, one, wait_until};
+use millrace_tests::{Cluster, Dice, content, error_of, one, texts, wait_until, wait_until_free};
 use postgres::{Client, NoTls};
 use std::sync::mpsc::channel;
 
 const SMALL: &str = "CALL stream_bench(rows => 20000, batch_rows => 2000, analyze_every => 3)";
-
-fn texts(client: &mut Client, query: &str) -> Vec<String> {
-    client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
-}
-
-/// The server reports an error before it ends the transaction and releases the run's lock.
-fn wait_until_free(client: &mut Client) {
-    wait_until("the run to be free", || one(client, "SELECT bool_and(pid IS NULL) FROM stream_progress"));
-}
 
 /// The failed gates of benchmark `bench`, without those that say nothing about few rows: speed and, from PostgreSQL 16 on, the
 /// size of partitions, which the server extends by many pages at once.

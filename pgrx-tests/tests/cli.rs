@@ -1,6 +1,6 @@
 //! The client program, run as its users run it. MILLRACE_CLI is its path.
 
-use millrace_tests::{Cluster, wait_until};
+use millrace_tests::{Cluster, one, percentile, wait_until};
 use postgres::Client;
 use std::collections::HashMap;
 use std::fs;
@@ -47,10 +47,6 @@ fn fail(mut command: Command) -> (i32, String) {
     let said = text(&stderr);
     assert!(!said.contains("panicked"), "{said}");
     (status.code().unwrap(), said)
-}
-
-fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
-    client.query_one(query, &[]).unwrap().get(0)
 }
 
 /// A folder that this test may write to.
@@ -706,11 +702,6 @@ fn over_time(marks: &HashMap<(String, String, String), f64>, chart: &str, series
         of_series.map(|((_, label, _), value)| (label.parse().unwrap(), *value)).collect();
     points.sort_by(|one, other| one.0.total_cmp(&other.0));
     points
-}
-
-/// The nearest rank, as `percentile_disc` has it.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    sorted[((share * sorted.len() as f64).ceil() as usize).max(1) - 1]
 }
 
 /// What the charts of a run without a gap should show for each second: its end, the latencies of the batches that were due in

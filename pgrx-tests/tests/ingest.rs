@@ -1,22 +1,12 @@
 //! Ingesting from a client's view: every kind of table, resuming, stopping, privileges, dumps.
 
-use millrace_tests::{Cluster, content, error_of, one, wait_until};
+use millrace_tests::{Cluster, content, error_of, one, state, verified, wait_until};
 use postgres::{Client, NoTls};
 use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 const ORDERS: &str = "CREATE TABLE orders AS SELECT * FROM tpch_orders(1) WITH NO DATA";
-
-/// Whether the run's target holds what its committed batches should.
-fn verified(client: &mut Client, run: &str) -> bool {
-    client.query_one("SELECT matches FROM stream_verify($1)", &[&run]).unwrap().get(0)
-}
-
-fn state(client: &mut Client, run: &str) -> String {
-    let query = "SELECT state FROM stream_progress WHERE run = $1";
-    client.query_one(query, &[&run]).unwrap().get(0)
-}
 
 fn batches_done(client: &mut Client, run: &str) -> i64 {
     let query = "SELECT coalesce(max(batches_done), 0) FROM stream_progress WHERE run = $1";

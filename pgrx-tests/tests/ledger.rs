@@ -1,15 +1,7 @@
 //! The ledger and an administrator's tasks: dumps, roles, history, publications, and writing to it by hand.
 
-use millrace_tests::{Cluster, Script, error_of, fill_ledger, one, rows_of, wait_until};
+use millrace_tests::{Cluster, Script, error_of, fill_ledger, one, rows_of, state, verified, wait_until};
 use postgres::{Client, NoTls};
-
-fn verified(client: &mut Client, run: &str) -> bool {
-    client.query_one("SELECT matches FROM stream_verify($1)", &[&run]).unwrap().get(0)
-}
-
-fn state(client: &mut Client, run: &str) -> String {
-    client.query_one("SELECT state FROM stream_progress WHERE run = $1", &[&run]).unwrap().get(0)
-}
 
 /// Makes a table `name` and a run of that name into it, and interrupts it after two of five batches.
 fn interrupted_run(client: &mut Client, name: &str) {

@@ -1,7 +1,7 @@
 //! Rows that arrive at a rate, whether the tables keep up or not: when batches are due, how late they are, who reads
 //! meanwhile, and which rate holds.
 
-use millrace_tests::{Cluster, error_of, one, rows_of, wait_until};
+use millrace_tests::{Cluster, error_of, one, percentile, rows_of, wait_until, wait_until_free};
 use postgres::{Client, NoTls};
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,6 @@ fn latencies(client: &mut Client, run: &str) -> Vec<(i64, f64)> {
     let batches = "SELECT (extract(epoch FROM due) * 1000000)::bigint, latency_ms FROM stream_batches
                    WHERE run = $1 ORDER BY batch";
     client.query(batches, &[&run]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
-}
-
-/// The nearest rank, as `percentile_disc` has it.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    sorted[((share * sorted.len() as f64).ceil() as usize).max(1) - 1]
-}
-
-fn wait_until_free(client: &mut Client) {
-    wait_until("the runs to be free", || one(client, "SELECT count(*) = 0 FROM millrace.running"));
 }
 
 #[test]

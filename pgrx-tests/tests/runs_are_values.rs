@@ -1,16 +1,8 @@
 //! A run is a value: what it loads follows from what it began with, whatever the settings of the session that resumes or
 //! verifies it, and whatever happened to its table meanwhile.
 
-use millrace_tests::{Cluster, Script, content, error_of, one, rows_of, wait_until};
+use millrace_tests::{Cluster, Script, content, error_of, one, rows_of, state, verified, wait_until};
 use postgres::{Client, NoTls};
-
-fn verified(client: &mut Client, run: &str) -> bool {
-    client.query_one("SELECT matches FROM stream_verify($1)", &[&run]).unwrap().get(0)
-}
-
-fn state(client: &mut Client, run: &str) -> String {
-    client.query_one("SELECT state FROM stream_progress WHERE run = $1", &[&run]).unwrap().get(0)
-}
 
 /// Begins a run that fails at a batch in its middle, which a constraint refuses; without the constraint it can be resumed.
 fn interrupt(client: &mut Client, table: &str, condition: &str, call: &str) {

@@ -8,7 +8,7 @@
 #[path = "segments/dispatch.rs"]
 mod dispatch;
 
-use millrace_tests::{Cluster, content, error_of, one, wait_until};
+use millrace_tests::{Cluster, content, error_of, one, texts, wait_until};
 use postgres::{Client, Config, NoTls};
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -212,11 +212,6 @@ fn with_role(server: &Cluster, role: &str) -> Client {
 /// The statements that CREATE EXTENSION runs on a cluster beyond what it runs on PostgreSQL.
 fn statements(client: &mut Client) -> Vec<String> {
     texts(client, "SELECT millrace.cluster_statements()")
-}
-
-/// The first column of a query's rows.
-fn texts(client: &mut Client, query: &str) -> Vec<String> {
-    client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
 }
 
 fn sum(contents: impl Iterator<Item = (i64, Option<String>)>) -> (i64, i128) {

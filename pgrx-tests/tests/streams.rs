@@ -1,11 +1,7 @@
 //! Ingesting call records and readings: profiles, plans, resuming.
 
-use millrace_tests::{Cluster, content, error_of, wait_until};
-use postgres::{Client, NoTls};
-
-fn verified(client: &mut Client, run: &str) -> bool {
-    client.query_one("SELECT matches FROM stream_verify($1)", &[&run]).unwrap().get(0)
-}
+use millrace_tests::{Cluster, content, error_of, verified, wait_until};
+use postgres::NoTls;
 
 #[test]
 fn tables_of_calls_and_readings_are_filled_by_name() {

@@ -1,11 +1,7 @@
 //! Several tables loaded by one run, and queries as sources.
 
-use millrace_tests::{Cluster, content, error_of, wait_until};
+use millrace_tests::{Cluster, content, error_of, one, wait_until};
 use postgres::{Client, NoTls};
-
-fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
-    client.query_one(query, &[]).unwrap().get(0)
-}
 
 const TABLES: [&str; 5] = ["orders", "quick", "divided", "triggered", "other"];
 const CALL: &str = "CALL stream_ingest('orders', sf => 0.01, batch_rows => 1000,

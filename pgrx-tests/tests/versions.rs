@@ -1,6 +1,6 @@
 //! Features that newer servers have and older ones do not; on those, tests expect that the server refuses them.
 
-use millrace_tests::{Cluster, Script, content, error_of, one, wait_until};
+use millrace_tests::{Cluster, Script, content, error_of, one, verified, wait_until};
 use postgres::Client;
 
 /// The server's major version.
@@ -14,10 +14,6 @@ fn is_known_since(client: &mut Client, version: i32, statements: &str) -> bool {
     let answer = client.script(statements);
     assert_eq!(answer.is_ok(), is_known, "{statements}: {answer:?}");
     is_known
-}
-
-fn verified(client: &mut Client, run: &str) -> bool {
-    client.query_one("SELECT matches FROM stream_verify($1)", &[&run]).unwrap().get(0)
 }
 
 fn rows(client: &mut Client, table: &str) -> i64 {

@@ -1,11 +1,7 @@
 //! A view's rows are in its table, and so is what a run must know about them.
 
-use millrace_tests::{Cluster, Script, error_of, one};
+use millrace_tests::{Cluster, Script, error_of, one, verified};
 use postgres::Client;
-
-fn verified(client: &mut Client, run: &str) -> bool {
-    client.query_one("SELECT matches FROM stream_verify($1)", &[&run]).unwrap().get(0)
-}
 
 const CALL: &str = "CALL stream_ingest('vv', 'nation', batch_rows => 5)";
 

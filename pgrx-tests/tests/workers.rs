@@ -1,15 +1,11 @@
 //! Runs ingested by several processes: whatever ends one of them, nothing is lost or duplicated, and no worker is left
 //! behind.
 
-use millrace_tests::{Cluster, content, error_of, wait_until};
+use millrace_tests::{Cluster, content, error_of, one, wait_until};
 use postgres::Client;
 
 const CALL: &str = "CALL stream_ingest('lineitem', sf => 0.05, batch_rows => 10000, workers => 3)";
 const BATCHES: i64 = 30;
-
-fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str) -> T {
-    client.query_one(query, &[]).unwrap().get(0)
-}
 
 fn create(client: &mut Client) {
     client.batch_execute("CREATE TABLE lineitem AS SELECT * FROM tpch_lineitem(1) WITH NO DATA").unwrap();
@@ -228,8 +224,8 @@ fn a_request_to_stop_reaches_the_workers_and_a_pace_is_shared() {
     let mut client = cluster.connect();
     create(&mut client);
     let mut caller = cluster.connect();
-    // At this rate the whole run would take ten minutes.
-    let call = CALL.replace("workers", "options => '{\"rate\": 500}', workers");
+    // A batch is due every four seconds.
+    let call = CALL.replace("workers", "options => '{\"rate\": 2500}', workers");
     std::thread::scope(|scope| {
         let calling = scope.spawn(move || error_of(&mut caller, &call));
         let done = "SELECT coalesce(max(batches_done), 0) FROM stream_progress";
