@@ -33,10 +33,29 @@ impl<'p> BaseRelation<'p> {
         unsafe { &*self.rel().reltarget }
     }
 
-    /// Whether the rows of the query that it is in are inserted.
-    pub fn is_inserted(&self) -> bool {
+    /// Whether its rows are what the query inserts, or returns to one who reads forward and to the end.
+    pub fn is_handed_on(&self) -> bool {
         // SAFETY: the planner has the query that it plans.
-        unsafe { (*(*self.root).parse).commandType == pg_sys::CmdType::CMD_INSERT }
+        let (root, query) = unsafe { (&*self.root, &*(*self.root).parse) };
+        match query.commandType {
+            pg_sys::CmdType::CMD_INSERT => true,
+            pg_sys::CmdType::CMD_SELECT => {
+                let is_grouped = query.hasAggs
+                    || query.hasWindowFuncs
+                    || !query.groupClause.is_null()
+                    || !query.distinctClause.is_null();
+                // SAFETY: the planner has the state of all its queries, and the set of this one's relations.
+                let (runs_to_end, relations) =
+                    unsafe { ((*root.glob).parallelModeOK, pg_sys::bms_num_members(root.all_baserels)) };
+                // Cursors, which may be closed early or read backwards, are not planned for parallel processes.
+                runs_to_end
+                    && root.query_level == 1
+                    && relations == 1
+                    && !is_grouped
+                    && query.limitCount.is_null()
+            }
+            _ => false,
+        }
     }
 
     /// The calls among the relations before this one, with their numbers.

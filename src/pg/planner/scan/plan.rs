@@ -44,21 +44,20 @@ unsafe extern "C-unwind" fn set_rel_pathlist(
 }
 
 impl<'p> BaseRelation<'p> {
-    /// Replaces the function scan where the scan can do its work.
+    /// Replaces the function scan where the scan can do its work, and does it sooner.
     fn offer_scan(&self) {
         // Plans travel to Cloudberry's segments as text, and only a plain function scan runs on all of them.
         if !guc::enable_scan() || cluster::is_cluster() {
             return;
         }
-        // Threads make the rows of a function scan that streams, as the tuples that are inserted.
-        if self.is_inserted() && guc::stream_function_scans() && guc::generate_ahead() {
-            return;
-        }
         let Some(columns) = self.columns_read() else { return };
-        // SAFETY: the paths that are there are the function scan's, which nothing refers to yet, and ours is complete.
-        unsafe {
-            (*self.rel).pathlist = null_mut();
-            pg_sys::add_path(self.rel, self.path(0, 0.0));
+        // Threads make the rows of a function scan that streams, as whole tuples, which is how they are handed on.
+        if !(self.is_handed_on() && guc::stream_function_scans() && guc::generate_ahead()) {
+            // SAFETY: the paths that are there are the function scan's, which nothing refers to yet, and ours is complete.
+            unsafe {
+                (*self.rel).pathlist = null_mut();
+                pg_sys::add_path(self.rel, self.path(0, 0.0));
+            }
         }
         let workers = self.workers();
         if workers > 0 {
