@@ -267,6 +267,16 @@ def scans(cluster):
     return tables
 
 
+def whole_rows(cluster):
+    """Rows that a query only passes on, to a client or into a table: threads make them, unless function scans do not stream."""
+    rows = f"SELECT * FROM tpch_gen('lineitem', {SF})"
+    queries = {"COPY of all columns": f"COPY ({rows}) TO '/dev/null'", "CREATE TABLE AS": f"CREATE TABLE made AS {rows}"}
+    return [table(name, compare({
+        "function scan that streams": lambda query=query: cluster.sql(query),
+        "streaming scan": lambda query=query: cluster.sql("SET millrace.stream_function_scans = off", query),
+    }, lambda: cluster.sql("DROP TABLE IF EXISTS made", "CHECKPOINT"))) for name, query in queries.items()]
+
+
 def first_texts(cluster):
     """What a session's first query takes, where the server has the text that comments are cut from, and where not."""
     queries = {
@@ -326,8 +336,8 @@ def main():
     cluster = Cluster()
     try:
         cluster.sql("CREATE EXTENSION millrace")
-        parts = (scans(cluster) + loads(cluster) + large_loads(cluster) + workers(cluster) + first_texts(cluster)
-                 + growth(cluster))
+        parts = (scans(cluster) + whole_rows(cluster) + loads(cluster) + large_loads(cluster) + workers(cluster)
+                 + first_texts(cluster) + growth(cluster))
         write_section("TPC-H beside its peers", RUNS, machine(cluster, "tpcgen-cli", "duckdb"), parts)
     finally:
         cluster.remove()
