@@ -627,9 +627,9 @@ fn a_dump_keeps_benchmarks_and_variants() {
     );
 }
 
-/// The sizes of the first 200 batches are those of any longer plan.
+/// The sizes of the first 400 batches are those of any longer plan.
 const ROWS: &str = "SELECT sum(rows_in_batch)::bigint FROM (
-    SELECT * FROM stream_plan('cdr', rows => 10000000, batch_rows => 400, options => '{\"profile\": \"diurnal\"}') LIMIT 200) p";
+    SELECT * FROM stream_plan('cdr', rows => 10000000, batch_rows => 400, options => '{\"profile\": \"diurnal\"}') LIMIT 400) p";
 
 #[test]
 fn interrupted_thirty_times_all_variants_are_whole() {
@@ -649,12 +649,11 @@ fn interrupted_thirty_times_all_variants_are_whole() {
         let cancel = session.cancel_token();
         let enough = done + dice.below(7) as i64;
         let progress = "SELECT coalesce(max(batches_done), 0) FROM stream_progress";
-        let in_flight = "SELECT count(*) > 0 FROM pg_stat_progress_copy";
+        let is_due =
+            format!("SELECT EXISTS (SELECT FROM pg_stat_progress_copy) AND ({progress}) >= {enough}");
         std::thread::scope(|scope| {
             let running = scope.spawn(|| error_of(&mut session, &call));
-            wait_until("the moment to strike", || {
-                one::<i64>(&mut watcher, progress) >= enough && one(&mut watcher, in_flight)
-            });
+            wait_until("the moment to strike", || running.is_finished() || one(&mut watcher, &is_due));
             match round % 3 {
                 0 => cancel.cancel_query(NoTls).unwrap(),
                 1 => cluster.crash(one(&mut watcher, "SELECT pid FROM stream_progress")),
@@ -680,10 +679,10 @@ fn interrupted_thirty_times_all_variants_are_whole() {
             );
         }
     }
-    println!("{done} of 200 batches after thirty interruptions");
+    println!("{done} of 400 batches after thirty interruptions");
     let mut client = cluster.connect();
     client.batch_execute(&call).unwrap();
-    let once = "SELECT count(*) = 400 AND count(DISTINCT (batch, target)) = 400 AND max(batch) = 200 FROM stream_batches";
+    let once = "SELECT count(*) = 800 AND count(DISTINCT (batch, target)) = 800 AND max(batch) = 400 FROM stream_batches";
     assert!(one::<bool>(&mut client, once), "each batch once");
     let whole = content(&mut client, &format!("cdr_gen({rows}, '{{\"rows_per_day\": {rows}}}')"));
     assert_eq!(whole.0, rows);
